@@ -1,0 +1,215 @@
+"""The one type of activation: an elementwise function that knows its derivatives.
+
+value rule  --@activation-->  ActivationFunction  <--@f.defderivative--  derivative rule
+"""
+
+import functools
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any, overload
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+from jax.custom_derivatives import SymbolicZero
+
+from jax_acts._function import Facts, Function, P, Rule
+
+
+class ActivationFunction(Function[P]):
+    """An elementwise function `f(x, *params, **static)` with hand-written derivatives.
+
+    It is what `activation` makes of a value rule. Called, it is compiled by `jax.jit`,
+    with a `jax.custom_jvp` inside. 16-bit inputs are computed in float32 and rounded
+    once; the output has the dtype of `x`, whatever the dtype of the parameters; integers
+    and booleans become the default float.
+    """
+
+    def __init__(self, rule: Callable[P, Array], facts: Facts) -> None:
+        super().__init__(rule, facts)
+        self._partials: dict[str, ActivationFunction[P]] = {}
+        self._origin: tuple[ActivationFunction[P], str] | None = None
+
+    def plain(self, *args: P.args, **kwargs: P.kwargs) -> Array:
+        """Returns f(x) by the value rule alone, without `jit` or a derivative rule.
+
+        For `jax.experimental.jet`, forward Laplacians and exporters, which do not know
+        `custom_jvp`.
+        """
+        return self._widened(*self._operands(self.arguments(*args, **kwargs)))
+
+    @property
+    def derivative(self) -> "ActivationFunction[P]":
+        """df/dx, with the signature of f; its own `derivative` is the second derivative.
+
+        >>> from jax_acts import softplus
+        >>> softplus.derivative(0.0)
+        Array(0.5, dtype=float32)
+        """
+        return self.partial(self.parameters[0])
+
+    def partial(self, name: str) -> "ActivationFunction[P]":
+        """Returns the derivative with respect to the argument of that name."""
+        if name not in self.parameters or name in self.static:
+            known = [n for n in self.parameters if n not in self.static]
+            raise TypeError(
+                f"{self.__name__} has no derivative in {name!r}; it has in {known}"
+            )
+        if name not in self._partials:
+            self.defpartial(name)(_autodiff(self._rule, name))
+        return self._partials[name]
+
+    def defderivative(self, rule: Callable[P, Array]) -> Callable[P, Array]:
+        """Sets df/dx, by a rule with the arguments of the value rule."""
+        return self.defpartial(self.parameters[0])(rule)
+
+    def defpartial(
+        self, name: str
+    ) -> Callable[[Callable[P, Array]], Callable[P, Array]]:
+        """Returns a decorator that sets the derivative in the argument `name`."""
+
+        def define(rule: Callable[P, Array]) -> Callable[P, Array]:
+            partial = ActivationFunction(rule, Facts())
+            if partial.parameters != self.parameters:
+                raise TypeError(
+                    f"a derivative takes the arguments of its function: "
+                    f"{self.__name__}{self.signature}, not {partial.signature}"
+                )
+            partial._origin = (self, name)
+            partial.__name__ = f"{self.__name__}_d{name}"
+            partial.__doc__ = f"The derivative of `{self.__name__}` in `{name}`."
+            self._partials[name] = partial
+            return rule
+
+        return define
+
+    def __repr__(self) -> str:
+        if self._origin is None:
+            return super().__repr__()
+        function, name = self._origin
+        return f"{function!r}.partial({name!r})"
+
+    def __reduce__(self) -> str | tuple[Any, ...]:
+        if self._origin is None:
+            return super().__reduce__()
+        return ActivationFunction.partial, self._origin
+
+    def _trace(self, arguments: dict[str, Any]) -> Array:
+        return self._differentiable(*self._operands(arguments))
+
+    def _operands(
+        self, arguments: dict[str, Any]
+    ) -> tuple[dict[str, Array], dict[str, Any]]:
+        """Returns the arrays, floating and of one shape or scalar, and the static rest."""
+        static = {n: v for n, v in arguments.items() if n in self.static}
+        arrays = {
+            n: self._floating(n, v) for n, v in arguments.items() if n not in static
+        }
+        try:
+            shape = jnp.broadcast_shapes(*(a.shape for a in arrays.values()))
+        except ValueError:
+            shapes = ", ".join(f"{n} {a.shape}" for n, a in arrays.items())
+            raise ValueError(
+                f"{self.__name__}: shapes do not broadcast: {shapes}"
+            ) from None
+        x = self.parameters[0]
+        return {
+            n: jnp.broadcast_to(a, shape) if n == x or a.ndim else a
+            for n, a in arrays.items()
+        }, static
+
+    def _floating(self, name: str, value: Any) -> Array:
+        array = jnp.asarray(value)
+        if jnp.issubdtype(array.dtype, jnp.floating):
+            return array
+        if array.dtype == bool or jnp.issubdtype(array.dtype, jnp.integer):
+            return array.astype(jnp.result_type(float))
+        raise TypeError(
+            f"{self.__name__} takes real numbers; {name} has dtype {array.dtype}"
+        )
+
+    def _widened(self, arrays: Mapping[str, Array], static: Mapping[str, Any]) -> Array:
+        """Returns f, computed in float32 or wider and rounded once to the dtype of x."""
+        dtype = arrays[self.parameters[0]].dtype
+        wide = dtype if dtype.itemsize >= 4 else jnp.float32
+        cast = {n: a.astype(wide) for n, a in arrays.items()}
+        return self._rule(**cast, **static).astype(dtype)
+
+    def _differentiable(
+        self, arrays: Mapping[str, Array], static: Mapping[str, Any]
+    ) -> Array:
+        """Returns f, whose derivatives are the partials.
+
+        The backward pass keeps one array for each argument it differentiates in: the
+        partial derivative, in the dtype of x.
+        """
+
+        def value(*operands: Array) -> Array:
+            return self._widened(dict(zip(arrays, operands, strict=True)), static)
+
+        def jvp(primals: Any, tangents: Any) -> tuple[Array, Array]:
+            operands = dict(zip(arrays, primals, strict=True))
+            terms = [
+                _times(self.partial(name)._differentiable(operands, static), tangent)
+                for name, tangent in zip(arrays, tangents, strict=True)
+                if type(tangent) is not SymbolicZero
+            ]
+            return f(*primals), functools.reduce(jnp.add, terms)
+
+        value.__name__ = self.__name__
+        f = jax.custom_jvp(value)
+        f.defjvp(jvp, symbolic_zeros=True)
+        return f(*arrays.values())
+
+
+@overload
+def activation(rule: Callable[P, Array], /) -> ActivationFunction[P]: ...
+@overload
+def activation(
+    *,
+    cite: str = ...,
+    range: tuple[float, float] = ...,
+    domain: tuple[float, float] = ...,
+    kinks: Mapping[float, float] = ...,
+    oracle: Callable[..., Any] | None = ...,
+) -> Callable[[Callable[P, Array]], ActivationFunction[P]]: ...
+def activation(rule: Any = None, /, **facts: Any) -> Any:
+    """Makes a value rule an `ActivationFunction`.
+
+    The keyword arguments are the fields of `Facts`; all may be left out.
+
+    >>> @activation
+    ... def cube(x):
+    ...     return x**3
+    >>> @cube.defderivative
+    ... def _(x):
+    ...     return 3 * x**2
+    >>> jax.grad(cube)(2.0)
+    Array(12., dtype=float32, weak_type=True)
+    """
+    if rule is not None:
+        return ActivationFunction(rule, Facts())
+    return lambda rule: ActivationFunction(rule, Facts(**facts))
+
+
+def _autodiff(rule: Rule, name: str) -> Rule:
+    """Returns the derivative of a rule in one argument by forward-mode autodiff."""
+    parameters = inspect.signature(rule).parameters
+
+    @functools.wraps(rule)
+    def derivative(**arguments: Any) -> Array:
+        dtype = arguments[next(iter(parameters))].dtype
+        primal = jnp.asarray(arguments.pop(name, parameters[name].default), dtype)
+        along = lambda a: rule(**{name: a}, **arguments)
+        return jax.jvp(along, [primal], [jnp.ones_like(primal)])[1]
+
+    return derivative
+
+
+def _times(derivative: Array, tangent: Array) -> Array:
+    """Returns the product, computed in the wider dtype, in the dtype of `derivative`.
+
+    The parameters of a 16-bit network are often float32, and so are their tangents.
+    """
+    wide = jnp.promote_types(derivative.dtype, tangent.dtype)
+    return (derivative.astype(wide) * tangent.astype(wide)).astype(derivative.dtype)

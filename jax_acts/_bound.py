@@ -1,0 +1,171 @@
+"""A function with some of its arguments fixed, or left to be learned."""
+
+import dataclasses
+import inspect
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+from jax.typing import DTypeLike
+
+from jax_acts._function import Function, nearest
+
+
+@dataclasses.dataclass(frozen=True)
+class Learn:
+    """In place of an argument: a parameter of the layer, learned from `init`.
+
+    >>> Learn(0.25)
+    Learn(0.25)
+
+    Args:
+        init: The value to start from.
+        per_feature: Whether each feature, along the last axis, learns its own.
+    """
+
+    init: float
+    per_feature: bool = False
+
+    def __post_init__(self) -> None:
+        if isinstance(self.init, bool) or not isinstance(self.init, int | float):
+            raise TypeError(f"Learn starts from a number, not from {self.init!r}")
+
+    def start(self, features: int | None, dtype: DTypeLike = jnp.float32) -> Array:
+        """Returns the initial value, of shape `()` or `(features,)`."""
+        if self.per_feature and features is None:
+            raise ValueError(f"{self} needs the number of features: give features=…")
+        return jnp.full((features,) if self.per_feature else (), self.init, dtype)
+
+    def __repr__(self) -> str:
+        return f"Learn({self.init!r}{', per_feature=True' if self.per_feature else ''})"
+
+
+class Bound:
+    """`f(x, **arguments)`: hashable, picklable, and equal to its equals.
+
+    Arguments that are at their defaults are left out. Those that are `Learn` are taken at
+    their initial values, unless the call gives others. Arrays may be bound too, for use
+    inside a transformation; such a `Bound` is a pytree of them, and has no hash.
+
+    >>> from jax_acts import elu
+    >>> soft = Bound(elu, alpha=0.5)
+    >>> soft
+    Bound('elu(alpha=0.5)')
+    >>> soft(-1.0)
+    Array(-0.3160603, dtype=float32)
+    >>> Bound(elu, alpha=1.0) == Bound(elu)
+    True
+    """
+
+    function: Callable[..., Array]
+    arguments: dict[str, Any]
+
+    def __init__(self, function: Callable[..., Array], /, **arguments: Any) -> None:
+        self.function = function
+        self.arguments = _checked(function, arguments)
+
+    @property
+    def name(self) -> str:
+        """The name of the function."""
+        return getattr(self.function, "__name__", repr(self.function))
+
+    @property
+    def learned(self) -> dict[str, Learn]:
+        """The arguments to be learned."""
+        return {n: v for n, v in self.arguments.items() if isinstance(v, Learn)}
+
+    def __call__(self, x: Any, **arguments: Any) -> Array:
+        start = {n: v.init for n, v in self.learned.items()}
+        return self.function(x, **{**self.arguments, **start, **arguments})
+
+    def __str__(self) -> str:
+        inside = ", ".join(f"{n}={v!r}" for n, v in self.arguments.items())
+        return f"{self.name}({inside})" if inside else self.name
+
+    def __repr__(self) -> str:
+        return f"Bound({str(self)!r})"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Bound) and self._key() == other._key()
+
+    def __hash__(self) -> int:
+        return hash(self._key())
+
+    def _key(self) -> Any:
+        return self.function, tuple(self.arguments.items())
+
+
+def _checked(
+    function: Callable[..., Array], arguments: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Returns the arguments that are not at their defaults, in the order of the signature.
+
+    Raises:
+        TypeError: One is unknown, or of a kind that the function does not take.
+    """
+    parameters = dict(inspect.signature(function).parameters)
+    name = getattr(function, "__name__", repr(function))
+    x = next(iter(parameters), None)
+    known = [n for n in parameters if n != x]
+    if any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
+        return dict(arguments)
+    for argument in arguments:
+        if argument not in known:
+            raise TypeError(
+                f"{name} has no argument {argument!r} to bind"
+                f"{nearest(argument, known)}; it has {known or 'none'}"
+            )
+    static = function.static if isinstance(function, Function) else frozenset()
+    values = {
+        n: arguments[n] if n in static else _number(name, n, arguments[n])
+        for n in known
+        if n in arguments
+    }
+    for n in static & values.keys():
+        if isinstance(values[n], Learn):
+            learnable = [k for k in known if k not in static]
+            raise TypeError(
+                f"{n} of {name} is static and cannot be learned; "
+                f"{learnable or 'nothing'} can"
+            )
+    return {n: v for n, v in values.items() if not _same(v, parameters[n].default)}
+
+
+def _number(name: str, argument: str, value: Any) -> Any:
+    """Returns a number as a float, and what else a differentiable argument may be."""
+    if isinstance(value, Learn | jax.Array | np.ndarray) or value is None:
+        return value
+    if isinstance(value, int | float | np.number) and not isinstance(value, bool):
+        return float(value)
+    raise TypeError(f"{argument} of {name} is a number or Learn(…), not {value!r}")
+
+
+def _same(value: Any, default: Any) -> bool:
+    if isinstance(value, jax.Array | np.ndarray):
+        return False
+    if isinstance(value, float) and math.isnan(value):
+        return isinstance(default, float) and math.isnan(default)
+    return type(value) is type(default) and value == default
+
+
+def _flatten(bound: Bound) -> tuple[list[Any], Any]:
+    arrays = {
+        n: v for n, v in bound.arguments.items() if isinstance(v, Array | np.ndarray)
+    }
+    rest = tuple((n, None if n in arrays else v) for n, v in bound.arguments.items())
+    return list(arrays.values()), (bound.function, rest, tuple(arrays))
+
+
+def _unflatten(structure: Any, leaves: Any) -> Bound:
+    function, rest, names = structure
+    bound = object.__new__(Bound)
+    bound.function = function
+    bound.arguments = {**dict(rest), **dict(zip(names, leaves, strict=True))}
+    return bound
+
+
+jax.tree_util.register_pytree_node(Bound, _flatten, _unflatten)

@@ -1,0 +1,126 @@
+"""A function with a name: compiled, documented, and picklable, whatever it computes.
+
+The signature of the rule is the whole declaration:
+
+    def f(x, alpha=1.0, *, exact=False)
+          |  |              '-- after `*`: static, a hashable Python value
+          '--'----------------- before `*`: arrays
+
+An argument annotated `bool` or `Axis` is static wherever it stands, for the functions
+whose signature `jax.nn` has fixed.
+"""
+
+import dataclasses
+import difflib
+import functools
+import inspect
+import math
+from collections.abc import Callable, Mapping
+from typing import Any, Generic, ParamSpec
+
+import jax
+from jax import Array
+
+P = ParamSpec("P")
+Rule = Callable[..., Array]
+Real = Array | float
+"""What an elementwise rule is given: arrays come in float32 or float64."""
+Axis = int | tuple[int, ...] | None
+"""One axis, several, or all."""
+
+_STATIC_TYPES = (bool, Axis, "bool", "Axis")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Facts:
+    """What is claimed of a function at its default arguments; tests check each claim."""
+
+    cite: str = ""
+    """Keys in `references.bib`, separated by spaces."""
+    range: tuple[float, float] = (-math.inf, math.inf)
+    """Greatest lower and least upper bound of the values."""
+    domain: tuple[float, float] = (-math.inf, math.inf)
+    """Where the function is defined; elsewhere it is NaN."""
+    kinks: Mapping[float, float] = dataclasses.field(default_factory=dict)
+    """The inputs without a derivative, each with the value that `derivative` has there."""
+    oracle: Callable[..., Any] | None = None
+    """The formula once more, as `oracle(m, x, *args)` with `m` the module mpmath."""
+
+
+class Function(Generic[P]):
+    """A rule that is compiled when called, and that pickles, copies and hashes by name."""
+
+    __name__: str
+    __qualname__: str
+
+    def __init__(self, rule: Callable[P, Array], facts: Facts) -> None:
+        functools.update_wrapper(self, rule)
+        self.facts = facts
+        self.signature = inspect.signature(rule)
+        self.static = frozenset(
+            name
+            for name, p in self.signature.parameters.items()
+            if p.kind is p.KEYWORD_ONLY or p.annotation in _STATIC_TYPES
+        )
+        self._rule: Rule = rule
+
+        @functools.partial(jax.jit, static_argnames=sorted(self.static))
+        @functools.wraps(rule)
+        def call(*args: P.args, **kwargs: P.kwargs) -> Array:
+            return self._trace(self.arguments(*args, **kwargs))
+
+        self._call = call
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Array:
+        return self._call(*args, **kwargs)
+
+    def plain(self, *args: P.args, **kwargs: P.kwargs) -> Array:
+        """Returns the same without `jit`."""
+        return self._trace(self.arguments(*args, **kwargs))
+
+    def arguments(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        """Returns the arguments that are given, by name.
+
+        Raises:
+            TypeError: One is unknown or missing; the message shows the signature.
+        """
+        try:
+            return self.signature.bind(*args, **kwargs).arguments
+        except TypeError as error:
+            raise TypeError(
+                f"{self.__name__}{self.signature}: {error}"
+                + "".join(
+                    nearest(name, self.parameters)
+                    for name in kwargs
+                    if name not in self.parameters
+                )
+            ) from None
+
+    @property
+    def parameters(self) -> tuple[str, ...]:
+        """The names of the arguments, the input first."""
+        return tuple(self.signature.parameters)
+
+    def __repr__(self) -> str:
+        return f"{self.__module__}.{self.__qualname__}"
+
+    def __reduce__(self) -> str | tuple[Any, ...]:
+        return self.__qualname__  # pickle and copy by name, as functions do
+
+    def _trace(self, arguments: dict[str, Any]) -> Array:
+        return self._rule(**arguments)
+
+
+def nearest(name: str, known: Mapping[str, Any] | tuple[str, ...] | list[str]) -> str:
+    """Returns "; did you mean 'silu'?", or nothing where no name is near.
+
+    >>> nearest("sliu", ["silu", "relu"])
+    "; did you mean 'silu'?"
+    """
+    near = difflib.get_close_matches(name, list(known), 1)
+    return f"; did you mean {near[0]!r}?" if near else ""
+
+
+def function(*, cite: str = "") -> Callable[[Callable[P, Array]], Function[P]]:
+    """Makes a rule a `Function`: named, compiled, and known to the registry."""
+    return lambda rule: Function(rule, Facts(cite=cite))

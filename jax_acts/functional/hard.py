@@ -1,0 +1,239 @@
+"""Hard functions: piecewise linear or quadratic, with flat ends or a flat middle."""
+
+import math
+
+import jax.numpy as jnp
+from jax import Array
+
+from jax_acts._activation import activation
+from jax_acts._function import Real
+from jax_acts._math import keep_nan
+
+INF = math.inf
+
+
+def _clip(x, low, high):
+    return min(max(x, low), high)
+
+
+@activation(
+    cite="collobert2004",
+    range=(-1, 1),
+    kinks={-1: 1, 1: 1},
+    oracle=lambda m, x, min_val=-1, max_val=1: _clip(x, min_val, max_val),
+)
+def hard_tanh(x: Real, min_val: Real = -1.0, max_val: Real = 1.0) -> Array:
+    r"""Hard tanh, $\min(\max(x, a), b)$; its derivative at $a$ and $b$ is 1.
+
+    Args:
+        x: The input.
+        min_val: $a$.
+        max_val: $b$.
+
+    >>> hard_tanh(jnp.array([-2.0, 0.5, 3.0]))
+    Array([-1. ,  0.5,  1. ], dtype=float32)
+    """
+    return jnp.clip(x, min_val, max_val)
+
+
+@hard_tanh.defderivative
+def _(x: Real, min_val: Real = -1.0, max_val: Real = 1.0) -> Array:
+    return keep_nan(x, jnp.where((x >= min_val) & (x <= max_val), 1.0, 0.0))
+
+
+@hard_tanh.defpartial("min_val")
+def _(x: Real, min_val: Real = -1.0, max_val: Real = 1.0) -> Array:
+    return keep_nan(x, jnp.where(x < min_val, 1.0, 0.0))
+
+
+@hard_tanh.defpartial("max_val")
+def _(x: Real, min_val: Real = -1.0, max_val: Real = 1.0) -> Array:
+    return keep_nan(x, jnp.where(x > max_val, 1.0, 0.0))
+
+
+@activation(
+    cite="howard2019 courbariaux2015",
+    range=(0, 1),
+    kinks={-3: 0, 3: 0},
+    oracle=lambda m, x, slope=1 / 6, offset=0.5: _clip(
+        (x + 3) / 6 if slope == 1 / 6 else m.mpf(slope) * x + m.mpf(offset), 0, 1
+    ),
+)
+def hard_sigmoid(x: Real, slope: Real = 1 / 6, offset: Real = 0.5) -> Array:
+    r"""Hard sigmoid, $\min(\max(k x + c, 0), 1)$; its derivative at the ends is 0.
+
+    Args:
+        x: The input.
+        slope: $k$; 1/6 in JAX, PyTorch and Keras 3, 0.2 in Keras 2 and ONNX.
+        offset: $c$.
+
+    >>> hard_sigmoid(jnp.array([-4.0, 1.5, 3.0]))
+    Array([0.  , 0.75, 1.  ], dtype=float32)
+    """
+    start = -offset / slope
+    return jnp.clip((x - start) * slope, 0, 1)  # k x + c cancels where it starts
+
+
+@hard_sigmoid.defderivative
+def _(x: Real, slope: Real = 1 / 6, offset: Real = 0.5) -> Array:
+    inside = (x > -offset / slope) & (x < (1 - offset) / slope)
+    return keep_nan(x, jnp.where(inside, slope, 0.0))
+
+
+@hard_sigmoid.defpartial("slope")
+def _(x: Real, slope: Real = 1 / 6, offset: Real = 0.5) -> Array:
+    inside = (x > -offset / slope) & (x < (1 - offset) / slope)
+    return keep_nan(x, jnp.where(inside, x, 0.0))
+
+
+@hard_sigmoid.defpartial("offset")
+def _(x: Real, slope: Real = 1 / 6, offset: Real = 0.5) -> Array:
+    inside = (x > -offset / slope) & (x < (1 - offset) / slope)
+    return keep_nan(x, jnp.where(inside, 1.0, 0.0))
+
+
+@activation(
+    cite="howard2019",
+    range=(-0.375, INF),
+    kinks={-3: 0, 3: 1},
+    oracle=lambda m, x: x * _clip((x + 3) / 6, 0, 1),
+)
+def hard_silu(x: Real) -> Array:
+    r"""Hard SiLU, or hard swish: $x \min(\max(x/6 + 1/2, 0), 1)$.
+
+    >>> hard_silu(jnp.array([-4.0, -1.5, 3.0]))
+    Array([-0.   , -0.375,  3.   ], dtype=float32)
+    """
+    inside = jnp.clip(x, -3, 3)
+    return jnp.where(x >= 3, x, inside * (inside + 3) / 6)
+
+
+@hard_silu.defderivative
+def _(x: Real) -> Array:
+    middle = jnp.where(x > -3, (2 * jnp.clip(x, -3, 3) + 3) / 6, 0.0)
+    return keep_nan(x, jnp.where(x >= 3, 1.0, middle))
+
+
+hard_swish = hard_silu
+
+
+@activation(
+    range=(-0.5, INF),
+    kinks={-2: 0},
+    oracle=lambda m, x: x * _clip(x + 2, 0, 2) / 2,
+)
+def hard_mish(x: Real) -> Array:
+    r"""Hard mish, $\frac{x}{2} \min(\max(x + 2, 0), 2)$.
+
+    >>> hard_mish(jnp.array([-4.0, -1.0, 3.0]))
+    Array([-0. , -0.5,  3. ], dtype=float32)
+    """
+    inside = jnp.clip(x, -2, 0)
+    return jnp.where(x >= 0, x, inside * (inside + 2) * 0.5)
+
+
+@hard_mish.defderivative
+def _(x: Real) -> Array:
+    middle = jnp.where(x > -2, jnp.clip(x, -2, 0) + 1, 0.0)
+    return keep_nan(x, jnp.where(x >= 0, 1.0, middle))
+
+
+@activation(
+    cite="blondel2019",
+    range=(0, INF),
+    oracle=lambda m, x: m.mpf(0) if x <= -1 else x if x >= 1 else (x + 1) ** 2 / 4,
+)
+def sparse_plus(x: Real) -> Array:
+    r"""Sparse plus: 0 if $x \le -1$, $(x + 1)^2 / 4$ if $|x| < 1$, $x$ if $x \ge 1$.
+
+    It is to `sparse_sigmoid`, its derivative, as `softplus` is to `sigmoid`.
+
+    >>> sparse_plus(jnp.array([-2.0, 0.0, 3.0]))
+    Array([0.  , 0.25, 3.  ], dtype=float32)
+    """
+    return jnp.where(x >= 1, x, jnp.square(jnp.clip(x, -1, 1) + 1) * 0.25)
+
+
+@sparse_plus.defderivative
+def _(x: Real) -> Array:
+    return sparse_sigmoid(x)
+
+
+@activation(
+    cite="blondel2019 courbariaux2015",
+    range=(0, 1),
+    kinks={-1: 0.25, 1: 0.25},
+    oracle=lambda m, x: _clip((x + 1) / 2, 0, 1),
+)
+def sparse_sigmoid(x: Real) -> Array:
+    r"""Sparse sigmoid, $\min(\max((x + 1) / 2, 0), 1)$.
+
+    Its derivative at $\pm 1$ is 1/4, as in JAX. It is also the hard sigmoid of BinaryConnect.
+
+    >>> sparse_sigmoid(jnp.array([-2.0, 0.0, 3.0]))
+    Array([0. , 0.5, 1. ], dtype=float32)
+    """
+    return 0.5 * (jnp.clip(x, -1, 1) + 1)
+
+
+@sparse_sigmoid.defderivative
+def _(x: Real) -> Array:
+    a = jnp.abs(x)
+    return keep_nan(x, jnp.where(a < 1, 0.5, jnp.where(a == 1, 0.25, 0.0)))
+
+
+@activation(
+    cite="donoho1995",
+    kinks={-0.5: 0, 0.5: 0},
+    oracle=lambda m, x, threshold=0.5: x if abs(x) > threshold else 0 * x,
+)
+def hard_shrink(x: Real, threshold: Real = 0.5) -> Array:
+    r"""Hard shrinkage, $x$ if $|x| > \lambda$, else 0.
+
+    Args:
+        x: The input.
+        threshold: $\lambda$, in which the derivative is taken as 0.
+
+    >>> hard_shrink(jnp.array([-2.0, 0.25, 3.0]))
+    Array([-2.,  0.,  3.], dtype=float32)
+    """
+    return jnp.where(jnp.abs(x) <= threshold, 0, x)
+
+
+@hard_shrink.defderivative
+def _(x: Real, threshold: Real = 0.5) -> Array:
+    return keep_nan(x, jnp.where(jnp.abs(x) > threshold, 1.0, 0.0))
+
+
+@hard_shrink.defpartial("threshold")
+def _(x: Real, threshold: Real = 0.5) -> Array:
+    return keep_nan(x, 0.0)
+
+
+@activation(
+    cite="donoho1995",
+    kinks={-0.5: 0, 0.5: 0},
+    oracle=lambda m, x, threshold=0.5: m.sign(x) * max(abs(x) - m.mpf(threshold), 0),
+)
+def soft_shrink(x: Real, threshold: Real = 0.5) -> Array:
+    r"""Soft shrinkage, $\operatorname{sign}(x) \max(|x| - \lambda, 0)$.
+
+    Args:
+        x: The input.
+        threshold: $\lambda$.
+
+    >>> soft_shrink(jnp.array([-2.0, 0.25, 3.0]))
+    Array([-1.5,  0. ,  2.5], dtype=float32)
+    """
+    return x - jnp.clip(x, -threshold, threshold)
+
+
+@soft_shrink.defderivative
+def _(x: Real, threshold: Real = 0.5) -> Array:
+    return keep_nan(x, jnp.where(jnp.abs(x) > threshold, 1.0, 0.0))
+
+
+@soft_shrink.defpartial("threshold")
+def _(x: Real, threshold: Real = 0.5) -> Array:
+    outside = jnp.where(x > threshold, -1.0, jnp.where(x < -threshold, 1.0, 0.0))
+    return keep_nan(x, outside)

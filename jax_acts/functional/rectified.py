@@ -1,0 +1,295 @@
+"""Rectifiers: one thing above a threshold, another one below."""
+
+import math
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+from jax_acts._activation import activation
+from jax_acts._function import Real, function
+from jax_acts._math import keep_nan, product
+
+INF = math.inf
+
+
+@activation(oracle=lambda m, x: x)
+def identity(x: Real) -> Array:
+    r"""Identity, $x$.
+
+    >>> identity(jnp.array([-2.0, 3.0]))
+    Array([-2.,  3.], dtype=float32)
+    """
+    return jnp.asarray(x)
+
+
+@identity.defderivative
+def _(x: Real) -> Array:
+    return keep_nan(x, 1.0)
+
+
+linear = identity
+
+
+@activation(
+    cite="nair2010 bertoin2021",
+    range=(0, INF),
+    kinks={0: 0},
+    oracle=lambda m, x: max(x, 0),
+)
+def relu(x: Real) -> Array:
+    r"""Rectified linear unit, $\max(x, 0)$; its derivative at 0 is 0.
+
+    >>> relu(jnp.array([-2.0, 0.0, 3.0]))
+    Array([0., 0., 3.], dtype=float32)
+    """
+    return jnp.maximum(x, 0)
+
+
+@relu.defderivative
+def _(x: Real) -> Array:
+    return keep_nan(x, jnp.where(x > 0, 1.0, 0.0))
+
+
+@activation(
+    cite="krizhevsky2010",
+    range=(0, 6),
+    kinks={0: 0, 6: 0},
+    oracle=lambda m, x: min(max(x, 0), 6),
+)
+def relu6(x: Real) -> Array:
+    r"""Rectified linear unit with a ceiling, $\min(\max(x, 0), 6)$.
+
+    >>> relu6(jnp.array([-2.0, 3.0, 8.0]))
+    Array([0., 3., 6.], dtype=float32)
+    """
+    return jnp.clip(x, 0, 6)
+
+
+@relu6.defderivative
+def _(x: Real) -> Array:
+    return keep_nan(x, jnp.where((x > 0) & (x < 6), 1.0, 0.0))
+
+
+@activation(
+    cite="maas2013 he2015",
+    kinks={0: 1},
+    oracle=lambda m, x, negative_slope=0.01: x if x > 0 else m.mpf(negative_slope) * x,
+)
+def leaky_relu(x: Real, negative_slope: Real = 0.01) -> Array:
+    r"""Leaky rectifier, $x$ if $x \ge 0$, else $\alpha x$.
+
+    With $\alpha$ learned it is PReLU: `negative_slope=Learn(0.25)`.
+
+    Args:
+        x: The input.
+        negative_slope: $\alpha$.
+
+    >>> leaky_relu(jnp.array([-2.0, 3.0]), 0.1)
+    Array([-0.2,  3. ], dtype=float32)
+    """
+    return jnp.where(x >= 0, x, negative_slope * x)
+
+
+@leaky_relu.defderivative
+def _(x: Real, negative_slope: Real = 0.01) -> Array:
+    return keep_nan(x, jnp.where(x >= 0, 1.0, negative_slope))
+
+
+@leaky_relu.defpartial("negative_slope")
+def _(x: Real, negative_slope: Real = 0.01) -> Array:
+    return jnp.minimum(x, 0)
+
+
+prelu = leaky_relu
+
+
+@function(cite="xu2015")
+def rrelu(
+    x: Array,
+    key: Array | None = None,
+    lower: Real = 1 / 8,
+    upper: Real = 1 / 3,
+    *,
+    training: bool = False,
+) -> Array:
+    r"""Randomised leaky rectifier, $x$ if $x \ge 0$, else $\alpha x$, $\alpha$ random.
+
+    Args:
+        x: The input.
+        key: A key of `jax.random`, needed for training.
+        lower: The least $\alpha$.
+        upper: The greatest $\alpha$.
+        training: Whether each element draws its own $\alpha$, uniformly between `lower`
+            and `upper`; otherwise $\alpha$ is their mean.
+
+    >>> rrelu(jnp.array([-48.0, 3.0]))
+    Array([-11.,   3.], dtype=float32)
+    """
+    if not training:
+        return leaky_relu(x, (lower + upper) / 2)
+    if key is None:
+        raise ValueError("rrelu draws random slopes in training: give it a key")
+    x = jnp.asarray(x)
+    slope = jax.random.uniform(key, x.shape, jnp.float32, lower, upper)
+    return leaky_relu(x, slope)
+
+
+@activation(
+    cite="konda2014",
+    range=(0, INF),
+    kinks={1: 0},
+    oracle=lambda m, x, theta=1: x if x > theta else 0 * x,
+)
+def thresholded_relu(x: Real, theta: Real = 1.0) -> Array:
+    r"""Thresholded rectifier, $x$ if $x > \theta$, else 0.
+
+    Args:
+        x: The input.
+        theta: $\theta$, in which the derivative is taken as 0.
+
+    >>> thresholded_relu(jnp.array([0.5, 3.0]))
+    Array([0., 3.], dtype=float32)
+    """
+    return jnp.where(x <= theta, 0, x)
+
+
+@thresholded_relu.defderivative
+def _(x: Real, theta: Real = 1.0) -> Array:
+    return keep_nan(x, jnp.where(x > theta, 1.0, 0.0))
+
+
+@thresholded_relu.defpartial("theta")
+def _(x: Real, theta: Real = 1.0) -> Array:
+    return keep_nan(x, 0.0)
+
+
+@activation(
+    kinks={0: 0},
+    oracle=lambda m, x, threshold=0, value=0: x if x > threshold else m.mpf(value),
+    range=(0, INF),
+)
+def threshold(x: Real, threshold: Real = 0.0, value: Real = 0.0) -> Array:
+    r"""Threshold, $x$ if $x > \theta$, else $v$.
+
+    Args:
+        x: The input.
+        threshold: $\theta$, in which the derivative is taken as 0.
+        value: $v$.
+
+    >>> threshold(jnp.array([0.05, 3.0]), 0.1, 20.0)
+    Array([20.,  3.], dtype=float32)
+    """
+    return jnp.where(x <= threshold, value, x)
+
+
+@threshold.defderivative
+def _(x: Real, threshold: Real = 0.0, value: Real = 0.0) -> Array:
+    return keep_nan(x, jnp.where(x > threshold, 1.0, 0.0))
+
+
+@threshold.defpartial("threshold")
+def _(x: Real, threshold: Real = 0.0, value: Real = 0.0) -> Array:
+    return keep_nan(x, 0.0)
+
+
+@threshold.defpartial("value")
+def _(x: Real, threshold: Real = 0.0, value: Real = 0.0) -> Array:
+    return keep_nan(x, jnp.where(x <= threshold, 1.0, 0.0))
+
+
+@activation(cite="so2021", range=(0, INF), oracle=lambda m, x: max(x, 0) ** 2)
+def relu_squared(x: Real) -> Array:
+    r"""Squared rectifier, $\max(x, 0)^2$.
+
+    >>> relu_squared(jnp.array([-2.0, 3.0]))
+    Array([0., 9.], dtype=float32)
+    """
+    return jnp.square(jnp.maximum(x, 0))
+
+
+@relu_squared.defderivative
+def _(x: Real) -> Array:
+    return 2 * relu(x)
+
+
+@activation(range=(0, INF), oracle=lambda m, x: max(x, 0) ** 3)
+def relu_cubed(x: Real) -> Array:
+    r"""Cubed rectifier, $\max(x, 0)^3$.
+
+    >>> relu_cubed(jnp.array([-2.0, 3.0]))
+    Array([ 0., 27.], dtype=float32)
+    """
+    r = jnp.maximum(x, 0)
+    return r * r * r
+
+
+@relu_cubed.defderivative
+def _(x: Real) -> Array:
+    return 3 * relu_squared(x)
+
+
+@activation(
+    cite="yu2022",
+    range=(-0.4472, INF),
+    oracle=lambda m, x, scale=0.8944, bias=-0.4472: (
+        m.mpf(scale) * max(x, 0) ** 2 + m.mpf(bias)
+    ),
+)
+def star_relu(x: Real, scale: Real = 0.8944, bias: Real = -0.4472) -> Array:
+    r"""Squared rectifier of mean 0 and variance 1, $s \max(x, 0)^2 + b$.
+
+    Args:
+        x: The input; the moments hold for a standard normal one.
+        scale: $s$.
+        bias: $b$.
+
+    >>> star_relu(jnp.array([-2.0, 1.0]))
+    Array([-0.4472,  0.4472], dtype=float32)
+    """
+    square, rest = product(jnp.maximum(x, 0), jnp.maximum(x, 0))
+    high, low = product(scale, square)
+    return (high + bias) + (low + scale * rest)  # which cancels at the zero, exactly
+
+
+@star_relu.defderivative
+def _(x: Real, scale: Real = 0.8944, bias: Real = -0.4472) -> Array:
+    return 2 * scale * relu(x)
+
+
+@star_relu.defpartial("scale")
+def _(x: Real, scale: Real = 0.8944, bias: Real = -0.4472) -> Array:
+    return relu_squared(x)
+
+
+@star_relu.defpartial("bias")
+def _(x: Real, scale: Real = 0.8944, bias: Real = -0.4472) -> Array:
+    return keep_nan(x, 1.0)
+
+
+@activation(
+    range=(0, 1),
+    kinks={0: 0},
+    oracle=lambda m, x, threshold=0: m.mpf(1 if x >= threshold else 0),
+)
+def step(x: Real, threshold: Real = 0.0) -> Array:
+    r"""Step, 1 if $x \ge \theta$, else 0; its derivative is 0 everywhere.
+
+    Args:
+        x: The input.
+        threshold: $\theta$.
+
+    >>> step(jnp.array([-2.0, 0.0, 3.0]))
+    Array([0., 1., 1.], dtype=float32)
+    """
+    return keep_nan(x, jnp.where(x >= threshold, 1.0, 0.0))
+
+
+@step.defderivative
+def _(x: Real, threshold: Real = 0.0) -> Array:
+    return keep_nan(x, 0.0)
+
+
+@step.defpartial("threshold")
+def _(x: Real, threshold: Real = 0.0) -> Array:
+    return keep_nan(x, 0.0)

@@ -1,0 +1,127 @@
+"""Measures values and derivatives against the truth, in units in the last place.
+
+The truth is the oracle of a function, its formula in arithmetic of hundreds of digits;
+its derivatives are differences of it. This module needs mpmath: `jax-acts[testing]`.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import ml_dtypes
+import mpmath
+import numpy as np
+from numpy.typing import NDArray
+
+from jax_acts._activation import ActivationFunction
+
+F64 = NDArray[np.float64]
+mp: Any = mpmath.mp
+
+
+def every(dtype: Any) -> NDArray[Any]:
+    """Returns every number of a 16-bit dtype that is normal, zero, infinite or NaN.
+
+    Backends flush subnormal inputs to zero, or not.
+    """
+    xs = np.arange(2**16, dtype=np.uint16).view(dtype)
+    tiny = float(ml_dtypes.finfo(dtype).tiny)
+    with np.errstate(invalid="ignore"):
+        return xs[(xs == 0) | ~(np.abs(xs.astype(np.float64)) < tiny)]
+
+
+def telling(f: ActivationFunction[...], dtype: Any, count: int, seed: int = 0) -> F64:
+    """Returns inputs of every order of magnitude, denser where exponentials live.
+
+    They are numbers of the dtype and in the domain of f, without its kinks.
+    """
+    rng = np.random.default_rng(seed)
+    info = ml_dtypes.finfo(dtype)
+    powers = 2.0 ** rng.uniform(info.minexp, info.maxexp, count // 4)
+    near = 2.0 ** rng.uniform(-20, 4, count // 4)
+    reach = 1.2 * np.log(float(info.max))
+    wide = rng.uniform(-reach, reach, count // 4)
+    xs = np.concatenate([powers, -powers, near, -near, wide, [0.0, 1.0, -1.0]])
+    with np.errstate(over="ignore"):
+        xs = np.unique(xs.astype(dtype).astype(np.float64))
+    low, high = f.facts.domain
+    return np.setdiff1d(xs[(xs > low) & (xs < high)], list(f.facts.kinks))
+
+
+def nth(f: ActivationFunction[...], order: int) -> ActivationFunction[...]:
+    """Returns f, or its derivative of that order."""
+    return f if order == 0 else nth(f.derivative, order - 1)
+
+
+def evaluate(f: Callable[..., Any], xs: NDArray[Any], dtype: Any) -> NDArray[Any]:
+    """Returns f at the inputs, computed in the dtype, float64 included."""
+    with jax.enable_x64(True):
+        return np.asarray(f(jnp.asarray(xs.astype(dtype))))
+
+
+def truth(
+    f: ActivationFunction[...], xs: F64, order: int = 0, dtype: Any = np.float64
+) -> tuple[F64, F64]:
+    """Returns the derivative of the oracle at the inputs, in two parts.
+
+    The parameters have their default values, as numbers of the dtype.
+    """
+    oracle = f.facts.oracle
+    if oracle is None:
+        raise ValueError(f"{f.__name__} has no oracle to compare with")
+    wide = np.promote_types(dtype, np.float32) if dtype != ml_dtypes.bfloat16 else "f4"
+    digits = 150 if np.dtype(wide) == np.float32 else 900
+    with mp.workdps(digits):
+        defaults = [
+            mp.mpf(float(np.dtype(wide).type(p.default)))
+            for name, p in list(f.signature.parameters.items())[1:]
+            if name not in f.static
+        ]
+        exact = [_difference(oracle, mp.mpf(x), defaults, order) for x in xs.tolist()]
+        high = np.array([float(y) for y in exact])
+        rest = [
+            float(y - mp.mpf(h)) if np.isfinite(h) else 0.0
+            for y, h in zip(exact, high.tolist(), strict=True)
+        ]
+    return high, np.array(rest)
+
+
+def _difference(oracle: Any, x: Any, defaults: list[Any], order: int) -> Any:
+    """Returns the central difference of that order, over a step of 1e-40 of x."""
+    h = mp.mpf(10) ** -40 * (abs(x) or 1)
+    if order == 0:
+        return oracle(mpmath, x, *defaults)
+    left, right = (oracle(mpmath, x + s * h, *defaults) for s in (-1, 1))
+    if order == 1:
+        return (right - left) / (2 * h)
+    return (right - 2 * oracle(mpmath, x, *defaults) + left) / (h * h)
+
+
+def ulps(got: NDArray[Any], want: F64, rest: F64 | float = 0.0) -> F64:
+    """Returns |got - (want + rest)| in units in the last place of the dtype of `got`.
+
+    Results that are flushed to zero, or to the least normal number, are forgiven; so is
+    infinity beyond the greatest number. NaN against a number is infinitely far.
+    """
+    info = ml_dtypes.finfo(got.dtype)
+    tiny, top = float(info.tiny), float(info.max)
+    half_ulp = float(np.ldexp(1.0, info.maxexp - 2 - info.nmant))
+    got = got.astype(np.float64)
+    size = np.abs(want)
+    _, exponent = np.frexp(np.clip(size, tiny, top))
+    with np.errstate(invalid="ignore", over="ignore"):
+        error = np.abs((got - want) - rest) / np.ldexp(1.0, exponent - 1 - info.nmant)
+        error[(size < tiny) & (np.abs(got) <= tiny)] = 0
+        error[(size >= top + half_ulp) & (np.abs(got) >= top) & (got * want > 0)] = 0
+    error[(got == want) | (np.isnan(got) & np.isnan(want))] = 0
+    error[np.isnan(got) ^ np.isnan(want)] = np.inf
+    return error
+
+
+def worst(f: str, xs: NDArray[Any], got: NDArray[Any], want: F64, error: F64) -> str:
+    """Returns the greatest error as a sentence that names the input."""
+    i = int(np.argmax(error))
+    return (
+        f"{f} is {error[i]:.3g} ulp off at x = {xs[i]!r}: {got[i]!r}, not {want[i]!r}"
+    )

@@ -1,0 +1,23 @@
+"""Gives every test that takes `f` all activation functions, one after the other."""
+
+import jax
+import jax.numpy as jnp
+import pytest
+
+from jax_acts._activation import ActivationFunction
+from jax_acts.registry import FUNCTIONS
+
+ACTIVATIONS = {
+    f.__name__: f for f in FUNCTIONS.values() if isinstance(f, ActivationFunction)
+}
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Runs a test that takes `f` once for every activation; `-k silu` picks one."""
+    if "f" in metafunc.fixturenames:
+        metafunc.parametrize("f", ACTIVATIONS.values(), ids=ACTIVATIONS.keys())
+
+
+@pytest.fixture(autouse=True)
+def _doctest_names(doctest_namespace: dict[str, object]) -> None:
+    doctest_namespace.update(jax=jax, jnp=jnp)

@@ -1,0 +1,54 @@
+"""Every value and derivative is right to the last place, in every dtype."""
+
+import ml_dtypes
+import numpy as np
+import pytest
+
+from jax_acts.testing import every, evaluate, nth, telling, truth, ulps, worst
+
+LIMITS = {
+    # The contract, in ulp by order; float16 and bfloat16 are rounded once from float32.
+    "bfloat16": (0.51, 0.51, 0.51),
+    "float16": (0.51, 0.51, 0.51),
+    "float32": (3, 4, 8),
+    "float64": (4, 6, 16),
+}
+
+
+@pytest.mark.parametrize("order", [0, 1])
+@pytest.mark.parametrize("dtype", [ml_dtypes.bfloat16, np.float16])
+def test_every_16_bit_input_is_right_to_half_a_place(f, dtype, order):
+    xs = every(dtype)
+    low, high = f.facts.domain
+    with np.errstate(invalid="ignore"):
+        wide = xs.astype(np.float64)
+        xs = xs[(wide > low) & (wide < high) & ~np.isin(wide, list(f.facts.kinks))]
+    g = nth(f, order)
+    got = evaluate(g, xs, dtype)
+    want = evaluate(g, xs, np.float64)
+    error = ulps(got, want)
+    limit = LIMITS[np.dtype(dtype).name][order]
+    assert error.max() <= limit, worst(f.__name__, xs, got, want, error)
+
+
+@pytest.mark.parametrize("order", [0, 1])
+def test_float32_agrees_with_float64_at_every_magnitude(f, order):
+    xs = telling(f, np.float32, 200_000)
+    g = nth(f, order)
+    got, want = evaluate(g, xs, np.float32), evaluate(g, xs, np.float64)
+    error = ulps(got, want)
+    assert error.max() <= LIMITS["float32"][order], worst(
+        f.__name__, xs, got, want, error
+    )
+
+
+@pytest.mark.parametrize("order", [0, 1])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_agrees_with_the_oracle(f, dtype, order):
+    xs = telling(f, dtype, 300)
+    got = evaluate(nth(f, order), xs, dtype)
+    want, rest = truth(f, xs, order, dtype)
+    error = ulps(got, want, rest)
+    assert error.max() <= LIMITS[np.dtype(dtype).name][order], worst(
+        f.__name__, xs, got, want, error
+    )
