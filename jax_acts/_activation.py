@@ -193,15 +193,20 @@ def activation(rule: Any = None, /, **facts: Any) -> Any:
 
 
 def _autodiff(rule: Rule, name: str) -> Rule:
-    """Returns the derivative of a rule in one argument by forward-mode autodiff."""
+    """Returns the derivative of a rule in one argument by forward-mode autodiff.
+
+    It is NaN where x is, while autodiff of a choice forgets what it chose by.
+    """
     parameters = inspect.signature(rule).parameters
+    input_name = next(iter(parameters))
 
     @functools.wraps(rule)
     def derivative(**arguments: Any) -> Array:
-        dtype = arguments[next(iter(parameters))].dtype
-        primal = jnp.asarray(arguments.pop(name, parameters[name].default), dtype)
+        x = arguments[input_name]
+        primal = jnp.asarray(arguments.pop(name, parameters[name].default), x.dtype)
         along = lambda a: rule(**{name: a}, **arguments)
-        return jax.jvp(along, [primal], [jnp.ones_like(primal)])[1]
+        slope = jax.jvp(along, [primal], [jnp.ones_like(primal)])[1]
+        return jnp.where(jnp.isnan(x), x, slope)
 
     return derivative
 

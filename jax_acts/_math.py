@@ -28,7 +28,7 @@ _LN2 = {
 _EXP_RANGE = {"float32": (-170.0, 90.0), "float64": (-1400.0, 711.0)}
 
 
-def polynomial(x: Array, coefficients: dict[str, tuple[float, ...]]) -> Array:
+def polynomial(x: Array, coefficients: table.Coefficients) -> Array:
     """Returns the polynomial with the coefficients for the dtype of x, lowest first."""
     *rest, last = coefficients[x.dtype.name]
     result = jnp.full_like(x, last)
@@ -54,7 +54,7 @@ def times_exp(v: Real, y: Real, low: Real = 0.0) -> Array:
     least, greatest = _EXP_RANGE[y.dtype.name]
     q, k = _reduced(jnp.clip(y, least, greatest))
     if not isinstance(low, float):
-        v = v + v * (low * _small_expm1(low))
+        q = q + (1 + q) * (low * _small_expm1(low))
     return jnp.where(y <= least, 0, times_power_of_two(v + v * q, k))
 
 
@@ -64,6 +64,15 @@ def expm1(y: Real) -> Array:
     q, k = _reduced(jnp.clip(y, -50.0, _EXP_RANGE[y.dtype.name][1]))
     inverse = _power_of_two(jnp.maximum(-k, -100.0), y.dtype)
     return times_power_of_two(q + (1 - inverse), k)
+
+
+def expm1_plus(y: Real, a: Real, b: Real, low: Real = 0.0) -> Array:
+    """Returns a (e^y - 1) + b + low for y <= 0, where the terms may cancel."""
+    y = jnp.asarray(y)
+    q, k = _reduced(jnp.clip(y, -50.0, 0.0))
+    power = _power_of_two(k, y.dtype)
+    high, rest = product(a, power - 1)
+    return (high + b) + (rest + low + a * power * q)
 
 
 def log1p(f: Real) -> Array:
@@ -80,31 +89,93 @@ def times_power_of_two(v: Real, k: Array) -> Array:
     return v * _power_of_two(first, k.dtype) * _power_of_two(k - first, k.dtype)
 
 
-def product(a: Real, b: Real) -> tuple[Array, Array]:
+def log1p_ratio(f: Real) -> Array:
+    """Returns log(1 + f) / f for 0 <= f <= 1, to 1 ulp."""
+    s = jnp.asarray(f / (2 + f))
+    rest = 0.5 * f + s * polynomial(s * s, table.LOG1P) / (
+        2 + f
+    )  # of s / f = 1 / (2 + f)
+    return 1 - (0.5 * f - s * rest)
+
+
+def log(v: Real) -> Array:
+    """Returns log(v) for v >= 0, to 1 ulp."""
+    v = jnp.asarray(v)
+    info = jnp.finfo(v.dtype)
+    root_half = np.asarray(math.sqrt(0.5), v.dtype).view(f"int{info.bits}")
+    k = (lax.bitcast_convert_type(v, root_half.dtype) - root_half) >> info.nmant
+    k = jnp.clip(k, info.minexp, info.maxexp).astype(v.dtype)
+    f = times_power_of_two(v, -k) - 1  # between 1/sqrt(2) - 1 and sqrt(2) - 1
+    high, low = _LN2[v.dtype.name]
+    result = k * high + (log1p(f) + k * low)
+    return jnp.where((v > 0) & (v < jnp.inf), result, jnp.where(v == 0, -jnp.inf, v))
+
+
+def expm1_minus(x: Real) -> Array:
+    """Returns e^x - 1 - x for x <= 0, to 2 ulp."""
+    x = jnp.asarray(x)
+    near = jnp.clip(x, -2.0, 0.0)
+    return jnp.where(
+        x > -2, near * near * polynomial(near, table.EXPM1_MINUS), expm1(x) - x
+    )
+
+
+def product(a: Real | table.Constant, b: Real) -> tuple[Array, Array]:
     """Returns a b in two parts, of which the first is exact in half the digits.
 
     Where e^(a b) is wanted, the rounding of a b would be multiplied by a b.
     """
-    a, b = jnp.asarray(a), jnp.asarray(b)
-    a0, b0 = _half(a), _half(b)
-    return a0 * b0, a0 * (b - b0) + (a - a0) * b
+    b = jnp.asarray(b)
+    a0, a1 = _split(a, b.dtype)
+    b0, b1 = _split(b, b.dtype)
+    return a0 * b0, a0 * b1 + a1 * b
 
 
-def scaled(a: Real, x: Real) -> tuple[Array, Real]:
+def parts(c: Real | table.Constant, dtype: Any) -> tuple[Any, Any]:
+    """Returns a constant as a number of the dtype and the rest; an array has no rest."""
+    if isinstance(c, dict):
+        return c[jnp.dtype(dtype).name]
+    if isinstance(c, float):
+        high = float(np.asarray(c, dtype))
+        return high, c - high
+    return c, 0.0
+
+
+def sum_of_two(a: Array, b: Array) -> tuple[Array, Array]:
+    """Returns a + b in two parts: the rounded sum and its rounding error.
+
+    Neither may be a constant, since XLA adds up constants.
+    """
+    s = a + b
+    b_part = s - a
+    return s, (a - (s - b_part)) + (b - b_part)
+
+
+def quotient(a: Real, b: Real) -> tuple[Array, Array]:
+    """Returns a / b in two parts, as `product` does."""
+    a = jnp.asarray(a)
+    high, _ = _split(a / b, a.dtype)
+    b0, b1 = _split(b, a.dtype)
+    return high, ((a - high * b0) - high * b1) / b
+
+
+def scaled(a: Real | table.Constant, x: Real) -> tuple[Array, Real]:
     """Returns a x as an exponent and its `low` for `times_exp`, cut off far from 0."""
     x = jnp.asarray(x)
     limit = -_EXP_RANGE[x.dtype.name][0]
     if isinstance(a, float) and a == 1.0:
         return jnp.clip(x, -limit, limit), 0.0
+    whole = (a[x.dtype.name][0] if isinstance(a, dict) else a) * x
     high, low = product(a, x)
-    near = jnp.abs(a * x) < limit
-    return jnp.where(near, high, jnp.clip(a * x, -limit, limit)), jnp.where(
-        near, low, 0.0
+    near = jnp.abs(whole) < limit
+    return (
+        jnp.where(near, high, jnp.clip(whole, -limit, limit)),
+        jnp.where(near, low, 0.0),
     )
 
 
 def near_root(x: Real, value: Real, root: table.Root, low: Real = 0.0) -> Array:
-    """Returns the value, but within a quarter of a zero a polynomial with that zero.
+    """Returns the value, but near a zero of it a polynomial with that zero.
 
     Near a zero the terms of a formula cancel, and their rounding errors stay.
 
@@ -115,10 +186,15 @@ def near_root(x: Real, value: Real, root: table.Root, low: Real = 0.0) -> Array:
         low: What x lacks.
     """
     x = jnp.asarray(x)
-    (zero, rest), factor = root.zero[x.dtype.name], root.factor
-    d = jnp.clip(x - zero, -1, 1)
-    near = d * polynomial(d, factor) + (low - rest) * factor[x.dtype.name][0]
-    return jnp.where(jnp.abs(d) < 0.25, near, value)
+    zero, rest = root.zero[x.dtype.name]
+    d = jnp.clip((x - zero) + low, -1, 1)
+    near = d * polynomial(d, root.factor) - rest * root.slope
+    return jnp.where(jnp.abs(d) < root.radius, near, value)
+
+
+def folded(a: Array) -> Array:
+    """Returns (a - 4) / (a + 4), which maps the half-line to [-1, 1)."""
+    return (a - 4) / (a + 4)
 
 
 def keep_nan(x: Real, value: Real) -> Array:
@@ -126,12 +202,19 @@ def keep_nan(x: Real, value: Real) -> Array:
     return jnp.where(jnp.isnan(x), x, value)
 
 
-def _half(x: Array) -> Array:
-    """Returns x to half its digits, so that products of two such are exact."""
-    bits = jnp.finfo(x.dtype).bits
+def _split(x: Real | table.Constant, dtype: Any) -> tuple[Array, Array]:
+    """Returns x in two parts, each of half the digits: products of such are exact."""
+    bits = jnp.finfo(dtype).bits
     mask = {32: np.int32(-(2**12)), 64: np.int64(-(2**27))}[bits]
-    whole = lax.bitcast_convert_type(x, mask.dtype)
-    return lax.bitcast_convert_type(whole & mask, x.dtype)
+    if isinstance(x, dict | float):  # which has digits that the dtype has no place for
+        high, rest = parts(x, dtype)
+        first = (np.asarray(high, dtype).view(mask.dtype) & mask).view(dtype)
+        rest = (high - float(first)) + rest
+        return jnp.asarray(first, dtype), jnp.asarray(rest, dtype)
+    value = jnp.asarray(x, dtype)
+    whole = lax.bitcast_convert_type(value, mask.dtype)
+    first = lax.bitcast_convert_type(whole & mask, dtype)
+    return first, value - first
 
 
 def _reduced(y: Array) -> tuple[Array, Array]:

@@ -26,9 +26,14 @@ def every(dtype: Any) -> NDArray[Any]:
     Backends flush subnormal inputs to zero, or not.
     """
     xs = np.arange(2**16, dtype=np.uint16).view(dtype)
-    tiny = float(ml_dtypes.finfo(dtype).tiny)
-    with np.errstate(invalid="ignore"):
-        return xs[(xs == 0) | ~(np.abs(xs.astype(np.float64)) < tiny)]
+    tiny, wide = float(ml_dtypes.finfo(dtype).tiny), widened(xs)
+    return xs[(wide == 0) | ~(np.abs(wide) < tiny)]
+
+
+def widened(xs: NDArray[Any]) -> F64:
+    """Returns numbers of any dtype in float64, where each kind of NaN is NaN."""
+    with np.errstate(invalid="ignore"):  # NumPy warns of signalling NaNs
+        return xs.astype(np.float64)
 
 
 def telling(f: ActivationFunction[...], dtype: Any, count: int, seed: int = 0) -> F64:
@@ -56,7 +61,7 @@ def nth(f: ActivationFunction[...], order: int) -> ActivationFunction[...]:
 
 def evaluate(f: Callable[..., Any], xs: NDArray[Any], dtype: Any) -> NDArray[Any]:
     """Returns f at the inputs, computed in the dtype, float64 included."""
-    with jax.enable_x64(True):
+    with jax.enable_x64(True), np.errstate(invalid="ignore", over="ignore"):
         return np.asarray(f(jnp.asarray(xs.astype(dtype))))
 
 
@@ -65,20 +70,24 @@ def truth(
 ) -> tuple[F64, F64]:
     """Returns the derivative of the oracle at the inputs, in two parts.
 
-    The parameters have their default values, as numbers of the dtype.
+    The parameters have their default values. NaN stands where the oracle does not come to a result, such as e^(e^x) for huge x.
     """
     oracle = f.facts.oracle
     if oracle is None:
         raise ValueError(f"{f.__name__} has no oracle to compare with")
-    wide = np.promote_types(dtype, np.float32) if dtype != ml_dtypes.bfloat16 else "f4"
-    digits = 150 if np.dtype(wide) == np.float32 else 900
-    with mp.workdps(digits):
-        defaults = [
-            mp.mpf(float(np.dtype(wide).type(p.default)))
-            for name, p in list(f.signature.parameters.items())[1:]
-            if name not in f.static
+    defaults = [
+        float(p.default)
+        for name, p in list(f.signature.parameters.items())[1:]
+        if name not in f.static
+    ]
+    # A difference over the step 10^-s must leave more digits than the least number has.
+    scale = 330 if np.dtype(dtype) == np.float64 else 50
+    with mp.workdps((order + 1) * scale + 350):
+        step = mp.mpf(10) ** -scale
+        exact = [
+            _difference(oracle, mp.mpf(x), list(map(mp.mpf, defaults)), order, step)
+            for x in xs.tolist()
         ]
-        exact = [_difference(oracle, mp.mpf(x), defaults, order) for x in xs.tolist()]
         high = np.array([float(y) for y in exact])
         rest = [
             float(y - mp.mpf(h)) if np.isfinite(h) else 0.0
@@ -87,35 +96,40 @@ def truth(
     return high, np.array(rest)
 
 
-def _difference(oracle: Any, x: Any, defaults: list[Any], order: int) -> Any:
-    """Returns the central difference of that order, over a step of 1e-40 of x."""
-    h = mp.mpf(10) ** -40 * (abs(x) or 1)
-    if order == 0:
-        return oracle(mpmath, x, *defaults)
-    left, right = (oracle(mpmath, x + s * h, *defaults) for s in (-1, 1))
-    if order == 1:
-        return (right - left) / (2 * h)
-    return (right - 2 * oracle(mpmath, x, *defaults) + left) / (h * h)
+def _difference(oracle: Any, x: Any, defaults: list[Any], order: int, step: Any) -> Any:
+    """Returns the central difference of that order over a step relative to x."""
+    h = step * (abs(x) or 1)
+    try:
+        if order == 0:
+            return oracle(mpmath, x, *defaults)
+        left, right = (oracle(mpmath, x + s * h, *defaults) for s in (-1, 1))
+        if order == 1:
+            return (right - left) / (2 * h)
+        return (right - 2 * oracle(mpmath, x, *defaults) + left) / (h * h)
+    except (MemoryError, OverflowError):
+        return mp.nan
 
 
 def ulps(got: NDArray[Any], want: F64, rest: F64 | float = 0.0) -> F64:
     """Returns |got - (want + rest)| in units in the last place of the dtype of `got`.
 
     Results that are flushed to zero, or to the least normal number, are forgiven; so is
-    infinity beyond the greatest number. NaN against a number is infinitely far.
+    infinity beyond the greatest number. NaN is infinitely far from a number; where
+    `want` is NaN nothing is wanted.
     """
     info = ml_dtypes.finfo(got.dtype)
     tiny, top = float(info.tiny), float(info.max)
     half_ulp = float(np.ldexp(1.0, info.maxexp - 2 - info.nmant))
-    got = got.astype(np.float64)
+    got = widened(got)
     size = np.abs(want)
     _, exponent = np.frexp(np.clip(size, tiny, top))
     with np.errstate(invalid="ignore", over="ignore"):
         error = np.abs((got - want) - rest) / np.ldexp(1.0, exponent - 1 - info.nmant)
         error[(size < tiny) & (np.abs(got) <= tiny)] = 0
         error[(size >= top + half_ulp) & (np.abs(got) >= top) & (got * want > 0)] = 0
-    error[(got == want) | (np.isnan(got) & np.isnan(want))] = 0
-    error[np.isnan(got) ^ np.isnan(want)] = np.inf
+    error[got == want] = 0
+    error[np.isnan(got) & ~np.isnan(want)] = np.inf
+    error[np.isnan(want)] = 0
     return error
 
 

@@ -26,11 +26,20 @@ HEADER = '''"""Written by `python -m tools.coefficients`; do not edit."""
 from typing import NamedTuple
 
 
-class Root(NamedTuple):
-    """A zero of a function, and the polynomial that (x - zero) multiplies near it."""
+Coefficients = dict[str, tuple[float, ...]]
+"""Of a polynomial, by dtype, lowest power first."""
+Constant = dict[str, tuple[float, float]]
+"""A constant by dtype, as the nearest number and the rest."""
 
-    zero: dict[str, tuple[float, float]]
-    factor: dict[str, tuple[float, ...]]
+
+class Root(NamedTuple):
+    """A zero of a function, which is (x - zero) factor(x), and the factor at the zero."""
+
+    zero: Constant
+    factor: Coefficients
+    slope: float
+    radius: float = 0.25
+    """How far from the zero the factor is good, where it is a polynomial in x - zero."""
 
 '''
 
@@ -68,71 +77,143 @@ def folded(f: Function, centre: int) -> Function:
     return lambda t: f(centre * (1 + t) / (1 - t))
 
 
+FOLD = 4
+"""The centre of `folded` for functions of the normal distribution."""
+REACH = {"float32": 14.5, "float64": 40}
+"""Beyond it exp(-a² / 2) vanishes."""
+
+
 def polynomials() -> Iterator[tuple[str, str, dict[str, list[Any]]]]:
     """Yields name, meaning and coefficients of each polynomial."""
 
-    def both(f: Function, low: Any, high: Any, weight: Function) -> Any:
+    def both(f: Function, low: Any, high: Any, weight: Function | None = None) -> Any:
+        weight = weight or relative(f)
         return {d: fit(f, mpf(low), mpf(high), weight, b) for d, b in BITS.items()}
 
     f = series(lambda r: (mp.expm1(r) - r) / r**2, 0.5)
-    yield (
-        "EXP",
-        "(e^r - 1 - r) / r² on [-0.35, 0.35], which is ln(2) / 2 and some",
-        both(f, -0.35, 0.35, lambda r: r**2),
-    )
+    meaning = "(e^r - 1 - r) / r² on [-0.35, 0.35], which is ln(2) / 2 and some"
+    yield "EXP", meaning, both(f, -0.35, 0.35, lambda r: r**2)
+    yield "EXPM1_MINUS", "(e^r - 1 - r) / r² on [-2, 0]", both(f, -2, 0)
+
     f = series(lambda y: (2 * mp.atanh(y**0.5) - 2 * y**0.5) / y**1.5, mpf(2) / 3)
-    yield (
-        "LOG1P",
-        "(2 atanh(s) - 2 s) / s³ in s² on [0, 1/9]",
-        both(f, 0, mpf(1) / 9, lambda y: y / 2),
-    )
-    f = series(
-        lambda y: mp.erf(mp.sqrt(y / 2)) / (2 * mp.sqrt(y)), 1 / mp.sqrt(2 * mp.pi)
-    )
-    yield (
-        "PHI",
-        "(Φ(x) - 1/2) / x in x² on [0, 1]",
-        both(f, 0, 1, relative(f)),
-    )
+    meaning = "(2 atanh(s) - 2 s) / s³ in s² on [0, 1/9]"
+    yield "LOG1P", meaning, both(f, 0, mpf(1) / 9, lambda y: y / 2)
+
+    f = series(lambda y: (y**0.5 - mp.tanh(y**0.5)) / y**1.5, mpf(1) / 3)
+    yield "TANH_SHRINK", "(x - tanh(x)) / x³ in x² on [0, 1]", both(f, 0, 1)
+
+    f = series(lambda y: (mp.atan(y**0.5) - y**0.5) / y**1.5, -mpf(1) / 3)
+    meaning = "(atan(t) - t) / t³ in t² on [0, tan(π/8)²]"
+    yield "ATAN", meaning, both(f, 0, mp.tan(mp.pi / 8) ** 2, lambda y: y)
+
+    f = series(lambda y: mp.erf(mp.sqrt(y)) / mp.sqrt(y), 2 / mp.sqrt(mp.pi))
+    yield "ERF", "erf(x) / x in x² on [0, 1]", both(f, 0, 1)
+
+    scale = 2 / mp.sqrt(mp.pi)
+    f = series(lambda e: (mp.erf(mp.log1p(e)) / (scale * e) - 1) / e, -0.5)
+    meaning = "(sqrt(π)/2 erf(log(1 + e)) / e - 1) / e on [0, 1]"
+    yield "SERF_GATE", meaning, both(f, 0, 1)
+    f = series(lambda e: (mp.exp(-(mp.log1p(e) ** 2)) / (1 + e) - 1) / e, -1)
+    meaning = "(exp(-log(1 + e)²) / (1 + e) - 1) / e on [0, 1]"
+    yield "SERF_SLOPE", meaning, both(f, 0, 1)
+
+    root = mp.sqrt(2 * mp.pi)
+    f = series(lambda y: mp.erf(mp.sqrt(y / 2)) / (2 * mp.sqrt(y)), 1 / root)
+    yield "PHI", "(Φ(x) - 1/2) / x in x² on [0, 1]", both(f, 0, 1)
+    meaning = "a Φ(-a) / exp(-a²/2) in (a - 4) / (a + 4) for a >= 7/8"
+    yield "PHI_TAIL", meaning, tail(lambda a: a * mills(a) / root, 0.875)
 
 
-def roots() -> Iterator[tuple[str, str, Any, dict[str, list[Any]]]]:
-    """Yields name, meaning, place and factor of each zero of a derivative."""
-    for name, f, order, guess in (
-        ("SILU_1", lambda x: x / (1 + mp.exp(-x)), 1, -1.278),
-        ("SILU_2", lambda x: x / (1 + mp.exp(-x)), 2, 2.399),
+def tail(f: Function, low: float) -> dict[str, list[Any]]:
+    """Returns fits of f(a) in t = (a - 4) / (a + 4) for a >= low."""
+    g = folded(f, FOLD)
+    start = mpf(low - FOLD) / (low + FOLD)
+    ends = {d: mpf(r - FOLD) / (r + FOLD) for d, r in REACH.items()}
+    return {d: fit(g, start, ends[d], relative(g), b) for d, b in BITS.items()}
+
+
+def shifted_series(f: Function, point: Any) -> Function:
+    """Returns f with its limit at a point where it cancels."""
+    h = mpf(10) ** -18
+    limit = (f(point - h) + f(point + h)) / 2
+    return lambda x: limit if abs(x - point) < h else f(x)
+
+
+def constants() -> Iterator[tuple[str, str, Any]]:
+    """Yields name, meaning and value of each constant of more than one part."""
+    alpha = 2 * mp.sqrt(2 / mp.pi)
+    yield "GELU_TANH_LINEAR", "2 sqrt(2/π)", alpha
+    yield "GELU_TANH_CUBIC", "0.044715 times 2 sqrt(2/π)", alpha * mpf("0.044715")
+    yield "GELU_QUICK", "1.702", mpf("1.702")
+    yield "SQRT2", "sqrt(2)", mp.sqrt(2)
+    yield "SQRT_HALF", "sqrt(1/2)", mp.sqrt(0.5)
+
+
+def gelu_tanh(x: Any) -> Any:
+    """Returns x σ(2 sqrt(2/π) (x + 0.044715 x³))."""
+    v = 2 * mp.sqrt(2 / mp.pi) * (x + mpf("0.044715") * x**3)
+    return x / (1 + mp.exp(-v))
+
+
+def roots() -> Iterator[tuple[str, str, Any, dict[str, list[Any]], Any, float]]:
+    """Yields name, meaning, place, factor and slope of each zero of a derivative."""
+    zero = mp.findroot(lambda a: mills(a) - a, 0.75)
+    factor = lambda a: (mills(a) - a) / (a - zero) / mp.sqrt(2 * mp.pi)
+    factor = shifted_series(factor, zero)
+    meaning = "gelu'(-a) / exp(-a²/2), with its factor in (a - 4) / (a + 4)"
+    yield "GELU_1", meaning, zero, tail(factor, 0), factor(zero), 0
+
+    silu = lambda x: x / (1 + mp.exp(-x))
+    mish = lambda x: x * mp.tanh(mp.log1p(mp.exp(x)))
+    telu = lambda x: x * mp.tanh(mp.exp(x))
+    gelu_quick = lambda x: x / (1 + mp.exp(-mpf("1.702") * x))
+    serf = lambda x: x * mp.erf(mp.log1p(mp.exp(x)))
+    for name, f, order, guess, radius in (
+        ("SILU_1", silu, 1, -1.278, 0.25),
+        ("SILU_2", silu, 2, 2.399, 0.25),
+        ("MISH_1", mish, 1, -1.192, 0.25),
+        ("MISH_2_LEFT", mish, 2, -2.257, 0.5),
+        ("MISH_2_RIGHT", mish, 2, 1.491, 0.25),
+        ("TELU_1", telu, 1, -1.07, 0.25),
+        ("SERF_1", serf, 1, -1.1, 0.25),
+        ("GELU_QUICK_1", gelu_quick, 1, -0.751, 0.15),
+        ("GELU_QUICK_2", gelu_quick, 2, 1.41, 0.15),
+        ("GELU_TANH_1", gelu_tanh, 1, -0.752, 0.25),
+        ("GELU_TANH_2", gelu_tanh, 2, 1.41, 0.5),
+        ("LISHT_2", lambda x: x * mp.tanh(x), 2, 1.2, 0.25),
     ):
         g = lambda x, f=f, order=order: mp.diff(f, x, order)
         zero = mp.findroot(g, guess)
         slope = mp.diff(f, zero, order + 1)
         factor = series(lambda d, g=g, zero=zero: g(zero + d) / d, slope)
         table = {
-            d: fit(factor, mpf(-0.26), mpf(0.26), relative(factor), b)
+            d: fit(factor, -mpf(radius), mpf(radius), relative(factor), b)
             for d, b in BITS.items()
         }
-        yield name, f"derivative {order} of {name.split('_')[0].lower()}", zero, table
-
-
-def two_parts(x: Any, dtype: str) -> tuple[float, float]:
-    """Returns x as the nearest number of the dtype and the rest."""
-    high = float(np.dtype(dtype).type(float(x)))
-    return high, float(x - high)
+        meaning = f"derivative {order} of {name.split('_')[0].lower()}"
+        yield name, meaning, zero, table, slope, radius
 
 
 def main() -> None:
     """Writes the file."""
     blocks = [HEADER]
     for name, meaning, table in polynomials():
-        blocks.append(f'{name} = {shown(table)}\n"""{meaning}."""\n')
+        blocks.append(f'{name}: Coefficients = {shown(table)}\n"""{meaning}."""\n')
         print(name, {d: len(c) for d, c in table.items()}, flush=True)
-    for name, meaning, zero, table in roots():
-        places = {d: two_parts(zero, d) for d in table}
-        blocks.append(
-            f'{name} = Root({places}, {shown(table)})\n"""The zero of {meaning}."""\n'
-        )
+    for name, meaning, value in constants():
+        blocks.append(f'{name}: Constant = {parts(value)}\n"""{meaning}."""\n')
+    for name, meaning, zero, table, slope, radius in roots():
+        root = f"Root({parts(zero)}, {shown(table)}, {float(slope)}, {radius})"
+        blocks.append(f'{name} = {root}\n"""A zero of {meaning}."""\n')
         print(name, {d: len(c) for d, c in table.items()}, flush=True)
     TARGET.write_text("\n".join(blocks))
     subprocess.run(["ruff", "format", "--quiet", TARGET], check=True)
+
+
+def parts(x: Any) -> dict[str, tuple[float, float]]:
+    """Returns x by dtype, as the nearest number of the dtype and the rest."""
+    highs = {d: float(np.dtype(d).type(float(x))) for d in BITS}
+    return {d: (high, float(x - high)) for d, high in highs.items()}
 
 
 def shown(table: dict[str, list[Any]]) -> str:

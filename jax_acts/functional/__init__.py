@@ -1,23 +1,65 @@
 """The catalogue: every function, one file a family."""
 
+from jax_acts.functional.algebraic import (
+    arctan as arctan,
+    bent_identity as bent_identity,
+    isrlu as isrlu,
+    isru as isru,
+    soft_sign as soft_sign,
+    square as square,
+    squareplus as squareplus,
+)
+from jax_acts.functional.exponential import (
+    celu as celu,
+    elu as elu,
+    exponential as exponential,
+    log1mexp as log1mexp,
+    selu as selu,
+    xielu as xielu,
+)
+from jax_acts.functional.gaussian import (
+    erf as erf,
+    gaussian as gaussian,
+    gelu as gelu,
+    gelu_clipped as gelu_clipped,
+    gelu_exact as gelu_exact,
+    gelu_tanh as gelu_tanh,
+    laplace as laplace,
+)
 from jax_acts.functional.hard import (
+    clip as clip,
     hard_mish as hard_mish,
     hard_shrink as hard_shrink,
     hard_sigmoid as hard_sigmoid,
     hard_silu as hard_silu,
     hard_swish as hard_swish,
     hard_tanh as hard_tanh,
+    shrink as shrink,
     soft_shrink as soft_shrink,
     sparse_plus as sparse_plus,
     sparse_sigmoid as sparse_sigmoid,
 )
-from jax_acts.functional.hyperbolic import tanh as tanh
+from jax_acts.functional.hyperbolic import (
+    asinh as asinh,
+    lisht as lisht,
+    softcap as softcap,
+    tanh as tanh,
+    tanh_shrink as tanh_shrink,
+)
 from jax_acts.functional.logistic import (
+    gelu_quick as gelu_quick,
     log_sigmoid as log_sigmoid,
+    shifted_softplus as shifted_softplus,
     sigmoid as sigmoid,
     silu as silu,
     softplus as softplus,
+    sqrt_softplus as sqrt_softplus,
     swish as swish,
+)
+from jax_acts.functional.periodic import (
+    sine as sine,
+    sine_relu as sine_relu,
+    snake as snake,
 )
 from jax_acts.functional.rectified import (
     identity as identity,
@@ -33,4 +75,10 @@ from jax_acts.functional.rectified import (
     step as step,
     threshold as threshold,
     thresholded_relu as thresholded_relu,
+)
+from jax_acts.functional.selfgated import (
+    mish as mish,
+    serf as serf,
+    tanhexp as tanhexp,
+    telu as telu,
 )

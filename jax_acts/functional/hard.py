@@ -52,6 +52,39 @@ def _(x: Real, min_val: Real = -1.0, max_val: Real = 1.0) -> Array:
 
 
 @activation(
+    kinks={},
+    oracle=lambda m, x, min_val=None, max_val=None: x,
+)
+def clip(x: Real, min_val: Real = -INF, max_val: Real = INF) -> Array:
+    r"""Clip, $\min(\max(x, a), b)$: `hard_tanh` without bounds of its own.
+
+    Args:
+        x: The input.
+        min_val: $a$.
+        max_val: $b$.
+
+    >>> clip(jnp.array([-2.0, 0.5, 30.0]), 0.0, 20.0)
+    Array([ 0. ,  0.5, 20. ], dtype=float32)
+    """
+    return hard_tanh.plain(x, min_val, max_val)
+
+
+@clip.defderivative
+def _(x: Real, min_val: Real = -INF, max_val: Real = INF) -> Array:
+    return hard_tanh.derivative(x, min_val, max_val)
+
+
+@clip.defpartial("min_val")
+def _(x: Real, min_val: Real = -INF, max_val: Real = INF) -> Array:
+    return hard_tanh.partial("min_val")(x, min_val, max_val)
+
+
+@clip.defpartial("max_val")
+def _(x: Real, min_val: Real = -INF, max_val: Real = INF) -> Array:
+    return hard_tanh.partial("max_val")(x, min_val, max_val)
+
+
+@activation(
     cite="howard2019 courbariaux2015",
     range=(0, 1),
     kinks={-3: 0, 3: 0},
@@ -235,5 +268,45 @@ def _(x: Real, threshold: Real = 0.5) -> Array:
 
 @soft_shrink.defpartial("threshold")
 def _(x: Real, threshold: Real = 0.5) -> Array:
+    outside = jnp.where(x > threshold, -1.0, jnp.where(x < -threshold, 1.0, 0.0))
+    return keep_nan(x, outside)
+
+
+@activation(
+    kinks={-0.5: 0, 0.5: 0},
+    oracle=lambda m, x, threshold=0.5, bias=0: (
+        x - m.mpf(bias)
+        if x > threshold
+        else x + m.mpf(bias)
+        if x < -threshold
+        else 0 * x
+    ),
+)
+def shrink(x: Real, threshold: Real = 0.5, bias: Real = 0.0) -> Array:
+    r"""Shrinkage of ONNX: $x - b$ if $x > \lambda$, $x + b$ if $x < -\lambda$, else 0.
+
+    Args:
+        x: The input.
+        threshold: $\lambda$, in which the derivative is taken as 0.
+        bias: $b$; with 0 it is `hard_shrink`, with $\lambda$ it is `soft_shrink`.
+
+    >>> shrink(jnp.array([-2.0, 0.25, 3.0]), bias=0.5)
+    Array([-1.5,  0. ,  2.5], dtype=float32)
+    """
+    return jnp.where(jnp.abs(x) <= threshold, 0, x - jnp.copysign(bias, x))
+
+
+@shrink.defderivative
+def _(x: Real, threshold: Real = 0.5, bias: Real = 0.0) -> Array:
+    return keep_nan(x, jnp.where(jnp.abs(x) > threshold, 1.0, 0.0))
+
+
+@shrink.defpartial("threshold")
+def _(x: Real, threshold: Real = 0.5, bias: Real = 0.0) -> Array:
+    return keep_nan(x, 0.0)
+
+
+@shrink.defpartial("bias")
+def _(x: Real, threshold: Real = 0.5, bias: Real = 0.0) -> Array:
     outside = jnp.where(x > threshold, -1.0, jnp.where(x < -threshold, 1.0, 0.0))
     return keep_nan(x, outside)

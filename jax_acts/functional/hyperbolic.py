@@ -1,11 +1,24 @@
 """The hyperbolic tangent and what is made of it."""
 
+import math
+
 import jax.numpy as jnp
 from jax import Array
 
+from jax_acts import _coefficients as table
 from jax_acts._activation import activation
 from jax_acts._function import Real
-from jax_acts._math import exp, expm1, times_exp
+from jax_acts._math import (
+    exp,
+    log,
+    log1p,
+    near_root,
+    polynomial,
+    quotient,
+    times_exp,
+)
+
+INF = math.inf
 
 
 @activation(range=(-1, 1), oracle=lambda m, x: m.tanh(x))
@@ -15,8 +28,9 @@ def tanh(x: Real) -> Array:
     >>> tanh(jnp.array([-20.0, 0.0, 1.0]))
     Array([-1.       ,  0.       ,  0.7615942], dtype=float32)
     """
-    m = expm1(-2 * jnp.abs(x))
-    return jnp.copysign(-m / (2 + m), x)
+    a = jnp.abs(x)
+    e = exp(-2 * a)
+    return jnp.where(a < 0.9, x - _shrinkage(x), jnp.copysign(1 - 2 * e / (1 + e), x))
 
 
 @tanh.defderivative
@@ -29,3 +43,145 @@ def _(x: Real) -> Array:
 @tanh.derivative.defderivative
 def _(x: Real) -> Array:
     return -2 * tanh(x) * tanh.derivative(x)
+
+
+@activation(oracle=lambda m, x: x - m.tanh(x))
+def tanh_shrink(x: Real) -> Array:
+    r"""Tanh shrinkage, $x - \tanh x$, which is about $x^3/3$ near 0.
+
+    >>> tanh_shrink(jnp.array([-1.0, 1e-4, 2.0]))
+    Array([-2.3840584e-01,  3.3333334e-13,  1.0359724e+00], dtype=float32)
+    """
+    a = jnp.abs(x)
+    e = exp(-2 * a)
+    far = (a - 1) + 2 * e / (1 + e)
+    return jnp.where(a <= 1, _shrinkage(x), jnp.copysign(far, x))
+
+
+@tanh_shrink.defderivative
+def _(x: Real) -> Array:
+    far = 1 - tanh.derivative(x)
+    return jnp.where(jnp.abs(x) < 0.9, jnp.square(tanh(x)), far)
+
+
+@tanh_shrink.derivative.defderivative
+def _(x: Real) -> Array:
+    return 2 * tanh(x) * tanh.derivative(x)
+
+
+@activation(cite="roy2019", range=(0, INF), oracle=lambda m, x: x * m.tanh(x))
+def lisht(x: Real) -> Array:
+    r"""Linearly scaled tanh, $x \tanh x$.
+
+    >>> lisht(jnp.array([-1.0, 0.0, 2.0]))
+    Array([0.7615942, 0.       , 1.9280552], dtype=float32)
+    """
+    return x * tanh.plain(x)
+
+
+@lisht.defderivative
+def _(x: Real) -> Array:
+    return tanh(x) + _bounded(x) * tanh.derivative(x)
+
+
+@lisht.derivative.defderivative
+def _(x: Real) -> Array:
+    a = jnp.abs(_bounded(x))
+    slope = 2 * (1 - a * tanh(a)) / jnp.square(1 + exp(-2 * a))
+    return near_root(a, times_exp(4 * slope, -2 * a), table.LISHT_2)
+
+
+@activation(
+    cite="gemma2024",
+    range=(-30, 30),
+    oracle=lambda m, x, cap=30: cap * m.tanh(x / cap),
+)
+def softcap(x: Real, cap: Real = 30.0) -> Array:
+    r"""Soft capping, $c \tanh(x / c)$.
+
+    Args:
+        x: The input.
+        cap: $c$; Gemma 2 takes 50 in attention, and 30 for the last logits.
+
+    >>> softcap(jnp.array([-1.0, 30.0, 1000.0]))
+    Array([-0.99963,  22.847826,  30.], dtype=float32)
+    """
+    t = x / cap
+    y = jnp.clip(t, -1, 1)
+    near = x - x * (y * y * polynomial(y * y, table.TANH_SHRINK))
+    return jnp.where(jnp.abs(t) < 0.9, near, cap * tanh.plain(t))
+
+
+@softcap.defderivative
+def _(x: Real, cap: Real = 30.0) -> Array:
+    y, low = _minus_two_abs(x, cap)
+    e = exp(y, low)
+    return times_exp(4 / (1 + e * (2 + e)), y, low)
+
+
+@softcap.derivative.defderivative
+def _(x: Real, cap: Real = 30.0) -> Array:
+    return (-2 / cap) * tanh(x / cap) * softcap.derivative(x, cap)
+
+
+@softcap.defpartial("cap")
+def _(x: Real, cap: Real = 30.0) -> Array:
+    t = x / cap  # tanh(t) - t sech(t)^2, whose terms cancel for |t| << 1
+    slope = tanh.derivative(t)
+    far = tanh(t) - _bounded(t) * slope
+    near = jnp.square(tanh(t)) * t - tanh_shrink(t)
+    return jnp.where(jnp.abs(t) < 1, near, far)
+
+
+@activation(oracle=lambda m, x: m.asinh(x))
+def asinh(x: Real) -> Array:
+    r"""Inverse hyperbolic sine, $\log(x + \sqrt{x^2 + 1})$.
+
+    >>> asinh(jnp.array([-1.0, 1e-4, 1e30]))
+    Array([-8.8137358e-01,  1.0000000e-04,  6.9770699e+01], dtype=float32)
+    """
+    a = jnp.abs(x)
+    low = jnp.minimum(a, 0.75)
+    near = log1p(low + low * low / (1 + jnp.sqrt(1 + low * low)))
+    middle = jnp.clip(a, 0.5, 1e9)
+    far = log(middle + jnp.sqrt(1 + middle * middle))
+    beyond = log(a) + math.log(2)
+    value = jnp.where(a < 0.75, near, jnp.where(a < 1e9, far, beyond))
+    return jnp.copysign(value, x)
+
+
+@asinh.defderivative
+def _(x: Real) -> Array:
+    return 1 / _hypotenuse(x)
+
+
+@asinh.derivative.defderivative
+def _(x: Real) -> Array:
+    h = _hypotenuse(x)
+    return -jnp.clip(x / h, -1, 1) / h * (1 / h)
+
+
+def _shrinkage(x: Real) -> Array:
+    """Returns x - tanh(x) for |x| <= 1."""
+    y = jnp.clip(x, -1, 1)
+    return y * (y * y) * polynomial(y * y, table.TANH_SHRINK)
+
+
+def _hypotenuse(x: Real) -> Array:
+    """Returns sqrt(1 + x²), whose square need not be finite."""
+    a = jnp.abs(x)
+    middle = jnp.minimum(a, 1e9)
+    return jnp.where(a < 1e9, jnp.sqrt(1 + middle * middle), a)
+
+
+def _bounded(x: Real) -> Array:
+    """Returns x within [-1000, 1000], for a factor of what vanishes there."""
+    return jnp.clip(x, -1000, 1000)
+
+
+def _minus_two_abs(x: Real, cap: Real) -> tuple[Array, Array]:
+    """Returns -2 |x / cap| as an exponent and what it lacks."""
+    ratio = jnp.abs(x / cap)
+    high, low = quotient(jnp.abs(x), jnp.abs(jnp.asarray(cap, ratio.dtype)))
+    near = ratio < 1000
+    return -2 * jnp.where(near, high, ratio), -2 * jnp.where(near, low, 0.0)

@@ -8,7 +8,15 @@ from jax import Array
 from jax_acts import _coefficients as table
 from jax_acts._activation import activation
 from jax_acts._function import Real
-from jax_acts._math import exp, log1p, near_root, scaled, times_exp
+from jax_acts._math import (
+    exp,
+    expm1,
+    log1p,
+    log1p_ratio,
+    near_root,
+    scaled,
+    times_exp,
+)
 from jax_acts.functional.hyperbolic import tanh
 
 INF = math.inf
@@ -69,8 +77,8 @@ def _(x: Real, beta: Real = 1.0) -> Array:
 
 @softplus.defpartial("beta")
 def _(x: Real, beta: Real = 1.0) -> Array:
-    _, a, _, e = _exponential(beta, x)
-    return -(log1p(e) + a * e / (1 + e)) / (beta * beta)
+    _, a, low, e = _exponential(beta, x)
+    return -(log1p(e) + (a + low) * e / (1 + e)) / (beta * beta)
 
 
 @activation(range=(-INF, 0), oracle=lambda m, x: -m.log1p(m.exp(-x)))
@@ -86,6 +94,54 @@ def log_sigmoid(x: Real) -> Array:
 @log_sigmoid.defderivative
 def _(x: Real) -> Array:
     return sigmoid(-jnp.asarray(x))
+
+
+@activation(
+    cite="schutt2017",
+    range=(-math.log(2), INF),
+    oracle=lambda m, x: m.log1p(m.expm1(x) / 2),
+)
+def shifted_softplus(x: Real) -> Array:
+    r"""Softplus through the origin, $\log(1 + e^x) - \log 2$.
+
+    >>> shifted_softplus(jnp.array([-1.0, 1e-4, 2.0]))
+    Array([-3.7988549e-01,  5.0001252e-05,  1.4337809e+00], dtype=float32)
+    """
+    near = log1p(0.5 * expm1(jnp.minimum(x, 1)))
+    far = (x - math.log(2)) + log1p(exp(-jnp.maximum(x, 1)))
+    return jnp.where(x < 1, near, far)
+
+
+@shifted_softplus.defderivative
+def _(x: Real) -> Array:
+    return sigmoid(x)
+
+
+@activation(
+    cite="deepseek2026",
+    range=(0, INF),
+    oracle=lambda m, x: m.sqrt(m.log1p(m.exp(x))),
+)
+def sqrt_softplus(x: Real) -> Array:
+    r"""Square root of softplus, $\sqrt{\log(1 + e^x)}$.
+
+    >>> sqrt_softplus(jnp.array([-100.0, 0.0, 4.0]))
+    Array([1.9287498e-22, 8.3255458e-01, 2.0045328e+00], dtype=float32)
+    """
+    half, ratio = _half_exponential(x)
+    low = jnp.maximum(x, 0)
+    right = jnp.sqrt(low + log1p(exp(-low)))
+    return jnp.where(x < 0, half * jnp.sqrt(ratio), right)
+
+
+@sqrt_softplus.defderivative
+def _(x: Real) -> Array:
+    half, ratio = _half_exponential(x)
+    left = 0.5 * half / ((1 + half * half) * jnp.sqrt(ratio))
+    low = jnp.maximum(x, 0)
+    e = exp(-low)
+    right = 0.5 / ((1 + e) * jnp.sqrt(low + log1p(e)))
+    return jnp.where(x < 0, left, right)
 
 
 @activation(
@@ -112,19 +168,12 @@ def silu(x: Real, beta: Real = 1.0) -> Array:
 
 @silu.defderivative
 def _(x: Real, beta: Real = 1.0) -> Array:
-    z, a, low, e = _exponential(beta, x)
-    square = 1 + e * (2 + e)  # (1 + e)^2, rounded once
-    left = times_exp((1 - a + e) / square, -a, -low)
-    left = near_root(-a, left, table.SILU_1, -low)
-    return jnp.where(z < 0, left, (1 + e * (1 + a)) / square)
+    return _silu_slope(*_exponential(beta, x))
 
 
 @silu.derivative.defderivative
 def _(x: Real, beta: Real = 1.0) -> Array:
-    _, a, low, e = _exponential(beta, x)
-    cube = (1 + e) * (1 + e * (2 + e))
-    even = times_exp((2 - a + e * (2 + a)) / cube, -a, -low)
-    return beta * near_root(a, even, table.SILU_2, low)
+    return beta * _silu_bend(*_exponential(beta, x))
 
 
 @silu.defpartial("beta")
@@ -136,10 +185,64 @@ def _(x: Real, beta: Real = 1.0) -> Array:
 swish = silu
 
 
-def _exponential(beta: Real, x: Real) -> tuple[Array, Array, Real, Array]:
+@activation(
+    cite="hendrycks2016",
+    range=(-0.16361013672213, INF),
+    oracle=lambda m, x: x / (1 + m.exp(-m.mpf("1.702") * x)),
+)
+def gelu_quick(x: Real) -> Array:
+    r"""GELU by a sigmoid, $x\,\sigma(1.702 x)$.
+
+    It differs from `gelu_exact` by at most 2.1e-2.
+
+    >>> gelu_quick(jnp.array([-1.0, 0.0, 1.0]))
+    Array([-0.15420423,  0.        ,  0.8457958 ], dtype=float32)
+    """
+    z, a, low, e = _exponential(table.GELU_QUICK, x)
+    y = x / (1 + e)
+    return jnp.where(z < 0, times_exp(y, -a, -low), y)
+
+
+@gelu_quick.defderivative
+def _(x: Real) -> Array:
+    slope = _silu_slope(*_exponential(table.GELU_QUICK, x))
+    return near_root(x, slope, table.GELU_QUICK_1)
+
+
+@gelu_quick.derivative.defderivative
+def _(x: Real) -> Array:
+    bend = 1.702 * _silu_bend(*_exponential(table.GELU_QUICK, x))
+    return near_root(jnp.abs(x), bend, table.GELU_QUICK_2)
+
+
+def _silu_slope(z: Array, a: Array, low: Real, e: Array) -> Array:
+    """Returns the derivative of z σ(z)."""
+    square = 1 + e * (2 + e)  # (1 + e)^2, rounded once
+    left = times_exp((1 - (a + low) + e) / square, -a, -low)
+    left = near_root(-a, left, table.SILU_1, -low)
+    return jnp.where(z < 0, left, (1 + e * (1 + a + low)) / square)
+
+
+def _silu_bend(z: Array, a: Array, low: Real, e: Array) -> Array:
+    """Returns the second derivative of z σ(z), which is even."""
+    cube = (1 + e) * (1 + e * (2 + e))
+    even = 2 - (a + low) + e * (2 + (a + low))
+    even = times_exp(even / cube, -a, -low)
+    return near_root(a, even, table.SILU_2, low)
+
+
+def _exponential(
+    beta: Real | table.Constant, x: Real
+) -> tuple[Array, Array, Real, Array]:
     """Returns z = beta x, a = |z|, what a lacks, and e^-a."""
     z, low = scaled(beta, x)
     a = jnp.abs(z)
     if not isinstance(low, float):
         low = jnp.where(z < 0, -low, low)
     return z, a, low, exp(-a, -low)
+
+
+def _half_exponential(x: Real) -> tuple[Array, Array]:
+    """Returns e^(x/2) and log(1 + e^x) / e^x for x < 0; e^x itself vanishes too soon."""
+    half = exp(0.5 * jnp.minimum(x, 0))
+    return half, log1p_ratio(half * half)

@@ -8,7 +8,7 @@ from jax import Array
 
 from jax_acts._activation import activation
 from jax_acts._function import Real, function
-from jax_acts._math import keep_nan, product
+from jax_acts._math import keep_nan, parts, product
 
 INF = math.inf
 
@@ -226,7 +226,8 @@ def relu_cubed(x: Real) -> Array:
 
 @relu_cubed.defderivative
 def _(x: Real) -> Array:
-    return 3 * relu_squared(x)
+    r = relu(x)
+    return 3 * r * r
 
 
 @activation(
@@ -247,9 +248,13 @@ def star_relu(x: Real, scale: Real = 0.8944, bias: Real = -0.4472) -> Array:
     >>> star_relu(jnp.array([-2.0, 1.0]))
     Array([-0.4472,  0.4472], dtype=float32)
     """
-    square, rest = product(jnp.maximum(x, 0), jnp.maximum(x, 0))
+    r = jnp.maximum(x, 0)
+    near = jnp.minimum(r, 100)
+    square, rest = product(near, near)
     high, low = product(scale, square)
-    return (high + bias) + (low + scale * rest)  # which cancels at the zero, exactly
+    bias_high, bias_low = parts(bias, near.dtype)
+    exact = (high + bias_high) + (low + scale * rest + bias_low)  # its zero is exact
+    return jnp.where(r < 100, exact, scale * r * r + bias)
 
 
 @star_relu.defderivative

@@ -1,0 +1,237 @@
+"""Functions built of square roots and quotients, and the arc tangent."""
+
+import math
+
+import jax.numpy as jnp
+from jax import Array
+
+from jax_acts import _coefficients as table
+from jax_acts._activation import activation
+from jax_acts._function import Real
+from jax_acts._math import keep_nan, polynomial
+
+INF = math.inf
+
+
+@activation(oracle=lambda m, x: x * x, range=(0, INF))
+def square(x: Real) -> Array:
+    r"""Square, $x^2$.
+
+    >>> square(jnp.array([-2.0, 3.0]))
+    Array([4., 9.], dtype=float32)
+    """
+    return jnp.square(x)
+
+
+@square.defderivative
+def _(x: Real) -> Array:
+    return 2 * jnp.asarray(x)
+
+
+@activation(cite="bergstra2009", range=(-1, 1), oracle=lambda m, x: x / (1 + abs(x)))
+def soft_sign(x: Real) -> Array:
+    r"""Soft sign, $x / (1 + |x|)$.
+
+    >>> soft_sign(jnp.array([-1.0, 0.0, 3.0]))
+    Array([-0.5 ,  0.  ,  0.75], dtype=float32)
+    """
+    finite = _clipped(x)
+    return finite / (1 + jnp.abs(finite))
+
+
+@soft_sign.defderivative
+def _(x: Real) -> Array:
+    return jnp.square(1 / (1 + jnp.abs(x)))
+
+
+@soft_sign.derivative.defderivative
+def _(x: Real) -> Array:
+    slope = 1 / (1 + jnp.abs(x))
+    return -2 * jnp.sign(x) * slope * (slope * slope)
+
+
+@activation(
+    cite="barron2021",
+    range=(0, INF),
+    oracle=lambda m, x, b=4: (x + m.sqrt(x * x + b)) / 2,
+)
+def squareplus(x: Real, b: Real = 4.0) -> Array:
+    r"""Squareplus, $\frac{1}{2} (x + \sqrt{x^2 + b})$.
+
+    Args:
+        x: The input.
+        b: $b$, not negative; at 0 it is `relu`.
+
+    >>> squareplus(jnp.array([-5000.0, 0.0, 3.0]))
+    Array([1.9999999e-04, 1.0000000e+00, 3.3027756e+00], dtype=float32)
+    """
+    a, root = jnp.abs(x), _root(x, b)
+    minus = 0.5 * b / jnp.where(a + root > 0, a + root, 1)  # x + sqrt cancels
+    plus = jnp.where(a < _huge(x), a + 0.5 * (root - a), a)
+    return jnp.where(x < 0, minus, plus)
+
+
+@squareplus.defderivative
+def _(x: Real, b: Real = 4.0) -> Array:
+    y = _clipped(x)
+    square = y * y + b
+    square = jnp.where(square > 0, square, 1)
+    root = jnp.sqrt(square)
+    ratio = y / root
+    left = 0.5 * b / (square - y * root)  # 1 + x / sqrt cancels for x << 0
+    left = jnp.where(x <= -_huge(x), 0, left)
+    return jnp.where(ratio < -0.5, left, 0.5 + 0.5 * ratio)
+
+
+@squareplus.derivative.defderivative
+def _(x: Real, b: Real = 4.0) -> Array:
+    root = _root(x, b)
+    safe = jnp.where(root > 0, root, 1)
+    return 0.5 * b / safe / safe / safe
+
+
+@squareplus.defpartial("b")
+def _(x: Real, b: Real = 4.0) -> Array:
+    root = _root(x, b)
+    return 0.25 / jnp.where(root > 0, root, 1)
+
+
+@activation(oracle=lambda m, x: (m.sqrt(x * x + 1) - 1) / 2 + x)
+def bent_identity(x: Real) -> Array:
+    r"""Bent identity, $\frac{1}{2} (\sqrt{x^2 + 1} - 1) + x$.
+
+    >>> bent_identity(jnp.array([-1.0, 1e-4, 3.0]))
+    Array([-7.9289323e-01,  1.0000250e-04,  4.0811388e+00], dtype=float32)
+    """
+    a, root = jnp.abs(x), _root(x, 1.0)
+    ratio = jnp.where(a < _huge(x), a / (1 + root), 1.0)  # sqrt(x² + 1) - 1 = a ratio
+    return jnp.where(x < 0, -a * (1 - 0.5 * ratio), a * (1 + 0.5 * ratio))
+
+
+@bent_identity.defderivative
+def _(x: Real) -> Array:
+    ratio = jnp.abs(x) / _root(x, 1.0)
+    ratio = jnp.where(jnp.abs(x) < INF, ratio, keep_nan(x, 1.0))
+    return 1 + 0.5 * jnp.copysign(ratio, x)
+
+
+@bent_identity.derivative.defderivative
+def _(x: Real) -> Array:
+    root = _root(x, 1.0)
+    return 0.5 / root / root / root
+
+
+@activation(
+    cite="carlile2017",
+    range=(-1, 1),
+    oracle=lambda m, x, alpha=1: x / m.sqrt(1 + alpha * x * x),
+)
+def isru(x: Real, alpha: Real = 1.0) -> Array:
+    r"""Inverse square root unit, $x / \sqrt{1 + \alpha x^2}$.
+
+    Args:
+        x: The input.
+        alpha: $\alpha$, positive.
+
+    >>> isru(jnp.array([-1.0, 0.0, 1e30]))
+    Array([-0.70710677,  0.        ,  1.        ], dtype=float32)
+    """
+    a = jnp.abs(x)
+    low = jnp.minimum(a, 1)
+    near = low / jnp.sqrt(1 + alpha * low * low)
+    inverse = 1 / jnp.maximum(a, 1)
+    far = 1 / jnp.sqrt(alpha + inverse * inverse)
+    return jnp.copysign(jnp.where(a < 1, near, far), x)
+
+
+@isru.defderivative
+def _(x: Real, alpha: Real = 1.0) -> Array:
+    square = 1 + alpha * jnp.square(x)
+    return 1 / (square * jnp.sqrt(square))
+
+
+@isru.derivative.defderivative
+def _(x: Real, alpha: Real = 1.0) -> Array:
+    y = _clipped(x)
+    square = 1 + alpha * y * y
+    return -3 * alpha * y / square / (square * jnp.sqrt(square))
+
+
+@isru.defpartial("alpha")
+def _(x: Real, alpha: Real = 1.0) -> Array:
+    y = isru(x, alpha)
+    return -0.5 * y * y * y
+
+
+@activation(
+    cite="carlile2017",
+    range=(-1, INF),
+    oracle=lambda m, x, alpha=1: x if x > 0 else x / m.sqrt(1 + alpha * x * x),
+)
+def isrlu(x: Real, alpha: Real = 1.0) -> Array:
+    r"""Inverse square root linear unit, $x$ if $x \ge 0$, else $x / \sqrt{1 + \alpha x^2}$.
+
+    Args:
+        x: The input.
+        alpha: $\alpha$, positive.
+
+    >>> isrlu(jnp.array([-1.0, 0.0, 3.0]))
+    Array([-0.70710677,  0.        ,  3.        ], dtype=float32)
+    """
+    return jnp.where(x < 0, isru.plain(jnp.minimum(x, 0), alpha), x)
+
+
+@isrlu.defderivative
+def _(x: Real, alpha: Real = 1.0) -> Array:
+    return keep_nan(x, jnp.where(x < 0, isru.derivative(x, alpha), 1.0))
+
+
+@isrlu.defpartial("alpha")
+def _(x: Real, alpha: Real = 1.0) -> Array:
+    return keep_nan(x, jnp.where(x < 0, isru.partial("alpha")(x, alpha), 0.0))
+
+
+@activation(range=(-math.pi / 2, math.pi / 2), oracle=lambda m, x: m.atan(x))
+def arctan(x: Real) -> Array:
+    r"""Arc tangent, $\arctan x$.
+
+    >>> arctan(jnp.array([-1.0, 0.0, 3.0]))
+    Array([-0.7853982,  0.       ,  1.2490457], dtype=float32)
+    """
+    a = jnp.abs(x)
+    middle, top = a > math.tan(math.pi / 8), a > math.tan(3 * math.pi / 8)
+    finite = jnp.minimum(a, _huge(a))
+    above = jnp.where(top, -1.0, jnp.where(middle, finite - 1, finite))
+    below = jnp.where(top, finite, jnp.where(middle, finite + 1, 1.0))
+    t = above / below  # arctan(a) - arctan(t) is 0, π/4 or π/2
+    offset = jnp.where(top, math.pi / 2, jnp.where(middle, math.pi / 4, 0.0))
+    value = offset + (t + t * (t * t) * polynomial(t * t, table.ATAN))
+    return jnp.copysign(keep_nan(x, value), x)
+
+
+@arctan.defderivative
+def _(x: Real) -> Array:
+    return 1 / (1 + jnp.square(x))
+
+
+@arctan.derivative.defderivative
+def _(x: Real) -> Array:
+    y = _clipped(x)
+    square = 1 + y * y
+    return -2 * (y / square) * (1 / square)
+
+
+def _huge(x: Real) -> float:
+    """Returns a number whose square is finite, and that 1 is nothing to."""
+    return float(jnp.finfo(jnp.asarray(x).dtype).max) ** 0.5 / 4
+
+
+def _clipped(x: Real) -> Array:
+    return jnp.clip(x, -_huge(x), _huge(x))
+
+
+def _root(x: Real, b: Real) -> Array:
+    """Returns sqrt(x² + b), whose square need not be finite."""
+    a = jnp.abs(x)
+    finite = jnp.minimum(a, _huge(a))
+    return jnp.where(a < _huge(x), jnp.sqrt(finite * finite + b), a)

@@ -1,0 +1,226 @@
+"""Functions built on the exponential: e^x itself, and the exponential linear units."""
+
+import math
+
+import jax.numpy as jnp
+from jax import Array
+
+from jax_acts._activation import activation
+from jax_acts._function import Real
+from jax_acts._math import (
+    exp,
+    expm1,
+    expm1_minus,
+    expm1_plus,
+    log,
+    log1p,
+    product,
+    quotient,
+    times_exp,
+)
+
+INF = math.inf
+
+SELU_ALPHA = 1.6732632423543772848170429916717
+SELU_SCALE = 1.0507009873554804934193349852946
+
+
+@activation(range=(0, INF), oracle=lambda m, x: m.exp(x))
+def exponential(x: Real) -> Array:
+    r"""Exponential, $e^x$.
+
+    >>> exponential(jnp.array([-1.0, 0.0, 1.0]))
+    Array([0.36787945, 1.        , 2.7182817 ], dtype=float32)
+    """
+    return exp(x)
+
+
+@exponential.defderivative
+def _(x: Real) -> Array:
+    return exponential(x)
+
+
+@activation(
+    cite="clevert2016",
+    range=(-1, INF),
+    oracle=lambda m, x, alpha=1: x if x > 0 else alpha * m.expm1(x),
+)
+def elu(x: Real, alpha: Real = 1.0) -> Array:
+    r"""Exponential linear unit, $x$ if $x > 0$, else $\alpha (e^x - 1)$.
+
+    Args:
+        x: The input.
+        alpha: $\alpha$.
+
+    >>> elu(jnp.array([-1.0, 0.0, 2.0]))
+    Array([-0.63212055,  0.        ,  2.        ], dtype=float32)
+    """
+    return jnp.where(x > 0, x, alpha * expm1(jnp.minimum(x, 0)))
+
+
+@elu.defderivative
+def _(x: Real, alpha: Real = 1.0) -> Array:
+    return jnp.where(x > 0, 1.0, times_exp(alpha, jnp.minimum(x, 0)))
+
+
+@elu.derivative.defderivative
+def _(x: Real, alpha: Real = 1.0) -> Array:
+    return jnp.where(x > 0, 0.0, times_exp(alpha, jnp.minimum(x, 0)))
+
+
+@elu.defpartial("alpha")
+def _(x: Real, alpha: Real = 1.0) -> Array:
+    return expm1(jnp.minimum(x, 0))
+
+
+@activation(
+    cite="barron2017",
+    range=(-1, INF),
+    oracle=lambda m, x, alpha=1: x if x > 0 else alpha * m.expm1(x / alpha),
+)
+def celu(x: Real, alpha: Real = 1.0) -> Array:
+    r"""Continuously differentiable ELU, $x$ if $x > 0$, else $\alpha (e^{x/\alpha} - 1)$.
+
+    Args:
+        x: The input.
+        alpha: $\alpha$, not 0; the derivative in x is 1 at 0 for each $\alpha$.
+
+    >>> celu(jnp.array([-1.0, 0.0, 2.0]), 2.0)
+    Array([-0.78693867,  0.        ,  2.        ], dtype=float32)
+    """
+    return jnp.where(x > 0, x, alpha * expm1(jnp.minimum(x, 0) / alpha))
+
+
+@celu.defderivative
+def _(x: Real, alpha: Real = 1.0) -> Array:
+    return jnp.where(x > 0, 1.0, exp(*quotient(jnp.minimum(x, 0), alpha)))
+
+
+@celu.derivative.defderivative
+def _(x: Real, alpha: Real = 1.0) -> Array:
+    return jnp.where(x > 0, 0.0, exp(*quotient(jnp.minimum(x, 0), alpha)) / alpha)
+
+
+@celu.defpartial("alpha")
+def _(x: Real, alpha: Real = 1.0) -> Array:
+    t = jnp.minimum(x, 0) / alpha  # e^t - 1 - t e^t cancels near 0
+    return expm1_minus(t) - t * expm1(t)
+
+
+@activation(
+    cite="klambauer2017",
+    range=(-SELU_SCALE * SELU_ALPHA, INF),
+    kinks={0: SELU_SCALE * SELU_ALPHA},
+    oracle=lambda m, x: (
+        m.mpf("1.0507009873554804934193349852946")
+        * (x if x > 0 else m.mpf("1.6732632423543772848170429916717") * m.expm1(x))
+    ),
+)
+def selu(x: Real) -> Array:
+    r"""Scaled ELU, $\lambda x$ if $x > 0$, else $\lambda \alpha (e^x - 1)$.
+
+    With $\lambda \approx 1.0507$ and $\alpha \approx 1.6733$ it keeps mean 0 and
+    variance 1. Its derivative at 0 is $\lambda \alpha$.
+
+    >>> selu(jnp.array([-1.0, 0.0, 2.0]))
+    Array([-1.1113307,  0.       ,  2.101402 ], dtype=float32)
+    """
+    negative = (SELU_SCALE * SELU_ALPHA) * expm1(jnp.minimum(x, 0))
+    return jnp.where(x > 0, SELU_SCALE * x, negative)
+
+
+@selu.defderivative
+def _(x: Real) -> Array:
+    negative = times_exp(SELU_SCALE * SELU_ALPHA, jnp.minimum(x, 0))
+    return jnp.where(x > 0, SELU_SCALE, negative)
+
+
+@selu.derivative.defderivative
+def _(x: Real) -> Array:
+    negative = times_exp(SELU_SCALE * SELU_ALPHA, jnp.minimum(x, 0))
+    return jnp.where(x > 0, 0.0, negative)
+
+
+@activation(
+    cite="huang2024",
+    oracle=lambda m, x, alpha_p=0.8, alpha_n=0.8, beta=0.5: (
+        beta * x + (alpha_p * x * x if x > 0 else alpha_n * (m.expm1(x) - x))
+    ),
+)
+def xielu(x: Real, alpha_p: Real = 0.8, alpha_n: Real = 0.8, beta: Real = 0.5) -> Array:
+    r"""Expanded integral of ELU: $\beta x$ and a quadratic or an exponential part.
+
+    $\alpha_p x^2 + \beta x$ if $x > 0$, else $\alpha_n (e^x - 1 - x) + \beta x$.
+
+    Args:
+        x: The input.
+        alpha_p: $\alpha_p$; the paper learns it as a softplus.
+        alpha_n: $\alpha_n$; the paper learns it as $\beta$ plus a softplus.
+        beta: $\beta$.
+
+    >>> xielu(jnp.array([-1.0, 0.0, 2.0]))
+    Array([-0.20569646,  0.        ,  4.2       ], dtype=float32)
+    """
+    low = jnp.minimum(x, 0)
+    near = beta * low + alpha_n * expm1_minus(low)
+    far = expm1_plus(low, alpha_n, *product(beta - alpha_n, low))  # it has a zero
+    negative = jnp.where(x > -0.5, near, far)
+    return jnp.where(x > 0, x * (alpha_p * x + beta), negative)
+
+
+@xielu.defderivative
+def _(x: Real, alpha_p: Real = 0.8, alpha_n: Real = 0.8, beta: Real = 0.5) -> Array:
+    negative = expm1_plus(jnp.minimum(x, 0), alpha_n, beta)
+    return jnp.where(x > 0, 2 * alpha_p * x + beta, negative)
+
+
+@xielu.derivative.defderivative
+def _(x: Real, alpha_p: Real = 0.8, alpha_n: Real = 0.8, beta: Real = 0.5) -> Array:
+    negative = times_exp(alpha_n, jnp.minimum(x, 0))
+    return jnp.where(x > 0, 2 * alpha_p, negative)
+
+
+@xielu.defpartial("alpha_p")
+def _(x: Real, alpha_p: Real = 0.8, alpha_n: Real = 0.8, beta: Real = 0.5) -> Array:
+    return jnp.square(jnp.maximum(x, 0))
+
+
+@xielu.defpartial("alpha_n")
+def _(x: Real, alpha_p: Real = 0.8, alpha_n: Real = 0.8, beta: Real = 0.5) -> Array:
+    return expm1_minus(jnp.minimum(x, 0))
+
+
+@xielu.defpartial("beta")
+def _(x: Real, alpha_p: Real = 0.8, alpha_n: Real = 0.8, beta: Real = 0.5) -> Array:
+    return jnp.asarray(x)
+
+
+@activation(
+    cite="maechler2012",
+    range=(-INF, 0),
+    domain=(0, INF),
+    oracle=lambda m, x: m.log(-m.expm1(-x)),
+)
+def log1mexp(x: Real) -> Array:
+    r"""Logarithm of a complement, $\log(1 - e^{-x})$ for $x > 0$, NaN for $x < 0$.
+
+    >>> log1mexp(jnp.array([1e-3, 1.0, 20.0]))
+    Array([-6.9082553e+00, -4.5867515e-01, -2.0611537e-09], dtype=float32)
+    """
+    far = log1p(-exp(-jnp.maximum(x, math.log(2))))
+    near = log(-expm1(-jnp.clip(x, 0, math.log(2))))
+    value = jnp.where(x > math.log(2), far, near)
+    return jnp.where(x < 0, jnp.nan, value)
+
+
+@log1mexp.defderivative
+def _(x: Real) -> Array:
+    y = -jnp.maximum(x, 0)
+    return jnp.where(x < 0, jnp.nan, exp(y) / -expm1(y))
+
+
+@log1mexp.derivative.defderivative
+def _(x: Real) -> Array:
+    y = -jnp.maximum(x, 0)
+    complement = -expm1(y)
+    return jnp.where(x < 0, jnp.nan, -(exp(y) / complement) * (1 / complement))

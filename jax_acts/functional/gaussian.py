@@ -1,0 +1,316 @@
+"""Functions built on the normal distribution, whose Φ(x) is (1 + erf(x / √2)) / 2."""
+
+import math
+
+import jax.numpy as jnp
+from jax import Array
+
+from jax_acts import _coefficients as table
+from jax_acts._activation import activation
+from jax_acts._function import Real
+from jax_acts._math import (
+    exp,
+    folded,
+    keep_nan,
+    near_root,
+    parts,
+    polynomial,
+    product,
+    quotient,
+    sum_of_two,
+    times_exp,
+)
+
+INF = math.inf
+
+_DENSITY = 1 / math.sqrt(2 * math.pi)
+
+
+@activation(
+    cite="hendrycks2016",
+    range=(-0.16997120747990369, INF),
+    oracle=lambda m, x: x * m.erfc(-x / m.sqrt(2)) / 2,
+)
+def gelu_exact(x: Real) -> Array:
+    r"""Gaussian error linear unit, $x\,\Phi(x)$.
+
+    >>> gelu_exact(jnp.array([-1.0, 0.0, 1.0]))
+    Array([-0.15865526,  0.        ,  0.8413447 ], dtype=float32)
+    """
+    a, y, low = _half_square(x)
+    tail = times_exp(polynomial(folded(a), table.PHI_TAIL), y, low)  # a Φ(-a)
+    near = jnp.clip(x, -1, 1)
+    middle = near * (0.5 + near * polynomial(near * near, table.PHI))
+    return jnp.where(a <= 1, middle, jnp.where(x < 0, -tail, x - tail))
+
+
+@gelu_exact.defderivative
+def _(x: Real) -> Array:
+    a, y, low = _half_square(x)
+    zero, rest = table.GELU_1.zero[a.dtype.name]
+    factor = polynomial(folded(a), table.GELU_1.factor)
+    left = times_exp((a - zero) * factor - rest * table.GELU_1.slope, y, low)
+    return jnp.where(x < 0, left, 1 - left)  # gelu'(-x) = 1 - gelu'(x)
+
+
+@gelu_exact.derivative.defderivative
+def _(x: Real) -> Array:
+    a, y, low = _half_square(x)
+    root, rest = table.SQRT2[a.dtype.name]
+    difference = (root - a) * (root + a) + 2 * math.sqrt(2) * rest  # 2 - x²
+    return times_exp(difference * _DENSITY, y, low)
+
+
+@activation(
+    cite="hendrycks2016",
+    range=(-0.17004075057125412, INF),
+    oracle=lambda m, x: (
+        x / (1 + m.exp(-m.sqrt(8 / m.pi) * (x + m.mpf("0.044715") * x**3)))
+    ),
+)
+def gelu_tanh(x: Real) -> Array:
+    r"""GELU by a tanh, $\frac{x}{2} (1 + \tanh(\sqrt{2/\pi} (x + 0.044715 x^3)))$.
+
+    It differs from `gelu_exact` by at most 4.8e-4.
+
+    >>> gelu_tanh(jnp.array([-1.0, 0.0, 1.0]))
+    Array([-0.15880801,  0.        ,  0.841192  ], dtype=float32)
+    """
+    v, low = _gelu_tanh_exponent(x)
+    y = jnp.maximum(x, -_REACH) / (1 + exp(-v, -low))
+    return jnp.where(x < 0, times_exp(y, -v, -low), y)
+
+
+@gelu_tanh.defderivative
+def _(x: Real) -> Array:
+    v, low = _gelu_tanh_exponent(x)
+    e = exp(-v, -low)
+    a = jnp.minimum(jnp.abs(x), _REACH)
+    t = a * _gelu_tanh_slope(a)
+    square = 1 + e * (2 + e)  # (1 + e)^2, rounded once
+    left = times_exp((1 + e - t) / square, -v, -low)
+    left = near_root(-a, left, table.GELU_TANH_1)
+    return jnp.where(x < 0, left, (1 + e * (1 + t)) / square)
+
+
+@gelu_tanh.derivative.defderivative
+def _(x: Real) -> Array:
+    v, low = _gelu_tanh_exponent(x)
+    e = exp(-v, -low)
+    a = jnp.minimum(jnp.abs(x), _REACH)
+    slope = _gelu_tanh_slope(a)
+    bend = 6 * table.GELU_TANH_CUBIC[a.dtype.name][0] * a
+    inner = 2 * slope + a * (bend - slope * slope * (1 - e) / (1 + e))
+    even = times_exp(inner / (1 + e * (2 + e)), -v, -low)
+    return near_root(a, even, table.GELU_TANH_2)
+
+
+def _gelu_oracle(m, x, approximate=True):
+    return (gelu_tanh if approximate else gelu_exact).facts.oracle(m, x)
+
+
+@activation(
+    cite="hendrycks2016",
+    range=(-0.17004075057125412, INF),
+    oracle=lambda m, x: gelu_tanh.facts.oracle(m, x),
+)
+def gelu(x: Real, approximate: bool = True) -> Array:
+    r"""Gaussian error linear unit: `gelu_tanh` or `gelu_exact`, as `jax.nn.gelu`.
+
+    Args:
+        x: The input.
+        approximate: Whether to use the formula with tanh, which is the default of JAX
+            and Flax, while that of PyTorch, Keras and ONNX is the exact one.
+
+    >>> gelu(jnp.array([-1.0, 0.0, 1.0]))
+    Array([-0.15880801,  0.        ,  0.841192  ], dtype=float32)
+    """
+    return (gelu_tanh if approximate else gelu_exact).plain(x)
+
+
+@gelu.defderivative
+def _(x: Real, approximate: bool = True) -> Array:
+    return (gelu_tanh if approximate else gelu_exact).derivative(x)
+
+
+@activation(
+    cite="wu2020",
+    range=(-0.16997120747990369, 10),
+    oracle=lambda m, x, min_val=-10, max_val=10: min(
+        max(gelu_exact.facts.oracle(m, x), min_val), max_val
+    ),
+)
+def gelu_clipped(x: Real, min_val: Real = -10.0, max_val: Real = 10.0) -> Array:
+    r"""GELU within bounds, $\min(\max(x\,\Phi(x), a), b)$.
+
+    Args:
+        x: The input.
+        min_val: $a$.
+        max_val: $b$.
+
+    >>> gelu_clipped(jnp.array([-1.0, 1.0, 20.0]))
+    Array([-0.15865526,  0.8413447 , 10.        ], dtype=float32)
+    """
+    return jnp.clip(gelu_exact.plain(x), min_val, max_val)
+
+
+@gelu_clipped.defderivative
+def _(x: Real, min_val: Real = -10.0, max_val: Real = 10.0) -> Array:
+    y = gelu_exact(x)
+    inside = (y >= min_val) & (y <= max_val)
+    return keep_nan(x, jnp.where(inside, gelu_exact.derivative(x), 0.0))
+
+
+@gelu_clipped.defpartial("min_val")
+def _(x: Real, min_val: Real = -10.0, max_val: Real = 10.0) -> Array:
+    return keep_nan(x, jnp.where(gelu_exact(x) < min_val, 1.0, 0.0))
+
+
+@gelu_clipped.defpartial("max_val")
+def _(x: Real, min_val: Real = -10.0, max_val: Real = 10.0) -> Array:
+    return keep_nan(x, jnp.where(gelu_exact(x) > max_val, 1.0, 0.0))
+
+
+@activation(range=(-1, 1), oracle=lambda m, x: m.erf(x))
+def erf(x: Real) -> Array:
+    r"""Error function, $\frac{2}{\sqrt\pi} \int_0^x e^{-t^2} dt$.
+
+    >>> erf(jnp.array([-1.0, 0.0, 0.5]))
+    Array([-0.8427008,  0.       ,  0.5204999], dtype=float32)
+    """
+    a, y, low = _half_square(x, twice=True)
+    tail = math.sqrt(2) * polynomial(folded(math.sqrt(2) * a), table.PHI_TAIL) / a
+    far = 1 - times_exp(tail, y, low)
+    near = jnp.clip(x, -1, 1)
+    middle = near * polynomial(near * near, table.ERF)
+    return jnp.where(a <= 0.65, middle, jnp.copysign(far, x))
+
+
+@erf.defderivative
+def _(x: Real) -> Array:
+    _, y, low = _half_square(x, twice=True)
+    return times_exp(2 / math.sqrt(math.pi), y, low)
+
+
+@erf.derivative.defderivative
+def _(x: Real) -> Array:
+    a, y, low = _half_square(x, twice=True)
+    return times_exp(-4 / math.sqrt(math.pi) * jnp.copysign(a, x), y, low)
+
+
+@activation(
+    cite="ma2022",
+    range=(0, 1),
+    oracle=lambda m, x, mu=0.707107, sigma=0.282095: (
+        m.erfc((mu - x) / (sigma * m.sqrt(2))) / 2
+    ),
+)
+def laplace(x: Real, mu: Real = 0.707107, sigma: Real = 0.282095) -> Array:
+    r"""Distribution function of a normal variable, $\Phi((x - \mu) / \sigma)$.
+
+    Args:
+        x: The input.
+        mu: $\mu$.
+        sigma: $\sigma$, positive.
+
+    >>> laplace(jnp.array([-1.0, 0.707107, 1.0]))
+    Array([7.21e-10, 5.00e-01, 8.50e-01], dtype=float32)
+    """
+    u, y, low = _standardised(x, mu, sigma)
+    a = jnp.abs(u)
+    tail = times_exp(polynomial(folded(a), table.PHI_TAIL) / a, y, low)  # Φ(-a)
+    near = jnp.clip(u, -1, 1)
+    middle = 0.5 + near * polynomial(near * near, table.PHI)
+    return jnp.where(a <= 1, middle, jnp.where(u < 0, tail, 1 - tail))
+
+
+@laplace.defderivative
+def _(x: Real, mu: Real = 0.707107, sigma: Real = 0.282095) -> Array:
+    _, y, low = _standardised(x, mu, sigma)
+    return times_exp(_DENSITY / sigma, y, low)
+
+
+@laplace.derivative.defderivative
+def _(x: Real, mu: Real = 0.707107, sigma: Real = 0.282095) -> Array:
+    u, y, low = _standardised(x, mu, sigma)
+    return times_exp(-_DENSITY * u / (sigma * sigma), y, low)
+
+
+@laplace.defpartial("mu")
+def _(x: Real, mu: Real = 0.707107, sigma: Real = 0.282095) -> Array:
+    return -laplace.derivative(x, mu, sigma)
+
+
+@laplace.defpartial("sigma")
+def _(x: Real, mu: Real = 0.707107, sigma: Real = 0.282095) -> Array:
+    u, y, low = _standardised(x, mu, sigma)
+    return times_exp(-_DENSITY * u / sigma, y, low)
+
+
+@activation(range=(0, 1), oracle=lambda m, x: m.exp(-x * x))
+def gaussian(x: Real) -> Array:
+    r"""Gaussian, $e^{-x^2}$.
+
+    >>> gaussian(jnp.array([-1.0, 0.0, 2.0]))
+    Array([0.36787945, 1.        , 0.01831564], dtype=float32)
+    """
+    _, y, low = _half_square(x, twice=True)
+    return exp(y, low)
+
+
+@gaussian.defderivative
+def _(x: Real) -> Array:
+    a, y, low = _half_square(x, twice=True)
+    return times_exp(-2 * jnp.copysign(a, x), y, low)
+
+
+@gaussian.derivative.defderivative
+def _(x: Real) -> Array:
+    a, y, low = _half_square(x, twice=True)
+    root, rest = table.SQRT_HALF[a.dtype.name]
+    difference = (a - root) * (a + root) - math.sqrt(2) * rest  # x² - 1/2
+    return times_exp(4 * difference, y, low)
+
+
+_REACH = 40.0  # beyond it every exponential below is 0, in float64 too
+
+
+def _half_square(x: Real, *, twice: bool = False) -> tuple[Array, Array, Array]:
+    """Returns |x|, and -x²/2 as an exponent and what it lacks; or twice that."""
+    a = jnp.minimum(jnp.abs(x), _REACH)
+    high, low = product(a, a)
+    factor = -1.0 if twice else -0.5
+    return a, factor * high, factor * low
+
+
+def _gelu_tanh_exponent(x: Real) -> tuple[Array, Array]:
+    """Returns 2 sqrt(2/π) (a + 0.044715 a³) for a = |x|, in two parts."""
+    a = jnp.minimum(jnp.abs(x), _REACH)
+    square, square_low = product(a, a)
+    cube, cube_low = product(square, a)
+    cubic, cubic_low = product(table.GELU_TANH_CUBIC, cube)
+    linear, linear_low = product(table.GELU_TANH_LINEAR, a)
+    v, v_low = sum_of_two(linear, cubic)
+    coefficient = table.GELU_TANH_CUBIC[a.dtype.name][0]
+    cubic_low += coefficient * (cube_low + square_low * a)
+    return v, v_low + (linear_low + cubic_low)
+
+
+def _gelu_tanh_slope(a: Array) -> Array:
+    """Returns the derivative of that exponent."""
+    linear = table.GELU_TANH_LINEAR[a.dtype.name][0]
+    return linear + (3 * table.GELU_TANH_CUBIC[a.dtype.name][0]) * a * a
+
+
+def _standardised(x: Real, mu: Real, sigma: Real) -> tuple[Array, Array, Array]:
+    """Returns u = (x - mu) / sigma, and -u²/2 as an exponent and what it lacks."""
+    x = jnp.asarray(x)
+    mu, mu_low = parts(mu, x.dtype)
+    mu = keep_nan(x, mu)  # no constant, which XLA would add up with others
+    shifted, shifted_low = sum_of_two(jnp.clip(x, -1e18, 1e18), -mu)
+    high, low = quotient(shifted, sigma)
+    low = low + (shifted_low - mu_low) / sigma
+    near = jnp.abs(high) < _REACH
+    high = jnp.where(near, high, jnp.clip(high, -_REACH, _REACH))
+    low = jnp.where(near, low, 0.0)
+    return high + low, -0.5 * high * high, -low * (high + 0.5 * low)

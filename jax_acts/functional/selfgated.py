@@ -1,0 +1,144 @@
+"""Functions x g(x) whose gate g is a sigmoid of another kind: mish, telu, serf."""
+
+import math
+
+import jax.numpy as jnp
+from jax import Array
+
+from jax_acts import _coefficients as table
+from jax_acts._activation import activation
+from jax_acts._function import Real
+from jax_acts._math import (
+    exp,
+    near_root,
+    polynomial,
+    times_exp,
+)
+from jax_acts.functional.gaussian import erf
+from jax_acts.functional.hyperbolic import tanh
+from jax_acts.functional.logistic import softplus
+
+INF = math.inf
+
+_ERF_1 = 2 / math.sqrt(math.pi)  # erf'(0)
+_EDGE = 1000.0  # beyond it every exponential below is 0, in float64 too
+
+
+@activation(
+    cite="misra2019",
+    range=(-0.30884067773135, INF),
+    oracle=lambda m, x: x * m.tanh(m.log1p(m.exp(x))),
+)
+def mish(x: Real) -> Array:
+    r"""Mish, $x \tanh(\log(1 + e^x))$.
+
+    >>> mish(jnp.array([-1.0, 0.0, 1.0]))
+    Array([-0.30340147,  0.        ,  0.8650984 ], dtype=float32)
+    """
+    z, e = _exponential(x)
+    n = e * (2 + e)  # tanh(log(1 + e)) = n / (n + 2)
+    left = times_exp(z - z * (e * (1 + e) / (2 + n)), z)
+    right = x - z * (2 * e * e / (1 + 2 * e * (1 + e)))
+    return jnp.where(x < 0, left, right)
+
+
+@mish.defderivative
+def _(x: Real) -> Array:
+    z, e = _exponential(x)
+    n = e * (2 + e)
+    left = 4 * (z + 1) + e * ((4 * z + 6) + e * (4 + e))
+    left = times_exp(left / (4 + n * (4 + n)), z)
+    left = near_root(z, left, table.MISH_1)
+    m = 1 + 2 * e
+    p = m + 2 * e * e
+    return jnp.where(x < 0, left, (m + 4 * z * e * e * (1 + e) / p) / p)
+
+
+@mish.derivative.defderivative
+def _(x: Real) -> Array:
+    z, e = _exponential(x)
+    n = 2 + e * (2 + e)
+    left = 2 * (1 + e) * n + z * (2 + e * (2 - e * (3 + 2 * e)))
+    left = times_exp(4 * left / (n * n * n), jnp.minimum(z, 0))
+    left = near_root(z, left, table.MISH_2_LEFT)
+    p = 1 + 2 * e * (1 + e)
+    right = 2 * (1 + e) * p - z * (2 + e * (3 - 2 * e * (1 + e)))
+    right = times_exp(4 * right / (p * p * p), -2 * jnp.maximum(z, 0))
+    right = near_root(z, right, table.MISH_2_RIGHT)
+    return jnp.where(x < 0, left, right)
+
+
+@activation(
+    cite="liu2020tanhexp fernandez2024",
+    range=(-0.35329124, INF),
+    oracle=lambda m, x: x * m.tanh(m.exp(x)),
+)
+def telu(x: Real) -> Array:
+    r"""Hyperbolic tangent exponential linear unit, $x \tanh(e^x)$, also called TanhExp.
+
+    >>> telu(jnp.array([-1.0, 0.0, 1.0]))
+    Array([-0.3521, 0., 0.9913], dtype=float32)
+    """
+    z, u, q = _double_exponential(x)
+    left = times_exp(z * (1 - _lack(u)), jnp.minimum(z, 0))
+    return jnp.where(x < 0, left, x - z * (2 * q / (1 + q)))
+
+
+@telu.defderivative
+def _(x: Real) -> Array:
+    z, u, q = _double_exponential(x)
+    t = u - u * _lack(u)  # tanh(u) for u <= 1
+    left = times_exp((1 + z) - (_lack(u) + z * t * t), jnp.minimum(z, 0))
+    left = near_root(z, left, table.TELU_1)
+    slope = 4 * q / (1 + q * (2 + q))  # 1 - tanh(u)^2
+    return jnp.where(x < 0, left, tanh(u) + jnp.minimum(z, 10) * u * slope)
+
+
+tanhexp = telu
+
+
+@activation(
+    cite="nag2021",
+    range=(-0.3484, INF),
+    oracle=lambda m, x: x * m.erf(m.log1p(m.exp(x))),
+)
+def serf(x: Real) -> Array:
+    r"""Log-softplus error function, $x \operatorname{erf}(\log(1 + e^x))$.
+
+    >>> serf(jnp.array([-1.0, 0.0, 1.0]))
+    Array([-0.3423, 0., 0.9367], dtype=float32)
+    """
+    z, e = _exponential(x)
+    left = z + z * (e * polynomial(e, table.SERF_GATE))
+    left = times_exp(_ERF_1 * left, jnp.minimum(z, 0))
+    return jnp.where(x < 0, left, x * erf.plain(softplus.plain(x)))
+
+
+@serf.defderivative
+def _(x: Real) -> Array:
+    z, e = _exponential(x)
+    bend = polynomial(e, table.SERF_GATE) + z * polynomial(e, table.SERF_SLOPE)
+    left = times_exp(_ERF_1 * ((1 + z) + e * bend), jnp.minimum(z, 0))
+    left = near_root(z, left, table.SERF_1)
+    p = softplus(x)
+    right = erf(p) + jnp.minimum(z, 100) * erf.derivative(p) / (1 + e)
+    return jnp.where(x < 0, left, right)
+
+
+def _exponential(x: Real) -> tuple[Array, Array]:
+    """Returns x within bounds, and e^-|x|."""
+    z = jnp.clip(x, -_EDGE, _EDGE)
+    return z, exp(-jnp.abs(z))
+
+
+def _double_exponential(x: Real) -> tuple[Array, Array, Array]:
+    """Returns x within bounds, u = e^x up to 1000, and e^-2u."""
+    z = jnp.clip(x, -_EDGE, _EDGE)
+    u = exp(jnp.minimum(z, 7))
+    return z, u, exp(-2 * u)
+
+
+def _lack(u: Array) -> Array:
+    """Returns 1 - tanh(u) / u for 0 <= u <= 1."""
+    v = jnp.minimum(u, 1)
+    return v * v * polynomial(v * v, table.TANH_SHRINK)
