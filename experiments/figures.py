@@ -159,12 +159,13 @@ def _element(name: str, draw: Callable[[Axes], Any], height: float) -> str:
         (r' (width|height)="[\d.]+pt"', ""),
         (r' (xmlns|xmlns:xlink|version)="[^"]*"', ""),
         (r'xlink:href="#', 'href="#'),
-        (r'(id="|href="#|url\(#)', rf"\g<1>{name}-"),
+        (r'id="(series-\d+)"', r'class="\1"'),
+        (r'(\bid="|href="#|url\(#)', rf"\g<1>{name}-"),
         (r"#fe00([0-9a-f]{2})", lambda m: f"var(--series-{int(m[1], 16)})"),
         (_INK, "var(--ink)"),
         (_GRID, "var(--grid)"),
         (_SURFACE, "var(--surface)"),
-        (r"(font:[^;\"]*?px) [^;\"]*", r"\g<1> var(--font)"),
+        (r"font-family: [^;\"]*", "font-family: var(--font)"),
     ):
         svg = re.sub(pattern, replacement, svg)
     return svg.replace("<svg", '<svg role="img"', 1)
