@@ -143,12 +143,19 @@ def _first_line(path: Path) -> str:
 def _prepared(source: Source, quick: bool) -> tuple[StudyConfig, Prepared[Any]]:
     """Returns the config and its study with the data loaded.
 
-    The faults of the config are printed, each in a line, and end the program.
+    Nothing is compiled or written.
     """
-    try:
+    with _judged(source):
         typed = read(source, {name: study.config for name, study in STUDIES.items()})
         typed = typed.quick() if quick else typed
         return typed, STUDIES[typed.study].prepare(typed)
+
+
+@contextmanager
+def _judged(source: Source) -> Iterator[None]:
+    """Prints the faults of a config, each in a line, and ends the program."""
+    try:
+        yield
     except ConfigError as error:
         for problem in error.problems:
             _say(source.line(problem))
@@ -162,21 +169,24 @@ def _told() -> Iterator[None]:
         yield
     except RunError as error:
         _say(f"error: {error}")
+        raise typer.Exit(BAD_RUN) from None
     except OSError as error:
         _say(f"error: {error}; what was recorded before is kept")
-    else:
-        return
-    raise typer.Exit(BAD_RUN)
+        raise typer.Exit(BAD_RUN) from None
+    except KeyboardInterrupt:
+        _say("interrupted")
+        raise typer.Exit(INTERRUPTED) from None
 
 
 def _report(folder: Path) -> None:
     """Writes the report, prints its table and its answer, and its path last."""
-    written = reports.write(folder, STUDIES)
+    with _judged(Source(folder / CONFIG)):
+        written = reports.write(folder, STUDIES)
     for notice in written.notices:
         _say(notice)
     console = Console()
     console.print(reports.terminal(written.page, console.width))
-    console.print(escape(written.page.answer), highlight=False)
+    console.print(f"\n{escape(written.page.answer)}\n", highlight=False)
     print(written.path)
 
 

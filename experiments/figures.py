@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import matplotlib
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -16,10 +17,10 @@ COLORS = 10
 
 # Colours that matplotlib draws with and that `_element` makes variables of the page.
 _INK, _GRID, _SURFACE = "#fe10ff", "#fe11ff", "#fe12ff"
-_HEIGHT = 3.1
+_HEIGHT = 3.0
 _STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",
-    "font.size": 9,
+    "font.size": 10,
     "text.color": _INK,
     "axes.labelcolor": _INK,
     "axes.edgecolor": _GRID,
@@ -27,7 +28,6 @@ _STYLE: dict[Any, Any] = {
     "axes.spines.right": False,
     "axes.axisbelow": True,
     "axes.grid": True,
-    "axes.titlesize": 9,
     "grid.color": _GRID,
     "grid.linewidth": 0.6,
     "xtick.color": _GRID,
@@ -79,8 +79,18 @@ def curves(
     return _element(name, draw, _HEIGHT)
 
 
-def intervals(name: str, rows: Sequence[Row], x_label: str) -> str:
-    """Returns every value as a small dot, with the mean and its interval over them."""
+def intervals(
+    name: str, rows: Sequence[Row], x_label: str, *, percent: bool = False
+) -> str:
+    """Returns every value as a small dot, with the mean and its interval over them.
+
+    Args:
+        name: The name of the chart, for its ids.
+        rows: What is drawn, from the top.
+        x_label: What is on the x-axis.
+        percent: Whether to draw what is missing to 100 on a logarithmic axis, so that
+            98 and 99 are as far from each other as 60 and 80.
+    """
 
     def draw(axes: Axes) -> None:
         for y, row in enumerate(rows):
@@ -104,9 +114,26 @@ def intervals(name: str, rows: Sequence[Row], x_label: str) -> str:
                 gid=gid,
             )
         axes.set_xlabel(x_label)
+        if percent:
+            _stretch(axes)
         _name_rows(axes, rows)
 
     return _element(name, draw, height=_height(rows))
+
+
+def _stretch(axes: Axes) -> None:
+    """Makes the x-axis logarithmic in what is missing to 100, from 100 on at 99.9."""
+    axes.set_xscale(
+        "function",
+        functions=(
+            lambda x: -np.log10(np.maximum(100 - x, 0.1)),
+            lambda y: 100 - 10**-y,
+        ),
+    )
+    low, high = axes.get_xlim()
+    marks = [0, 40, 60, 70, 80, 85, 90, 92, 94, 96, 97, 98, 99, 99.5, 99.8]
+    axes.set_xticks([m for m in marks if low <= m <= high] or [low, high])
+    axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
 
 
 def changes(name: str, rows: Sequence[Row], x_label: str) -> str:
@@ -148,7 +175,7 @@ def _element(name: str, draw: Callable[[Axes], Any], height: float) -> str:
     The same drawing gives the same bytes: no date, and ids from a fixed salt.
     """
     with matplotlib.rc_context({**_STYLE, "svg.hashsalt": name}):
-        figure = Figure(figsize=(5.4, height), layout="constrained")
+        figure = Figure(figsize=(5.0, height), layout="constrained")
         draw(figure.add_subplot())
         file = io.StringIO()
         nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
@@ -168,4 +195,4 @@ def _element(name: str, draw: Callable[[Axes], Any], height: float) -> str:
         (r"font-family: [^;\"]*", "font-family: var(--font)"),
     ):
         svg = re.sub(pattern, replacement, svg)
-    return svg.replace("<svg", '<svg role="img"', 1)
+    return svg

@@ -9,8 +9,10 @@
 Records are only ever appended. A line that a killed process left torn is dropped.
 """
 
+import contextlib
 import json
 import os
+import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -94,7 +96,11 @@ def read(folder: Path, schema: type[R]) -> tuple[tuple[R, ...], tuple[str, ...]]
 
 def environments(folder: Path) -> tuple[dict[str, Any], ...]:
     """Returns the environments of the sessions of a run, in their order."""
-    return tuple(json.loads(line) for line in _lines(folder / ENVIRONMENT))
+    found = []
+    for line in _lines(folder / ENVIRONMENT):
+        with contextlib.suppress(json.JSONDecodeError):
+            found.append(json.loads(line))
+    return tuple(session for session in found if isinstance(session, dict))
 
 
 def _lines(path: Path) -> list[str]:
@@ -127,12 +133,19 @@ def _append(path: Path, line: str) -> None:
 def _claim(path: Path, text: str) -> None:
     """Writes the config of a new run; in an old one, checks that it is the same."""
     if path.exists():
-        if path.read_text(encoding="utf-8") != text:
+        if _tables(path.read_text(encoding="utf-8")) != _tables(text):
             raise RunError(f"{path.parent} is the run of another config: give --out")
         return
     draft = path.with_suffix(".draft")
     draft.write_text(text, encoding="utf-8")
     draft.replace(path)
+
+
+def _tables(text: str) -> dict[str, Any] | None:
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError:
+        return None
 
 
 def _sync_folder(folder: Path) -> None:

@@ -93,11 +93,19 @@ def terminal(page: Page, width: int) -> Table:
     """Returns the table for a terminal of so many columns."""
     wide = width >= 110
     shown = [n for n, c in enumerate(page.table.columns) if wide or c.narrow]
-    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1 if wide else 0, 0, 1))
+    table = Table(
+        box=box.SIMPLE_HEAD, padding=(0, 1 if wide else 0, 0, 1), show_edge=False
+    )
     for n in shown:
         column = page.table.columns[n]
-        title = textwrap.fill(column.title, 12)  # cells stay in one line, titles not
-        table.add_column(title, justify="right" if n else "left", no_wrap=True)
+        title = textwrap.fill(column.title, 10)  # cells stay in one line, titles not
+        table.add_column(
+            title,
+            justify="right" if n else "left",
+            overflow="ellipsis" if n else "fold",
+            no_wrap=n > 0,
+            min_width=0 if n else 11,
+        )
     for row in page.table.rows:
         cells = [row[n] for n in shown]
         table.add_row(

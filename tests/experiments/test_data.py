@@ -4,7 +4,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from experiments.data import IDX_FILES, load, read_idx
+from experiments.data import load
+from experiments.idx import IDX_FILES, read_idx
 from experiments.problems import ConfigError
 from experiments.schema import Data
 

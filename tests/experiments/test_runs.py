@@ -172,6 +172,22 @@ def test_a_report_of_no_run_names_the_nearest(count, tmp_path):
     assert f"did you mean '{tmp_path / 'count-1'}'?" in result.stderr
 
 
+def test_a_report_of_a_damaged_config_is_a_config_error(count, tmp_path):
+    run(count, "--out", tmp_path / "run")
+    (tmp_path / "run" / "config.toml").write_text('study = "gone"')
+    result = CliRunner().invoke(app, ["report", str(tmp_path / "run")])
+    assert result.exit_code == 2
+    assert "no study 'gone'" in result.stderr
+    assert run(count, "--out", tmp_path / "run").exit_code == 1
+
+
+def test_a_directory_that_cannot_be_written_is_an_error_in_one_line(count, tmp_path):
+    (tmp_path / "file").write_text("")
+    result = run(count, "--out", tmp_path / "file" / "run")
+    assert result.exit_code == 1
+    assert "error: [Errno" in result.stderr
+
+
 def test_list_shows_studies_configs_and_data_sets(monkeypatch):
     monkeypatch.chdir(ROOT)
     result = CliRunner().invoke(app, ["list"])
