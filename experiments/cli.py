@@ -79,9 +79,13 @@ def run(
             kept = len(records.read(folder, study.record)[0])
             _say(
                 f"interrupted: {kept} of {len(study.members(typed))} members are kept "
-                f"in {folder}\nto go on: {again}\nto see them: "
-                f"python -m experiments report {shlex.quote(str(folder))}"
+                f"in {folder}\nto go on: {again}"
             )
+            if kept:
+                view = shlex.join(
+                    ["python", "-m", "experiments", "report", str(folder)]
+                )
+                _say(f"to see them: {view}")
             raise typer.Exit(INTERRUPTED) from None
         _report(folder)
 

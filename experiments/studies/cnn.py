@@ -1,7 +1,7 @@
 """Which activation trains a small convolutional network best?"""
 
 from collections.abc import Callable, Sequence
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Annotated, Any, Literal, Self
 
 import jax
@@ -78,7 +78,7 @@ def members(config: Config) -> tuple[Member, ...]:
 
 
 def prepare(config: Config) -> Prepared[Trained]:
-    """Returns the study with its images on the device and nothing compiled."""
+    """Returns the study with its images in memory and nothing compiled."""
     images = load(config.data)
     height, width, _ = images.shape
     count, size = len(images.train.labels), config.training.batch_size
@@ -96,20 +96,20 @@ def prepare(config: Config) -> Prepared[Trained]:
     if faults:
         raise ConfigError(*faults)
 
-    arrays = on_device(images)
+    arrays = cache(lambda: on_device(images))
 
     @lru_cache(maxsize=1)  # members come by activation, and programs take memory
     def compiled(activation: str) -> Any:
         model = CNN(
             activation, config.model.channels, images.classes, config.model.pool
         )
-        return programs(model, config.training, arrays)
+        return programs(model, config.training, arrays())
 
     def member(member: Member, tick: Callable[[], None]) -> Trained:
         axes = dict(member.axes)
         ready = compiled(str(axes["activation"]))
         key = jax.random.key(int(axes["seed"]))
-        history = train(ready, config.training, arrays, key, tick)
+        history = train(ready, config.training, arrays(), key, tick)
         parameters = sum(x.size for x in jax.tree.leaves(history.params))
         return trained(member, history, parameters, ready.compile_seconds)
 
@@ -127,14 +127,25 @@ def setting(config: Config) -> str:
     )
     training = config.training
     channels = ", ".join(map(str, config.model.channels))
-    return (
-        f"{len(config.activations)} activations × {config.seeds} seeds: a network of "
-        f"{len(config.model.channels)} blocks of 3 × 3 convolution, activation and "
-        f"{config.model.pool} pooling ({channels} channels), trained on {images.title} "
-        f"({images.content}{f'; {of}' if of else ''}) for {training.epochs} epochs of "
-        f"batches of {training.batch_size} with {training.optimizer.kind}, learning "
-        f"rate {training.optimizer.learning_rate:g}, {training.schedule} schedule."
+    members = (
+        f"{_count(len(config.activations), 'activation')} × "
+        f"{_count(config.seeds, 'seed')}"
     )
+    network = (
+        f"{_count(len(config.model.channels), 'block')} of 3 × 3 convolution, "
+        f"activation and {config.model.pool} pooling ({channels} channels)"
+    )
+    return (
+        f"{members}: a network of {network}, trained on {images.title} "
+        f"({images.content}{f'; {of}' if of else ''}) for "
+        f"{_count(training.epochs, 'epoch')} of batches of {training.batch_size} with "
+        f"{training.optimizer.kind}, learning rate "
+        f"{training.optimizer.learning_rate:g}, {training.schedule} schedule."
+    )
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 def report(config: Config, records: Sequence[Trained]) -> Page:

@@ -186,6 +186,6 @@ def test_validate_says_what_would_run_and_where(tiny, monkeypatch):
     monkeypatch.chdir(tiny.parent)
     result = CliRunner().invoke(app, ["validate", "tiny.toml"])
     assert result.exit_code == 0
-    assert "1 activations × 3 seeds" in result.stdout
+    assert "1 activation × 3 seeds" in result.stdout
     assert "It would run in runs/tiny-" in result.stdout
     assert not Path("runs").exists()
