@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
+import jax
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 import jax_acts
@@ -22,10 +23,15 @@ def _canonical(spec: Any) -> str:
     """Returns the one spelling of an activation, so that `swish` is `silu`."""
     if type(spec) not in (str, dict):  # `get` takes functions too
         raise ValueError(f"an activation is a name, not {spec!r}")
+    x = jax.ShapeDtypeStruct((2, 4), jax.numpy.float32)
     try:
-        return str(jax_acts.get(spec))
+        bound = jax_acts.get(spec)
+        y = jax.eval_shape(bound, x)  # which finds arguments that are missing
     except TypeError as error:
         raise ValueError(str(error)) from error
+    if y.shape != x.shape:
+        raise ValueError(f"{bound} does not keep the shape of its input")
+    return str(bound)
 
 
 Activation = Annotated[str, BeforeValidator(_canonical)]

@@ -49,15 +49,19 @@ class Config(StudyConfig):
     training: Training = Training()
 
     def quick(self) -> Self:
-        """Returns two activations on a few images for one epoch."""
-        data = {"train": min(self.data.train or 96, 96), "test": 50}
+        """Returns two activations, narrow, on a few images."""
+        few, narrow = 96, (4,) * len(self.model.channels)
+        data = {
+            "train": min(self.data.train or few, few),
+            "test": min(self.data.test or few, few),
+        }
         training = {"epochs": min(self.training.epochs, 2), "batch_size": 16}
         return self.model_copy(
             update={
                 "activations": self.activations[:2],
                 "seeds": min(self.seeds, 2),
                 "data": self.data.model_copy(update=data),
-                "model": self.model.model_copy(update={"channels": (4, 4, 4)}),
+                "model": self.model.model_copy(update={"channels": narrow}),
                 "training": self.training.model_copy(update=training),
             }
         )

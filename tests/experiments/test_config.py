@@ -9,6 +9,7 @@ from experiments.cli import app
 from experiments.config import Source, read
 from experiments.problems import ConfigError
 from experiments.studies import STUDIES
+from jax_acts import Bound
 
 SCHEMAS = {name: study.config for name, study in STUDIES.items()}
 
@@ -150,6 +151,29 @@ def test_a_resolved_config_reads_back_as_itself(tiny, tmp_path):
 def test_aliases_of_an_activation_are_one(tiny):
     (line,) = errors(tiny, 'activations=["silu", "swish"]')
     assert "silu is there twice" in line
+
+
+def needy(x, key):
+    return x + key
+
+
+def halving(x):
+    return x[..., ::2]
+
+
+@pytest.mark.parametrize(
+    ("function", "said"),
+    [
+        (needy, "missing 1 required positional argument: 'key'"),
+        (halving, "halving does not keep the shape of its input"),
+    ],
+)
+def test_a_function_that_no_network_can_use_is_refused(
+    tiny, monkeypatch, function, said
+):
+    monkeypatch.setattr("jax_acts.get", lambda spec: Bound(function))
+    (line,) = errors(tiny)
+    assert said in line
 
 
 @pytest.mark.parametrize("command", ["run", "validate"])
