@@ -53,7 +53,7 @@ def test_a_killed_run_resumes_with_equal_records(tiny, tmp_path):
     """Kills a process at its first record, and compares with a run in one piece."""
     whole, cut = tmp_path / "whole", tmp_path / "cut"
     # Enough epochs that the kill comes between the first member and the last.
-    longer = ("--set", "training.epochs=40")
+    longer = ("--set", "training.epochs=100")
     command = [sys.executable, "-m", "experiments", "run", str(tiny), *longer]
     process = subprocess.Popen(
         [*command, "--out", str(cut)],
