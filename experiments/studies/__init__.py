@@ -1,0 +1,11 @@
+"""The studies: each is one file, one question, and one entry here."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
+from experiments.studies import cnn
+from experiments.study import Study
+
+STUDIES: Mapping[str, Study[Any, Any]] = MappingProxyType({"cnn": cnn.STUDY})
+"""Every study by the name that configs call it."""

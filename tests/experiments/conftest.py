@@ -1,0 +1,78 @@
+"""A config small enough to train in a test, and a study that trains nothing at all."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pytest
+
+from experiments import cli
+from experiments.page import Cell, Column, Page, Table
+from experiments.schema import StudyConfig
+from experiments.study import Member, Prepared, Record, Study
+
+TINY = """
+study = "cnn"
+activations = ["relu"]
+seeds = 3
+
+[data]
+set = "digits"
+train = 64
+test = 50
+
+[model]
+channels = [2]
+
+[training]
+epochs = 2
+batch_size = 16
+"""
+
+
+@pytest.fixture
+def tiny(tmp_path: Path) -> Path:
+    """A config of the real study, with one small activation."""
+    path = tmp_path / "tiny.toml"
+    path.write_text(TINY)
+    return path
+
+
+class CountConfig(StudyConfig):
+    members: int = 4
+
+
+class Counted(Record):
+    value: int
+
+
+def _train(member: Member, tick: Callable[[], None]) -> Counted:
+    number = int(dict(member.axes)["number"])
+    tick()
+    return Counted(member=member.name, status="done", value=number**2)
+
+
+def _page(config: CountConfig, records: Sequence[Counted]) -> Page:
+    rows = tuple((Cell(r.member), Cell(str(r.value), r.value)) for r in records)
+    columns = (Column("member"), Column("value"))
+    answer = f"{len(records)} of {config.members}."
+    names = tuple(r.member for r in records)
+    return Page("How many?", answer, "", "", Table(columns, rows), (), names, ())
+
+
+COUNT = Study(
+    "How many?",
+    CountConfig,
+    Counted,
+    lambda config: tuple(Member((("number", n),)) for n in range(config.members)),
+    lambda config: Prepared("counting", 1, _train),
+    _page,
+)
+
+
+@pytest.fixture
+def count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A config of a study whose members take no time."""
+    monkeypatch.setattr(cli, "STUDIES", {"count": COUNT})
+    path = tmp_path / "count.toml"
+    path.write_text('study = "count"\n')
+    return path

@@ -1,0 +1,201 @@
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from experiments.cli import app
+from experiments.config import Source, read
+from experiments.records import RECORDS, opened
+from experiments.studies import STUDIES
+from experiments.study import Prepared
+from tests.experiments.conftest import COUNT
+
+ROOT = Path(__file__).parents[2]
+CONFIGS = sorted((ROOT / "configs").rglob("*.toml"))
+TIMES = {"session", "step_seconds", "compile_seconds"}
+
+
+def numbers(folder: Path) -> dict[str, dict[str, object]]:
+    """Returns the records of a run by their members, without what is timed."""
+    lines = (folder / RECORDS).read_text().splitlines()
+    return {
+        record["member"]: {k: v for k, v in record.items() if k not in TIMES}
+        for record in map(json.loads, lines)
+    }
+
+
+def run(*arguments: object):
+    return CliRunner().invoke(app, ["run", *map(str, arguments)])
+
+
+@pytest.mark.parametrize("config", CONFIGS, ids=lambda path: path.stem)
+def test_the_quick_form_of_every_config_runs_to_its_report(config, tmp_path):
+    result = run(config, "--quick", "--out", tmp_path)
+    assert result.exit_code == 0, result.output
+    assert result.stdout.splitlines()[-1] == str(tmp_path / "report.html")
+    schemas = {name: study.config for name, study in STUDIES.items()}
+    resolved = read(Source(tmp_path / "config.toml"), schemas)
+    assert resolved == read(Source(config), schemas).quick()
+    members = STUDIES[resolved.study].members(resolved)
+    assert [*numbers(tmp_path)] == [member.name for member in members]
+    page = (tmp_path / "report.html").read_text()
+    assert STUDIES[resolved.study].question in page
+    assert "http" not in page
+    assert (tmp_path / "report.md").is_file()
+
+
+def test_a_killed_run_resumes_with_equal_records(tiny, tmp_path):
+    """Kills a process at its first record, and compares with a run in one piece."""
+    whole, cut = tmp_path / "whole", tmp_path / "cut"
+    # Enough epochs that the kill comes between the first member and the last.
+    longer = ("--set", "training.epochs=100")
+    command = [sys.executable, "-m", "experiments", "run", str(tiny), *longer]
+    process = subprocess.Popen(
+        [*command, "--out", str(cut)],
+        cwd=ROOT,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
+    end = time.monotonic() + 120
+    while not (cut / RECORDS).exists() and time.monotonic() < end:
+        time.sleep(0.005)
+    process.kill()
+    process.wait()
+    before = (cut / RECORDS).read_bytes()
+    kept = before.count(b"\n")
+    assert 1 <= kept < 3
+
+    resumed = run(tiny, *longer, "--out", cut)
+    assert resumed.exit_code == 0, resumed.output
+    assert f"{kept} of 3 members are done already" in resumed.stderr
+    assert (cut / RECORDS).read_bytes().startswith(before)
+    assert run(tiny, *longer, "--out", whole).exit_code == 0
+    assert numbers(cut) == numbers(whole)
+
+
+def test_a_loss_that_overflows_marks_its_member_and_not_the_run(tiny, tmp_path):
+    sgd = "training.optimizer={kind='sgd', learning_rate=10.0, momentum=0.99}"
+    many = ("--set", "training.epochs=30", "--set", "seeds=1")
+    result = run(tiny, "--set", sgd, *many, "--out", tmp_path / "run")
+    assert result.exit_code == 0, result.output
+    assert "There is no answer: no member has finished" in result.stdout
+    (record,) = numbers(tmp_path / "run").values()
+    assert record["status"] == "diverged"
+    assert record["test_accuracy"] is None
+
+
+def test_an_interrupted_run_says_what_is_kept_and_how_to_go_on(
+    count, tmp_path, monkeypatch
+):
+    out = tmp_path / "run"
+    prepared = COUNT.prepare(None)
+
+    def train(member, tick):
+        if member.name == "number 2":
+            raise KeyboardInterrupt
+        return prepared.train(member, tick)
+
+    broken = Prepared("", 1, train)
+    with monkeypatch.context() as patch:
+        patch.setitem(COUNT.__dict__, "prepare", lambda config: broken)
+        result = run(count, "--out", out)
+    assert result.exit_code == 130
+    assert f"interrupted: 2 of 4 members are kept in {out}" in result.stderr
+    assert "to go on: python -m experiments" in result.stderr
+    result = run(count, "--out", out)
+    assert result.exit_code == 0
+    assert "2 of 4 members are done already" in result.stderr
+    assert [record["value"] for record in numbers(out).values()] == [0, 1, 4, 9]
+
+
+def test_a_finished_run_is_not_run_again(count, tmp_path):
+    out = tmp_path / "run"
+    assert run(count, "--out", out).exit_code == 0
+    before = (out / RECORDS).read_bytes()
+    assert run(count, "--out", out).exit_code == 0
+    assert (out / RECORDS).read_bytes() == before
+
+
+def test_a_member_whose_record_is_damaged_is_trained_again(count, tmp_path):
+    out = tmp_path / "run"
+    run(count, "--out", out)
+    expected = numbers(out)
+    lines = (out / RECORDS).read_text().splitlines(keepends=True)
+    (out / RECORDS).write_text("".join([lines[0], "#\n", lines[2], lines[3][:9]]))
+    result = run(count, "--out", out)
+    assert "torn" in result.stderr
+    assert "line 2: damaged" in result.stderr
+    kept = (out / RECORDS).read_text().replace("#\n", "")
+    (out / RECORDS).write_text(kept)
+    assert numbers(out) == expected
+
+
+def test_a_run_that_another_process_works_on_is_refused(count, tmp_path):
+    out = tmp_path / "run"
+    config = COUNT.config(study="count", name="count")
+    with opened(out, config, COUNT.record, {}):
+        result = run(count, "--out", out)
+    assert result.exit_code == 1
+    assert result.stderr.endswith(f"{out}: another process is working on this run\n")
+
+
+def test_the_report_can_be_made_again_from_the_records_alone(count, tmp_path):
+    out = tmp_path / "run"
+    run(count, "--out", out)
+    before = (out / "report.html").read_bytes()
+    (out / "report.html").unlink()
+    result = CliRunner().invoke(app, ["report", str(out)])
+    assert result.exit_code == 0
+    assert result.stdout.splitlines()[-1] == str(out / "report.html")
+    assert (out / "report.html").read_bytes() == before
+
+
+def test_the_resolved_config_runs_as_the_same_run(count, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    first = run("count.toml", "--set", "members=2")
+    (folder,) = Path("runs").iterdir()
+    second = run(folder / "config.toml")
+    assert first.stdout == second.stdout
+    assert "2 of 2 members are done already" in second.stderr
+
+
+def test_a_report_of_no_run_names_the_nearest(count, tmp_path):
+    run(count, "--out", tmp_path / "count-1")
+    result = CliRunner().invoke(app, ["report", str(tmp_path / "count-2")])
+    assert result.exit_code == 2
+    assert f"did you mean '{tmp_path / 'count-1'}'?" in result.stderr
+
+
+def test_a_report_of_a_damaged_config_is_a_config_error(count, tmp_path):
+    run(count, "--out", tmp_path / "run")
+    (tmp_path / "run" / "config.toml").write_text('study = "gone"')
+    result = CliRunner().invoke(app, ["report", str(tmp_path / "run")])
+    assert result.exit_code == 2
+    assert "no study 'gone'" in result.stderr
+    assert run(count, "--out", tmp_path / "run").exit_code == 1
+
+
+def test_a_directory_that_cannot_be_written_is_an_error_in_one_line(count, tmp_path):
+    (tmp_path / "file").write_text("")
+    result = run(count, "--out", tmp_path / "file" / "run")
+    assert result.exit_code == 1
+    assert "error: [Errno" in result.stderr
+
+
+def test_list_shows_studies_configs_and_data_sets(monkeypatch):
+    monkeypatch.chdir(ROOT)
+    result = CliRunner().invoke(app, ["list"])
+    assert result.exit_code == 0
+    for name in (*STUDIES, "configs/quickstart.toml", "mnist_5k", "fashion_mnist"):
+        assert name in result.stdout
+
+
+def test_quiet_prints_a_line_for_each_member(count, tmp_path):
+    result = run(count, "--quiet", "--out", tmp_path / "run")
+    assert "[1/4] number 0: done\n[2/4] number 1: done\n" in result.stderr
