@@ -1,10 +1,12 @@
 """Specs of activations as text: a name and its arguments, parsed and never evaluated.
 
-torch:hardshrink(0.3, inplace=True)
-|     |          |    '-- arguments by name
-|     |          '------- arguments by position, the input left out
-|     '------------------ a name, of which dots count the last part
-'------------------------ whose name it is
+    torch:hardshrink(0.3, inplace=True)
+    |     |          |    '-- arguments by name
+    |     |          '------- arguments by position, the input left out
+    |     '------------------ a name, perhaps with dots
+    '------------------------ the library whose name it is
+
+Specs come from configurations that others wrote: what has any other form is refused.
 """
 
 import ast

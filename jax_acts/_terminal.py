@@ -119,7 +119,10 @@ def _measures(facts: Row) -> dict[str, str]:
         "gain": _number(facts["gain"]),
     }
     if facts["range"]:
-        kinks = [f"f′({x}) is taken as {_number(y)}" for x, y in facts["kinks"].items()]
+        kinks = [
+            f"f′({_number(float(x))}) is taken as {_number(y)}"
+            for x, y in facts["kinks"].items()
+        ]
         at = "at the default arguments" if facts["arguments"] else ""
         measures["range"] = f"{_interval(facts['range'])} {at}"
         measures["kinks"] = f"{'; '.join(kinks)} {at}" if kinks else "none"

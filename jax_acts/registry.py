@@ -1,6 +1,8 @@
 """Lookup by name. The registry is the namespace of `jax_acts.functional`.
 
-name in a library  --dialects-->  name in the catalogue  --FUNCTIONS-->  function
+    name in a library  --dialects-->  name in the catalogue  --FUNCTIONS-->  function
+
+A name that does not say which library it is from, is looked up in the catalogue first.
 """
 
 import difflib

@@ -94,7 +94,7 @@ def test_show_measures_at_the_arguments_of_the_spec():
 
 def test_show_says_which_derivative_is_taken_at_a_kink():
     assert "f′(0) is taken as 1" in run("show", "leaky_relu")
-    assert "f′(-3) is taken as 0; f′(3) is taken as 1" in run("show", "hard_swish")
+    assert "f′(−3) is taken as 0; f′(3) is taken as 1" in run("show", "hard_swish")
 
 
 def test_table_prints_values_in_every_format():

@@ -104,7 +104,7 @@ def test_a_picture_may_leave_out_derivatives_or_go_on_given_axes():
     assert axes[0].get_legend() is not None
 
 
-def test_twenty_curves_all_look_different():
+def test_eighteen_curves_all_look_different():
     slopes = [get(leaky_relu, negative_slope=i / 20) for i in range(18)]
     drawn = plot(slopes, derivatives=False).axes[0].lines
     looks = {
