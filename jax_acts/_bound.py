@@ -12,7 +12,7 @@ import numpy as np
 from jax import Array
 from jax.typing import DTypeLike
 
-from jax_acts._function import Function, nearest
+from jax_acts._function import Axis, Function, nearest
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,9 +47,9 @@ class Learn:
 class Bound:
     """`f(x, **arguments)`: hashable, picklable, and equal to its equals.
 
-    Arguments that are at their defaults are left out. Those that are `Learn` are taken at
-    their initial values, unless the call gives others. Arrays may be bound too, for use
-    inside a transformation; such a `Bound` is a pytree of them, and has no hash.
+    Arguments that are at their defaults are left out. Those that are `Learn` are taken
+    at their initial values, unless the call gives others. Arrays may be bound too, for
+    use inside a transformation; such a `Bound` is a pytree of them, and has no hash.
 
     >>> from jax_acts import elu
     >>> soft = Bound(elu, alpha=0.5)
@@ -89,6 +89,19 @@ class Bound:
     def __repr__(self) -> str:
         return f"Bound({str(self)!r})"
 
+    def to_dict(self) -> dict[str, Any]:
+        """Returns a dict for JSON, TOML or YAML, of which `get` makes the same again.
+
+        >>> from jax_acts import leaky_relu
+        >>> Bound(leaky_relu, negative_slope=Learn(0.25)).to_dict()
+        {'name': 'leaky_relu', 'negative_slope': {'learn': 0.25}}
+        """
+        values = {n: _encoded(self.name, n, v) for n, v in self.arguments.items()}
+        return {"name": self.name, **values}
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _unpickled, (self.function, self.arguments)
+
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Bound) and self._key() == other._key()
 
@@ -102,7 +115,7 @@ class Bound:
 def _checked(
     function: Callable[..., Array], arguments: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Returns the arguments that are not at their defaults, in the order of the signature.
+    """Returns the arguments that are not at their defaults, as the signature has them.
 
     Raises:
         TypeError: One is unknown, or of a kind that the function does not take.
@@ -120,28 +133,70 @@ def _checked(
                 f"{nearest(argument, known)}; it has {known or 'none'}"
             )
     static = function.static if isinstance(function, Function) else frozenset()
-    values = {
-        n: arguments[n] if n in static else _number(name, n, arguments[n])
-        for n in known
-        if n in arguments
-    }
-    for n in static & values.keys():
-        if isinstance(values[n], Learn):
+    for n in static & arguments.keys():
+        if isinstance(arguments[n], Learn):
             learnable = [k for k in known if k not in static]
             raise TypeError(
                 f"{n} of {name} is static and cannot be learned; "
                 f"{learnable or 'nothing'} can"
             )
+    values = {
+        n: (_static if n in static else _number)(name, parameters[n], arguments[n])
+        for n in known
+        if n in arguments
+    }
     return {n: v for n, v in values.items() if not _same(v, parameters[n].default)}
 
 
-def _number(name: str, argument: str, value: Any) -> Any:
+def _number(name: str, parameter: inspect.Parameter, value: Any) -> Any:
     """Returns a number as a float, and what else a differentiable argument may be."""
     if isinstance(value, Learn | jax.Array | np.ndarray) or value is None:
         return value
     if isinstance(value, int | float | np.number) and not isinstance(value, bool):
-        return float(value)
-    raise TypeError(f"{argument} of {name} is a number or Learn(…), not {value!r}")
+        try:
+            number = float(value)
+        except OverflowError:
+            raise ValueError(f"{parameter.name} of {name} is too large") from None
+        return math.nan if math.isnan(number) else number  # one NaN, equal to itself
+    raise TypeError(
+        f"{parameter.name} of {name} is a number or Learn(…), not {value!r}"
+    )
+
+
+def _static(name: str, parameter: inspect.Parameter, value: Any) -> Any:
+    """Returns a static value, which is what the annotation says, where it says it."""
+    if parameter.annotation in (bool, "bool") and not isinstance(value, bool):
+        raise TypeError(f"{parameter.name} of {name} is True or False, not {value!r}")
+    if parameter.annotation in (Axis, "Axis"):
+        axes = value if isinstance(value, tuple) else (value,)
+        if any(isinstance(a, bool) or not isinstance(a, int | None) for a in axes):
+            raise TypeError(
+                f"{parameter.name} of {name} is an integer, a tuple of integers or "
+                f"None, not {value!r}"
+            )
+    return value
+
+
+def _encoded(name: str, argument: str, value: Any) -> Any:
+    """Returns an argument as a value of JSON."""
+    match value:
+        case Learn(init=init, per_feature=False):
+            return {"learn": init}
+        case Learn(init=init):
+            return {"learn": init, "per_feature": True}
+        case tuple():
+            return list(value)
+        case None | bool() | int() | float() | str():
+            return value
+        case _:
+            raise TypeError(
+                f"{argument} of {name} is of type {type(value).__name__}, "
+                "which a configuration cannot hold"
+            )
+
+
+def _unpickled(function: Callable[..., Array], arguments: dict[str, Any]) -> Bound:
+    return Bound(function, **arguments)
 
 
 def _same(value: Any, default: Any) -> bool:

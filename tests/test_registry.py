@@ -1,0 +1,320 @@
+"""Names, specs and what they are turned into."""
+
+import copy
+import functools
+import json
+import math
+import pickle
+import tomllib
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import pytest
+import yaml
+from flax import nnx
+
+import jax_acts.linen
+import jax_acts.nnx
+from jax_acts import (
+    Bound,
+    Learn,
+    get,
+    hard_silu,
+    hard_tanh,
+    identity,
+    leaky_relu,
+    relu,
+    rrelu,
+    tanh,
+)
+from jax_acts._function import Axis
+from jax_acts._spec import LONGEST, read
+from jax_acts.registry import FUNCTIONS, aliases, names
+
+GOOD = {
+    "relu": Bound(relu),
+    " ReLU ": Bound(relu),
+    "nn.relu": Bound(relu),
+    "jax.nn.relu": Bound(relu),
+    "jnp.tanh": Bound(tanh),
+    "hard-swish": Bound(hard_silu),
+    "Hard Swish": Bound(hard_silu),
+    "None": Bound(identity),
+    "": Bound(identity),
+    "leaky_relu()": Bound(leaky_relu),
+    "leaky_relu(0.01)": Bound(leaky_relu),
+    "leaky_relu(negative_slope=0.2)": Bound(leaky_relu, negative_slope=0.2),
+    "leaky_relu( .2, )": Bound(leaky_relu, negative_slope=0.2),
+    "leaky_relu(\n  0.2\n)": Bound(leaky_relu, negative_slope=0.2),
+    "leaky_relu(-1e-3)": Bound(leaky_relu, negative_slope=-1e-3),
+    "leaky_relu(+1)": Bound(leaky_relu, negative_slope=1.0),
+    "leaky_relu(-inf)": Bound(leaky_relu, negative_slope=-math.inf),
+    "leaky_relu(nan)": Bound(leaky_relu, negative_slope=math.nan),
+    "leaky_relu(Learn(0.25))": Bound(leaky_relu, negative_slope=Learn(0.25)),
+    "leaky_relu(Learn(-1))": Bound(leaky_relu, negative_slope=Learn(-1)),
+    "leaky_relu(Learn(init=0.25, per_feature=True))": Bound(
+        leaky_relu, negative_slope=Learn(0.25, per_feature=True)
+    ),
+    "prelu": Bound(leaky_relu, negative_slope=Learn(0.25)),
+    "prelu(0.1)": Bound(leaky_relu, negative_slope=0.1),
+    "hard_tanh(-2, max_val=2)": Bound(hard_tanh, min_val=-2.0, max_val=2.0),
+    "rrelu(None, 0.1, training=True)": Bound(rrelu, lower=0.1, training=True),
+}
+
+BAD = {
+    "  ": "is not a name",
+    "sliu": "'silu'",
+    "Leaky": "did you mean",
+    "no_such_function(1)": "there is no activation 'no_such_function'",
+    "(0.5)": "is not a name",
+    "torch:": "is not a name",
+    "troch:relu": "did you mean 'torch'",
+    "torch:jax:relu": "is not a name",
+    "relu)": "is not a name",
+    "leaky_relu(0.5": "is not a name",
+    "leaky_relu(0.5))": "do not parse",
+    "leaky_relu(0.5)(0.5)": "more than a name and arguments",
+    "leaky_relu(0.5).real": "is not a name",
+    "leaky_relu(0.5, negative_slope": "is not a name",
+    "leaky_relu(negative_slope=0.5, negative_slope=0.5)": "negative_slope twice",
+    "leaky_relu(x=0.5)": "no argument 'x'",
+    "leaky_relu(negatve_slope=0.5)": "did you mean 'negative_slope'",
+    "leaky_relu(0.1, 0.2)": "too many positional",
+    "leaky_relu(0.1, negative_slope=0.2)": "multiple values",
+    "leaky_relu('0.1')": "is a number or Learn",
+    "leaky_relu(True)": "is a number or Learn",
+    "leaky_relu((0.1, 0.2))": "is a number or Learn",
+    "leaky_relu(1_000)": "'1_000' is no number",
+    "leaky_relu(0x10)": "'0x10' is no number",
+    "leaky_relu(1j)": "'1j' is no number",
+    "leaky_relu(1if 2else 3)": "'1if' is no number",
+    f"leaky_relu({'9' * 400})": "too large",
+    "leaky_relu(Learn)": "'Learn' is no value",
+    "leaky_relu(Learn())": "missing",
+    "leaky_relu(Learn('a'))": "no value",
+    "leaky_relu(Learn(1, start=2))": "unexpected",
+    "leaky_relu(Learn(Learn(1)))": "no value",
+    "leaky_relu(learn(1))": "no value",
+    "rrelu(training=1)": "True or False",
+    "rrelu(training=Learn(1))": "static",
+    "__import__('os')": "there is no activation '__import__'",
+    "relu(__import__('os').system('true'))": "no value",
+    "leaky_relu(negative_slope=os.environ)": "'os.environ' is no value",
+    "leaky_relu(lambda: 1)": "':' has no meaning",
+    "leaky_relu([x for x in (1, 2)])": "no value",
+    "leaky_relu(*(1, 2))": "'*' has no meaning",
+    "leaky_relu(2**9999)": "'*' has no meaning",
+    "leaky_relu(1 + 1)": "'1 + 1' is no value",
+    "leaky_relu(f'{1}')": "'{' has no meaning",
+    "leaky_relu(b'1')": "no value",
+    "leaky_relu('\\x00')": "has no meaning",
+    "leaky_relu(\x00)": "has no meaning",
+    "relu\x00": "is not a name",
+    "réłu": "is not a name",
+    "leaky_relu(ｎegative_slope=1)": "has no meaning",
+    "leaky_relu(１)": "has no meaning",
+    "leaky_relu(" + "-" * 400 + "1)": "no value",
+    "leaky_relu(" + "(" * 240 + "1" + ")" * 240 + ")": "do not parse",
+    "leaky_relu(" + "[" * 150 + "1" + "]" * 150 + ")": "no value",
+    "relu" * LONGEST: f"at most {LONGEST} characters",
+}
+
+
+def variations(f):
+    """Returns the function with each of its arguments changed, one after the other."""
+    yield Bound(f)
+    for name, parameter in list(f.signature.parameters.items())[1:]:
+        if parameter.annotation is bool:
+            yield Bound(f, **{name: not parameter.default})
+        elif parameter.annotation == Axis:
+            yield from (Bound(f, **{name: axis}) for axis in (0, (0, -1), None))
+        elif isinstance(parameter.default, float):
+            values = (0.1, -1e-30, 3, 1 / 3, math.inf, -math.inf, math.nan)
+            yield from (Bound(f, **{name: value}) for value in values)
+            yield Bound(f, **{name: Learn(0.5)})
+            yield Bound(f, **{name: Learn(1 / 3, per_feature=True)})
+
+
+VARIATIONS = [b for f in FUNCTIONS.values() for b in variations(f)]
+
+
+@pytest.mark.parametrize("spec", GOOD)
+def test_a_good_spec_says_the_function_and_its_arguments(spec):
+    assert get(spec) == GOOD[spec]
+
+
+@pytest.mark.parametrize("spec", BAD, ids=lambda spec: ascii(spec[:40]))
+def test_a_bad_spec_is_refused_with_the_reason(spec):
+    with pytest.raises((ValueError, TypeError)) as error:  # and warns of nothing
+        get(spec)
+    assert BAD[spec] in str(error.value), str(error.value)
+    assert len(str(error.value)) < 400
+
+
+def test_a_spec_of_any_length_is_answered_at_once():
+    for spec in ("x" * 10**7, "relu(" + "(" * 10**6, "relu" + " " * 10**6 + "("):
+        with pytest.raises(ValueError, match="at most 500 characters"):
+            get(spec)
+
+
+@pytest.mark.parametrize(
+    ("spec", "same"),
+    [
+        ({"name": "leaky_relu", "negative_slope": 0.2}, "leaky_relu(0.2)"),
+        ({"name": "leaky_relu(0.2)"}, "leaky_relu(0.2)"),
+        ({"name": "hardshrink", "dialect": "torch", "lambd": 0.3}, "hard_shrink(0.3)"),
+        ({"name": "torch:hardshrink", "lambd": 0.3}, "hard_shrink(0.3)"),
+        ({"name": ""}, "identity"),
+        ({"name": "leaky_relu", "negative_slope": {"learn": 0.2}}, "prelu(Learn(0.2))"),
+        (("leaky_relu", {"negative_slope": 0.2}), "leaky_relu(0.2)"),
+        (["leaky_relu", {"negative_slope": 0.2}], "leaky_relu(0.2)"),
+        (None, "identity"),
+        (Bound(leaky_relu, negative_slope=0.2), "leaky_relu(0.2)"),
+        (leaky_relu, "leaky_relu"),
+    ],
+)
+def test_a_spec_may_be_a_dict_a_pair_a_function_or_none(spec, same):
+    assert get(spec) == get(same)
+
+
+@pytest.mark.parametrize(
+    ("spec", "complaint"),
+    [
+        ({}, "needs the key 'name'"),
+        ({"alpha": 0.5}, "needs the key 'name'"),
+        ({"name": 3}, "needs the key 'name'"),
+        ({"name": "relu", "dialect": "caffe"}, "no dialect 'caffe'"),
+        ({"name": "leaky_relu", "negative_slope": {}}, "'learn': 0.25"),
+        (
+            {"name": "leaky_relu", "negative_slope": {"learn": 1, "by": 2}},
+            "'learn': 0.25",
+        ),
+        ({"name": "leaky_relu", "negative_slope": {"learn": "a"}}, "a number"),
+        ({"name": "leaky_relu", "negative_slope": "0.1"}, "is a number or Learn"),
+        (("relu", {}, {}), "a name, a function or a dict"),
+        (3, "a name, a function or a dict"),
+        (b"relu", "a name, a function or a dict"),
+    ],
+)
+def test_other_bad_specs_are_refused_with_the_reason(spec, complaint):
+    with pytest.raises((ValueError, TypeError), match=complaint):
+        get(spec)
+
+
+def test_arguments_given_beside_a_spec_win():
+    same = get("leaky_relu(negative_slope=0.2)", negative_slope=0.3)
+    assert same == get("leaky_relu(0.3)")
+    assert get(get("leaky_relu(0.2)"), negative_slope=0.3) == get("leaky_relu(0.3)")
+    assert get("hardshrink", dialect="torch", lambd=0.3) == get("hard_shrink(0.3)")
+    assert get("torch:hardshrink", dialect="keras", lambd=0.3) == get(
+        "hard_shrink(0.3)"
+    )
+
+
+def test_functions_from_elsewhere_are_kept_as_they_are():
+    for function in (jax.nn.silu, nn.gelu, nnx.softplus, jnp.tanh, lambda x: x):
+        assert get(function).function is function
+    assert get(jax.nn.leaky_relu, negative_slope=0.5)(-2.0) == -1
+
+
+def test_an_unknown_argument_is_named_with_what_there_is():
+    with pytest.raises(
+        TypeError, match=r"'lambd' .* has \['threshold'\]; .*torch:hardsh"
+    ):
+        get("hard_shrink", lambd=0.3)
+    with pytest.raises(TypeError, match=r"torch:hardshrink\(lambd=0\.5\).*'threshold'"):
+        get("torch:hardshrink", threshold=0.3)
+
+
+@pytest.mark.parametrize("bound", VARIATIONS, ids=str)
+def test_every_bound_is_found_again_by_its_text_and_its_dict(bound):
+    again = {
+        "text": get(str(bound)),
+        "dict": get(bound.to_dict()),
+        "JSON": get(json.loads(json.dumps(bound.to_dict()))),
+        "YAML": get(yaml.safe_load(yaml.safe_dump(bound.to_dict()))),
+        "TOML text": get(tomllib.loads(f"f = {json.dumps(str(bound))}")["f"]),
+        "pickle": pickle.loads(pickle.dumps(bound)),
+        "copy": copy.copy(bound),
+        "deepcopy": copy.deepcopy(bound),
+    }
+    if None not in bound.arguments.values():  # which TOML cannot hold
+        again["TOML"] = get(tomllib.loads(f"f = {toml(bound.to_dict())}")["f"])
+    for way, other in again.items():
+        assert other == bound, f"{way}: {other}, not {bound}"
+        assert hash(other) == hash(bound), way
+
+
+def toml(value):
+    """Returns a value as TOML writes it within a line."""
+    match value:
+        case dict():
+            return "{" + ", ".join(f"{k} = {toml(v)}" for k, v in value.items()) + "}"
+        case list():
+            return f"[{', '.join(toml(v) for v in value)}]"
+        case bool() | str():
+            return json.dumps(value)
+        case _:
+            return repr(value)
+
+
+def test_a_bound_array_has_no_place_in_a_configuration():
+    with pytest.raises(TypeError, match="negative_slope of leaky_relu is of type"):
+        Bound(leaky_relu, negative_slope=jnp.ones(3)).to_dict()
+
+
+def test_equal_specs_are_traced_once():
+    specs = ["leaky_relu(0.2)", {"name": "LeakyReLU", "negative_slope": 0.2}]
+    bounds = [*map(get, specs), pickle.loads(pickle.dumps(get(specs[0])))]
+    traced = []
+
+    @functools.partial(jax.jit, static_argnums=0)
+    def call(f, x):
+        traced.append(f)
+        return f.apply({}, x) if isinstance(f, nn.Module) else f(x)
+
+    @nnx.jit
+    def call_layer(f, x):
+        traced.append(f)
+        return f(x)
+
+    for bound in bounds:
+        call(bound, jnp.ones(3))
+    assert len(traced) == 1
+
+    for bound in bounds:
+        call(jax_acts.linen.Activation(bound), jnp.ones(3))
+    assert len(traced) == 2
+
+    for bound in bounds:
+        call_layer(jax_acts.nnx.Activation(bound), jnp.ones(3))
+    assert len(traced) == 3
+
+
+def test_the_aliases_of_a_function_all_mean_it():
+    for name in names():
+        found = aliases(name)
+        assert (found[0].dialect, found[0].call) == ("jax_acts", name)
+        for alias in found:
+            if "…" not in alias.meaning:  # an argument that must be given
+                assert get(alias.meaning).name == name, alias
+                assert str(get(alias.call, alias.dialect)) == alias.meaning, alias
+
+
+def test_a_typing_mistake_is_answered_with_the_nearest_names():
+    for typed, meant in {
+        "sliu": "silu",
+        "hardtahn": "hard_tanh",
+        "Relu7": "relu",
+    }.items():
+        with pytest.raises(ValueError, match=f"did you mean '{meant}'"):
+            get(typed)
+    with pytest.raises(ValueError, match="torch has no 'hard_mish'; jax_acts has"):
+        get("torch:hard_mish")
+
+
+def test_a_long_spec_may_have_just_the_allowed_length():
+    spec = f"leaky_relu({' ' * (LONGEST - 15)}0.2)"
+    assert len(spec) == LONGEST
+    assert read(spec).positional == (0.2,)
