@@ -21,8 +21,8 @@ class ActivationFunction(Function[P]):
 
     It is what `activation` makes of a value rule. Called, it is compiled by `jax.jit`,
     with a `jax.custom_jvp` inside. 16-bit inputs are computed in float32 and rounded
-    once; the output has the dtype of `x`, whatever the dtype of the parameters; integers
-    and booleans become the default float.
+    once; the output has the dtype of `x`, whatever that of the parameters; integers and
+    booleans become the default float.
     """
 
     def __init__(self, rule: Callable[P, Array], facts: Facts) -> None:
@@ -40,7 +40,7 @@ class ActivationFunction(Function[P]):
 
     @property
     def derivative(self) -> "ActivationFunction[P]":
-        """df/dx, with the signature of f; its own `derivative` is the second derivative.
+        """df/dx, with the signature of f; `derivative` of it is the second derivative.
 
         >>> from jax_acts import softplus
         >>> softplus.derivative(0.0)
@@ -100,7 +100,7 @@ class ActivationFunction(Function[P]):
     def _operands(
         self, arguments: dict[str, Any]
     ) -> tuple[dict[str, Array], dict[str, Any]]:
-        """Returns the arrays, floating and of one shape or scalar, and the static rest."""
+        """Returns the arrays, made floating and of one shape, and the static rest."""
         static = {n: v for n, v in arguments.items() if n in self.static}
         arrays = {
             n: self._floating(n, v) for n, v in arguments.items() if n not in static
@@ -129,7 +129,7 @@ class ActivationFunction(Function[P]):
         )
 
     def _widened(self, arrays: Mapping[str, Array], static: Mapping[str, Any]) -> Array:
-        """Returns f, computed in float32 or wider and rounded once to the dtype of x."""
+        """Returns f, computed in float32 or wider, rounded once to the dtype of x."""
         dtype = arrays[self.parameters[0]].dtype
         wide = dtype if dtype.itemsize >= 4 else jnp.float32
         cast = {n: a.astype(wide) for n, a in arrays.items()}

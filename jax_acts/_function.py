@@ -33,7 +33,7 @@ _STATIC_TYPES = (bool, Axis, "bool", "Axis")
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Facts:
-    """What is claimed of a function at its default arguments; tests check each claim."""
+    """What is claimed of a function at its default arguments; tests check it."""
 
     cite: str = ""
     """Keys in `references.bib`, separated by spaces."""
@@ -42,13 +42,13 @@ class Facts:
     domain: tuple[float, float] = (-math.inf, math.inf)
     """Where the function is defined; elsewhere it is NaN."""
     kinks: Mapping[float, float] = dataclasses.field(default_factory=dict)
-    """The inputs without a derivative, each with the value that `derivative` has there."""
+    """The inputs without a derivative, each with what `derivative` is there."""
     oracle: Callable[..., Any] | None = None
     """The formula once more, as `oracle(m, x, *args)` with `m` the module mpmath."""
 
 
 class Function(Generic[P]):
-    """A rule that is compiled when called, and that pickles, copies and hashes by name."""
+    """A rule, compiled when called, that pickles, copies and hashes by name."""
 
     __name__: str
     __qualname__: str

@@ -1,8 +1,8 @@
 """Building blocks that are right to the last place or two, in float32 and in float64.
 
 They use + - * / sqrt and the scaling by powers of two, and nothing else: the compiler
-vectorises them on every platform, and what is measured on one holds on the others, while
-the accuracy of `exp`, `tanh` or `log1p` as primitives differs by platform and dtype.
+vectorises them on every platform, and what is measured on one holds on the others,
+while the accuracy of `exp`, `tanh` or `log1p` as primitives differs by platform.
 
 What XLA does to arithmetic is minded at the spot: it adds up constants that follow each
 other, `(x - a) - b`, turns division by a constant into a product, contracts a product
@@ -56,6 +56,17 @@ def times_exp(v: Real, y: Real, low: Real = 0.0) -> Array:
     if not isinstance(low, float):
         q = q + (1 + q) * (low * _small_expm1(low))
     return jnp.where(y <= least, 0, times_power_of_two(v + v * q, k))
+
+
+def exp_parts(y: Array) -> tuple[Array, Array]:
+    """Returns e^y in two parts, good to 2^-4 of the last place, for |y| < 1000."""
+    high, low = _LN2[y.dtype.name]
+    k = jnp.round(y * _LOG2_E)
+    r, r_low = sum_of_two(y - k * high, -k * low)
+    first, rest = sum_of_two(r, r * r * polynomial(r, table.EXP))
+    first, more = sum_of_two(keep_nan(y, 1.0), first)
+    rest = rest + more + r_low * (1 + r)
+    return times_power_of_two(first, k), times_power_of_two(rest, k)
 
 
 def expm1(y: Real) -> Array:
@@ -132,7 +143,7 @@ def product(a: Real | table.Constant, b: Real) -> tuple[Array, Array]:
 
 
 def parts(c: Real | table.Constant, dtype: Any) -> tuple[Any, Any]:
-    """Returns a constant as a number of the dtype and the rest; an array has no rest."""
+    """Returns a constant as a number of the dtype and the rest, 0 of an array."""
     if isinstance(c, dict):
         return c[jnp.dtype(dtype).name]
     if isinstance(c, float):
@@ -174,7 +185,9 @@ def scaled(a: Real | table.Constant, x: Real) -> tuple[Array, Real]:
     )
 
 
-def near_root(x: Real, value: Real, root: table.Root, low: Real = 0.0) -> Array:
+def near_root(
+    x: Real, value: Real, root: table.Root, low: Real = 0.0, scale: Real = 1.0
+) -> Array:
     """Returns the value, but near a zero of it a polynomial with that zero.
 
     Near a zero the terms of a formula cancel, and their rounding errors stay.
@@ -184,11 +197,12 @@ def near_root(x: Real, value: Real, root: table.Root, low: Real = 0.0) -> Array:
         value: The formula, good elsewhere.
         root: The zero, in two parts, and the polynomial that (x - zero) multiplies.
         low: What x lacks.
+        scale: What the polynomial is multiplied by.
     """
     x = jnp.asarray(x)
     zero, rest = root.zero[x.dtype.name]
     d = jnp.clip((x - zero) + low, -1, 1)
-    near = d * polynomial(d, root.factor) - rest * root.slope
+    near = scale * (d * polynomial(d, root.factor) - rest * root.slope)
     return jnp.where(jnp.abs(d) < root.radius, near, value)
 
 
@@ -198,7 +212,7 @@ def folded(a: Array) -> Array:
 
 
 def keep_nan(x: Real, value: Real) -> Array:
-    """Returns the value, but NaN where x is: what is chosen by comparison forgets it."""
+    """Returns the value, but NaN where x is: a choice by comparison forgets it."""
     return jnp.where(jnp.isnan(x), x, value)
 
 

@@ -25,7 +25,6 @@ HEADER = '''"""Written by `python -m tools.coefficients`; do not edit."""
 
 from typing import NamedTuple
 
-
 Coefficients = dict[str, tuple[float, ...]]
 """Of a polynomial, by dtype, lowest power first."""
 Constant = dict[str, tuple[float, float]]
@@ -33,13 +32,13 @@ Constant = dict[str, tuple[float, float]]
 
 
 class Root(NamedTuple):
-    """A zero of a function, which is (x - zero) factor(x), and the factor at the zero."""
+    """A zero of a function that is (x - zero) factor(x), and the factor there."""
 
     zero: Constant
     factor: Coefficients
     slope: float
     radius: float = 0.25
-    """How far from the zero the factor is good, where it is a polynomial in x - zero."""
+    """How far from the zero the factor is good, a polynomial in x - zero."""
 
 '''
 
@@ -110,9 +109,11 @@ def polynomials() -> Iterator[tuple[str, str, dict[str, list[Any]]]]:
     yield "ERF", "erf(x) / x in x² on [0, 1]", both(f, 0, 1)
 
     scale = 2 / mp.sqrt(mp.pi)
+    f = series(lambda e: mp.erf(mp.log1p(e)) / e, scale)
+    yield "SERF_GATE", "erf(log(1 + e)) / e on [0, 1]", both(f, 0, 1)
     f = series(lambda e: (mp.erf(mp.log1p(e)) / (scale * e) - 1) / e, -0.5)
     meaning = "(sqrt(π)/2 erf(log(1 + e)) / e - 1) / e on [0, 1]"
-    yield "SERF_GATE", meaning, both(f, 0, 1)
+    yield "SERF_GATE_1", meaning, both(f, 0, 1)
     f = series(lambda e: (mp.exp(-(mp.log1p(e) ** 2)) / (1 + e) - 1) / e, -1)
     meaning = "(exp(-log(1 + e)²) / (1 + e) - 1) / e on [0, 1]"
     yield "SERF_SLOPE", meaning, both(f, 0, 1)
@@ -168,18 +169,24 @@ def roots() -> Iterator[tuple[str, str, Any, dict[str, list[Any]], Any, float]]:
     telu = lambda x: x * mp.tanh(mp.exp(x))
     gelu_quick = lambda x: x / (1 + mp.exp(-mpf("1.702") * x))
     serf = lambda x: x * mp.erf(mp.log1p(mp.exp(x)))
+    sqrt_softplus = lambda x: mp.sqrt(mp.log1p(mp.exp(x)))
     for name, f, order, guess, radius in (
         ("SILU_1", silu, 1, -1.278, 0.25),
         ("SILU_2", silu, 2, 2.399, 0.25),
         ("MISH_1", mish, 1, -1.192, 0.25),
         ("MISH_2_LEFT", mish, 2, -2.257, 0.5),
-        ("MISH_2_RIGHT", mish, 2, 1.491, 0.25),
+        ("MISH_2_RIGHT", mish, 2, 1.491, 0.75),
         ("TELU_1", telu, 1, -1.07, 0.25),
-        ("SERF_1", serf, 1, -1.1, 0.25),
+        ("TELU_2_LEFT", telu, 2, -2.1, 0.5),
+        ("TELU_2_RIGHT", telu, 2, 0.7, 0.25),
+        ("SERF_1", serf, 1, -1.1, 0.5),
+        ("SERF_2_LEFT", serf, 2, -2.1, 1.0),
+        ("SERF_2_RIGHT", serf, 2, 1.3, 0.25),
+        ("SQRT_SOFTPLUS_2", sqrt_softplus, 2, 0.92, 0.875),
         ("GELU_QUICK_1", gelu_quick, 1, -0.751, 0.15),
         ("GELU_QUICK_2", gelu_quick, 2, 1.41, 0.15),
         ("GELU_TANH_1", gelu_tanh, 1, -0.752, 0.25),
-        ("GELU_TANH_2", gelu_tanh, 2, 1.41, 0.5),
+        ("GELU_TANH_2", gelu_tanh, 2, 1.41, 0.75),
         ("LISHT_2", lambda x: x * mp.tanh(x), 2, 1.2, 0.25),
     ):
         g = lambda x, f=f, order=order: mp.diff(f, x, order)
@@ -190,7 +197,7 @@ def roots() -> Iterator[tuple[str, str, Any, dict[str, list[Any]], Any, float]]:
             d: fit(factor, -mpf(radius), mpf(radius), relative(factor), b)
             for d, b in BITS.items()
         }
-        meaning = f"derivative {order} of {name.split('_')[0].lower()}"
+        meaning = f"derivative {order} of {name.split(f'_{order}')[0].lower()}"
         yield name, meaning, zero, table, slope, radius
 
 

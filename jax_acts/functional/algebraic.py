@@ -73,27 +73,24 @@ def squareplus(x: Real, b: Real = 4.0) -> Array:
 
 @squareplus.defderivative
 def _(x: Real, b: Real = 4.0) -> Array:
-    y = _clipped(x)
-    square = y * y + b
-    square = jnp.where(square > 0, square, 1)
-    root = jnp.sqrt(square)
-    ratio = y / root
-    left = 0.5 * b / (square - y * root)  # 1 + x / sqrt cancels for x << 0
-    left = jnp.where(x <= -_huge(x), 0, left)
+    a, root = jnp.abs(x), _root(x, b)
+    root = jnp.where(root == 0, 1, root)
+    left = (0.5 * b / (a + root)) / root  # 1 + x / sqrt cancels for x << 0
+    ratio = jnp.where(a < INF, x / root, jnp.sign(x))
     return jnp.where(ratio < -0.5, left, 0.5 + 0.5 * ratio)
 
 
 @squareplus.derivative.defderivative
 def _(x: Real, b: Real = 4.0) -> Array:
     root = _root(x, b)
-    safe = jnp.where(root > 0, root, 1)
+    safe = jnp.where(root == 0, 1, root)
     return 0.5 * b / safe / safe / safe
 
 
 @squareplus.defpartial("b")
 def _(x: Real, b: Real = 4.0) -> Array:
     root = _root(x, b)
-    return 0.25 / jnp.where(root > 0, root, 1)
+    return 0.25 / jnp.where(root == 0, 1, root)
 
 
 @activation(oracle=lambda m, x: (m.sqrt(x * x + 1) - 1) / 2 + x)
@@ -101,7 +98,7 @@ def bent_identity(x: Real) -> Array:
     r"""Bent identity, $\frac{1}{2} (\sqrt{x^2 + 1} - 1) + x$.
 
     >>> bent_identity(jnp.array([-1.0, 1e-4, 3.0]))
-    Array([-7.9289323e-01,  1.0000250e-04,  4.0811388e+00], dtype=float32)
+    Array([-7.92893e-01,  1.00003e-04,  4.08114e+00], dtype=float32)
     """
     a, root = jnp.abs(x), _root(x, 1.0)
     ratio = jnp.where(a < _huge(x), a / (1 + root), 1.0)  # sqrt(x² + 1) - 1 = a ratio
@@ -152,9 +149,8 @@ def _(x: Real, alpha: Real = 1.0) -> Array:
 
 @isru.derivative.defderivative
 def _(x: Real, alpha: Real = 1.0) -> Array:
-    y = _clipped(x)
-    square = 1 + alpha * y * y
-    return -3 * alpha * y / square / (square * jnp.sqrt(square))
+    slope = 1 / (1 + alpha * jnp.square(x))
+    return -3 * alpha * isru(x, alpha) * slope * slope
 
 
 @isru.defpartial("alpha")
@@ -169,7 +165,8 @@ def _(x: Real, alpha: Real = 1.0) -> Array:
     oracle=lambda m, x, alpha=1: x if x > 0 else x / m.sqrt(1 + alpha * x * x),
 )
 def isrlu(x: Real, alpha: Real = 1.0) -> Array:
-    r"""Inverse square root linear unit, $x$ if $x \ge 0$, else $x / \sqrt{1 + \alpha x^2}$.
+    r"""Inverse square root linear unit, $x$ if $x \ge 0$, else `isru`,
+    $x / \sqrt{1 + \alpha x^2}$.
 
     Args:
         x: The input.
@@ -196,7 +193,7 @@ def arctan(x: Real) -> Array:
     r"""Arc tangent, $\arctan x$.
 
     >>> arctan(jnp.array([-1.0, 0.0, 3.0]))
-    Array([-0.7853982,  0.       ,  1.2490457], dtype=float32)
+    Array([-0.7854,  0.       ,  1.24905], dtype=float32)
     """
     a = jnp.abs(x)
     middle, top = a > math.tan(math.pi / 8), a > math.tan(3 * math.pi / 8)

@@ -79,7 +79,8 @@ def _(x: Real, alpha: Real = 1.0) -> Array:
     oracle=lambda m, x, alpha=1: x if x > 0 else alpha * m.expm1(x / alpha),
 )
 def celu(x: Real, alpha: Real = 1.0) -> Array:
-    r"""Continuously differentiable ELU, $x$ if $x > 0$, else $\alpha (e^{x/\alpha} - 1)$.
+    r"""Continuously differentiable ELU, $x$ if $x > 0$, else
+    $\alpha (e^{x/\alpha} - 1)$.
 
     Args:
         x: The input.
@@ -143,6 +144,7 @@ def _(x: Real) -> Array:
 
 @activation(
     cite="huang2024",
+    range=(-0.205751224096482129, INF),
     oracle=lambda m, x, alpha_p=0.8, alpha_n=0.8, beta=0.5: (
         beta * x + (alpha_p * x * x if x > 0 else alpha_n * (m.expm1(x) - x))
     ),
@@ -163,7 +165,9 @@ def xielu(x: Real, alpha_p: Real = 0.8, alpha_n: Real = 0.8, beta: Real = 0.5) -
     """
     low = jnp.minimum(x, 0)
     near = beta * low + alpha_n * expm1_minus(low)
-    far = expm1_plus(low, alpha_n, *product(beta - alpha_n, low))  # it has a zero
+    finite = jnp.maximum(low, -1e18)
+    far = expm1_plus(finite, alpha_n, *product(beta - alpha_n, finite))  # it has a zero
+    far = jnp.where(low < finite, (beta - alpha_n) * low, far)
     negative = jnp.where(x > -0.5, near, far)
     return jnp.where(x > 0, x * (alpha_p * x + beta), negative)
 
@@ -205,7 +209,7 @@ def log1mexp(x: Real) -> Array:
     r"""Logarithm of a complement, $\log(1 - e^{-x})$ for $x > 0$, NaN for $x < 0$.
 
     >>> log1mexp(jnp.array([1e-3, 1.0, 20.0]))
-    Array([-6.9082553e+00, -4.5867515e-01, -2.0611537e-09], dtype=float32)
+    Array([-6.90826e+00, -4.58675e-01, -2.06115e-09], dtype=float32)
     """
     far = log1p(-exp(-jnp.maximum(x, math.log(2))))
     near = log(-expm1(-jnp.clip(x, 0, math.log(2))))
@@ -216,11 +220,11 @@ def log1mexp(x: Real) -> Array:
 @log1mexp.defderivative
 def _(x: Real) -> Array:
     y = -jnp.maximum(x, 0)
-    return jnp.where(x < 0, jnp.nan, exp(y) / -expm1(y))
+    return jnp.where(x < 0, jnp.nan, exp(y) / jnp.abs(expm1(y)))  # -expm1(0) is -0
 
 
 @log1mexp.derivative.defderivative
 def _(x: Real) -> Array:
     y = -jnp.maximum(x, 0)
-    complement = -expm1(y)
+    complement = jnp.abs(expm1(y))
     return jnp.where(x < 0, jnp.nan, -(exp(y) / complement) * (1 / complement))

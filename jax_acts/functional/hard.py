@@ -201,7 +201,8 @@ def _(x: Real) -> Array:
 def sparse_sigmoid(x: Real) -> Array:
     r"""Sparse sigmoid, $\min(\max((x + 1) / 2, 0), 1)$.
 
-    Its derivative at $\pm 1$ is 1/4, as in JAX. It is also the hard sigmoid of BinaryConnect.
+    Its derivative at $\pm 1$ is 1/4, as in JAX. It is also the hard sigmoid of
+    BinaryConnect.
 
     >>> sparse_sigmoid(jnp.array([-2.0, 0.0, 3.0]))
     Array([0. , 0.5, 1. ], dtype=float32)
@@ -293,7 +294,8 @@ def shrink(x: Real, threshold: Real = 0.5, bias: Real = 0.0) -> Array:
     >>> shrink(jnp.array([-2.0, 0.25, 3.0]), bias=0.5)
     Array([-1.5,  0. ,  2.5], dtype=float32)
     """
-    return jnp.where(jnp.abs(x) <= threshold, 0, x - jnp.copysign(bias, x))
+    outside = jnp.where(x > 0, x - bias, x + bias)
+    return jnp.where(jnp.abs(x) <= threshold, 0, outside)
 
 
 @shrink.defderivative

@@ -26,8 +26,8 @@ INF = math.inf
 def sigmoid(x: Real) -> Array:
     r"""Logistic sigmoid, $\sigma(x) = 1 / (1 + e^{-x})$.
 
-    >>> sigmoid(jnp.array([-100.0, 0.0, 2.0]))
-    Array([3.783506e-44, 5.000000e-01, 8.807971e-01], dtype=float32)
+    >>> sigmoid(jnp.array([-80.0, 0.0, 2.0]))
+    Array([1.80485e-35, 5.0e-01, 8.80797e-01], dtype=float32)
     """
     e = exp(-jnp.abs(x))
     return jnp.where(x < 0, e, 1.0) / (1 + e)
@@ -105,7 +105,7 @@ def shifted_softplus(x: Real) -> Array:
     r"""Softplus through the origin, $\log(1 + e^x) - \log 2$.
 
     >>> shifted_softplus(jnp.array([-1.0, 1e-4, 2.0]))
-    Array([-3.7988549e-01,  5.0001252e-05,  1.4337809e+00], dtype=float32)
+    Array([-3.79885e-01,  5.00012e-05,  1.43378e+00], dtype=float32)
     """
     near = log1p(0.5 * expm1(jnp.minimum(x, 1)))
     far = (x - math.log(2)) + log1p(exp(-jnp.maximum(x, 1)))
@@ -126,7 +126,7 @@ def sqrt_softplus(x: Real) -> Array:
     r"""Square root of softplus, $\sqrt{\log(1 + e^x)}$.
 
     >>> sqrt_softplus(jnp.array([-100.0, 0.0, 4.0]))
-    Array([1.9287498e-22, 8.3255458e-01, 2.0045328e+00], dtype=float32)
+    Array([1.92875e-22, 8.32555e-01, 2.00453e+00], dtype=float32)
     """
     half, ratio = _half_exponential(x)
     low = jnp.maximum(x, 0)
@@ -141,6 +141,20 @@ def _(x: Real) -> Array:
     low = jnp.maximum(x, 0)
     e = exp(-low)
     right = 0.5 / ((1 + e) * jnp.sqrt(low + log1p(e)))
+    return jnp.where(x < 0, left, right)
+
+
+@sqrt_softplus.derivative.defderivative
+def _(x: Real) -> Array:
+    half, ratio = _half_exponential(x)
+    e = half * half
+    # The derivative is u / s, and this is (u' - u² / s²) / s, with s² = e ratio.
+    left = half * (2 * ratio - 1) / (4 * jnp.square(1 + e) * ratio * jnp.sqrt(ratio))
+    low = jnp.maximum(x, 0)
+    e = exp(-low)
+    square = jnp.maximum(low + log1p(e), 0.5)
+    right = (0.5 * e - 0.25 / square) / (jnp.square(1 + e) * jnp.sqrt(square))
+    right = near_root(x, right, table.SQRT_SOFTPLUS_2)
     return jnp.where(x < 0, left, right)
 
 
@@ -173,7 +187,7 @@ def _(x: Real, beta: Real = 1.0) -> Array:
 
 @silu.derivative.defderivative
 def _(x: Real, beta: Real = 1.0) -> Array:
-    return beta * _silu_bend(*_exponential(beta, x))
+    return _silu_bend(*_exponential(beta, x), beta)
 
 
 @silu.defpartial("beta")
@@ -211,7 +225,7 @@ def _(x: Real) -> Array:
 
 @gelu_quick.derivative.defderivative
 def _(x: Real) -> Array:
-    bend = 1.702 * _silu_bend(*_exponential(table.GELU_QUICK, x))
+    bend = _silu_bend(*_exponential(table.GELU_QUICK, x), 1.702)
     return near_root(jnp.abs(x), bend, table.GELU_QUICK_2)
 
 
@@ -223,12 +237,12 @@ def _silu_slope(z: Array, a: Array, low: Real, e: Array) -> Array:
     return jnp.where(z < 0, left, (1 + e * (1 + a + low)) / square)
 
 
-def _silu_bend(z: Array, a: Array, low: Real, e: Array) -> Array:
-    """Returns the second derivative of z σ(z), which is even."""
+def _silu_bend(z: Array, a: Array, low: Real, e: Array, scale: Real) -> Array:
+    """Returns the second derivative of z σ(z), which is even, times the scale."""
     cube = (1 + e) * (1 + e * (2 + e))
     even = 2 - (a + low) + e * (2 + (a + low))
-    even = times_exp(even / cube, -a, -low)
-    return near_root(a, even, table.SILU_2, low)
+    even = times_exp(scale * even / cube, -a, -low)
+    return near_root(a, even, table.SILU_2, low, scale)
 
 
 def _exponential(
@@ -243,6 +257,6 @@ def _exponential(
 
 
 def _half_exponential(x: Real) -> tuple[Array, Array]:
-    """Returns e^(x/2) and log(1 + e^x) / e^x for x < 0; e^x itself vanishes too soon."""
+    """Returns e^(x/2) and log(1 + e^x) / e^x for x < 0; e^x vanishes too soon."""
     half = exp(0.5 * jnp.minimum(x, 0))
     return half, log1p_ratio(half * half)

@@ -53,9 +53,10 @@ def snake(x: Real, alpha: Real = 1.0) -> Array:
         alpha: $\alpha$, not 0.
 
     >>> snake(jnp.array([-1.0, 0.0, 2.0]))
-    Array([-0.29192656,  0.        ,  2.8268218 ], dtype=float32)
+    Array([-0.29193,  0.        ,  2.82682 ], dtype=float32)
     """
-    return x + jnp.square(jnp.sin(alpha * x)) / alpha
+    y = x + jnp.square(jnp.sin(alpha * x)) / alpha
+    return jnp.where(jnp.isinf(x), x, y)
 
 
 @snake.defderivative
@@ -65,7 +66,8 @@ def _(x: Real, alpha: Real = 1.0) -> Array:
 
 @snake.derivative.defderivative
 def _(x: Real, alpha: Real = 1.0) -> Array:
-    return 2 * alpha * jnp.cos(2 * alpha * x)
+    z = alpha * x
+    return 2 * alpha * _cos_plus_sin(z) * _cos_plus_sin(z, -1)  # cos(2 z)
 
 
 @snake.defpartial("alpha")
@@ -75,6 +77,7 @@ def _(x: Real, alpha: Real = 1.0) -> Array:
 
 
 @activation(
+    range=(-0.0025 * math.sqrt(2), INF),
     kinks={0: -INF},
     oracle=lambda m, x, epsilon=0.0025: x if x > 0 else epsilon * (m.sin(x) - m.cos(x)),
 )
@@ -96,6 +99,12 @@ def sine_relu(x: Real, epsilon: Real = 0.0025) -> Array:
 def _(x: Real, epsilon: Real = 0.0025) -> Array:
     low = jnp.minimum(x, 0)
     return jnp.where(x > 0, 1.0, epsilon * _cos_plus_sin(low))
+
+
+@sine_relu.derivative.defderivative
+def _(x: Real, epsilon: Real = 0.0025) -> Array:
+    low = jnp.minimum(x, 0)
+    return jnp.where(x > 0, 0.0, epsilon * _cos_plus_sin(low, -1))
 
 
 @sine_relu.defpartial("epsilon")

@@ -10,8 +10,13 @@ from jax_acts._activation import activation
 from jax_acts._function import Real
 from jax_acts._math import (
     exp,
+    exp_parts,
+    keep_nan,
+    log1p,
     near_root,
     polynomial,
+    product,
+    sum_of_two,
     times_exp,
 )
 from jax_acts.functional.gaussian import erf
@@ -21,19 +26,20 @@ from jax_acts.functional.logistic import softplus
 INF = math.inf
 
 _ERF_1 = 2 / math.sqrt(math.pi)  # erf'(0)
+_REACH = 40.0  # beyond it e^-x² is 0, in float64 too
 _EDGE = 1000.0  # beyond it every exponential below is 0, in float64 too
 
 
 @activation(
     cite="misra2019",
-    range=(-0.30884067773135, INF),
+    range=(-0.308843413017250407, INF),
     oracle=lambda m, x: x * m.tanh(m.log1p(m.exp(x))),
 )
 def mish(x: Real) -> Array:
     r"""Mish, $x \tanh(\log(1 + e^x))$.
 
     >>> mish(jnp.array([-1.0, 0.0, 1.0]))
-    Array([-0.30340147,  0.        ,  0.8650984 ], dtype=float32)
+    Array([-0.3034,  0.        ,  0.8651], dtype=float32)
     """
     z, e = _exponential(x)
     n = e * (2 + e)  # tanh(log(1 + e)) = n / (n + 2)
@@ -70,14 +76,14 @@ def _(x: Real) -> Array:
 
 @activation(
     cite="liu2020tanhexp fernandez2024",
-    range=(-0.35329124, INF),
-    oracle=lambda m, x: x * m.tanh(m.exp(x)),
+    range=(-0.353285777848211271, INF),
+    oracle=lambda m, x: x * m.tanh(m.exp(min(x, 20))),  # tanh(e^20) is 1
 )
 def telu(x: Real) -> Array:
     r"""Hyperbolic tangent exponential linear unit, $x \tanh(e^x)$, also called TanhExp.
 
     >>> telu(jnp.array([-1.0, 0.0, 1.0]))
-    Array([-0.3521, 0., 0.9913], dtype=float32)
+    Array([-0.35214,  0.        ,  0.99133 ], dtype=float32)
     """
     z, u, q = _double_exponential(x)
     left = times_exp(z * (1 - _lack(u)), jnp.minimum(z, 0))
@@ -94,35 +100,64 @@ def _(x: Real) -> Array:
     return jnp.where(x < 0, left, tanh(u) + jnp.minimum(z, 10) * u * slope)
 
 
+@telu.derivative.defderivative
+def _(x: Real) -> Array:
+    # With u = e^x and t = tanh(u) it is u (1 - t²) (2 + x - 2 x u t).
+    z = jnp.clip(x, -_EDGE, 7)
+    u, low = exp_parts(z)
+    q = exp(-2 * u, -2 * low)
+    t = jnp.where(u < 1, u - u * _lack(u), (1 - q) / (1 + q))
+    bend = (2 + z * (1 - 2 * u * t)) * (4 / (1 + q * (2 + q)))
+    left = near_root(z, times_exp(bend * q, jnp.minimum(z, 0)), table.TELU_2_LEFT)
+    right = times_exp(bend * u, -2 * u, -2 * low)
+    right = near_root(z, right, table.TELU_2_RIGHT)
+    return keep_nan(x, jnp.where(z < 0, left, right))
+
+
 tanhexp = telu
 
 
 @activation(
     cite="nag2021",
-    range=(-0.3484, INF),
+    range=(-0.34843745875960642, INF),
     oracle=lambda m, x: x * m.erf(m.log1p(m.exp(x))),
 )
 def serf(x: Real) -> Array:
     r"""Log-softplus error function, $x \operatorname{erf}(\log(1 + e^x))$.
 
     >>> serf(jnp.array([-1.0, 0.0, 1.0]))
-    Array([-0.3423, 0., 0.9367], dtype=float32)
+    Array([-0.34225,  0.        ,  0.93672 ], dtype=float32)
     """
     z, e = _exponential(x)
-    left = z + z * (e * polynomial(e, table.SERF_GATE))
-    left = times_exp(_ERF_1 * left, jnp.minimum(z, 0))
+    left = times_exp(z * polynomial(e, table.SERF_GATE), jnp.minimum(z, 0))
     return jnp.where(x < 0, left, x * erf.plain(softplus.plain(x)))
 
 
 @serf.defderivative
 def _(x: Real) -> Array:
     z, e = _exponential(x)
-    bend = polynomial(e, table.SERF_GATE) + z * polynomial(e, table.SERF_SLOPE)
+    bend = polynomial(e, table.SERF_GATE_1) + z * polynomial(e, table.SERF_SLOPE)
     left = times_exp(_ERF_1 * ((1 + z) + e * bend), jnp.minimum(z, 0))
     left = near_root(z, left, table.SERF_1)
     p = softplus(x)
     right = erf(p) + jnp.minimum(z, 100) * erf.derivative(p) / (1 + e)
     return jnp.where(x < 0, left, right)
+
+
+@serf.derivative.defderivative
+def _(x: Real) -> Array:
+    # With p = softplus(x) and s = sigmoid(x) it is erf'(p) s (2 + x (1 - s - 2 p s)).
+    z = jnp.clip(x, -_EDGE, _REACH)
+    e = exp(-jnp.abs(z))
+    p, p_low = sum_of_two(jnp.maximum(z, 0), log1p(e))
+    square, low = product(p, p)
+    low = low + 2 * p * p_low
+    least, greatest = jnp.where(z < 0, e, 1.0), jnp.where(z < 0, 1.0, e)
+    bend = (2 + z * ((greatest - 2 * p * least) / (1 + e))) / (1 + e)
+    bend = times_exp(_ERF_1 * bend, -square, -low)
+    left = near_root(z, times_exp(bend, jnp.minimum(z, 0)), table.SERF_2_LEFT)
+    right = near_root(z, bend, table.SERF_2_RIGHT)
+    return keep_nan(x, jnp.where(z < 0, left, right))
 
 
 def _exponential(x: Real) -> tuple[Array, Array]:

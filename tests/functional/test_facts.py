@@ -54,13 +54,15 @@ def test_every_kink_is_declared(f):
                 left, right = evaluate(
                     f.derivative, np.array([x - h, x + h]), np.float64
                 )
-                assert abs(left - right) < 1e-6, f"the derivative jumps at {x}"
+                # Off a kink the derivative moves by h times the second derivative.
+                slack = 1e-6 * (1 + abs(left) + abs(right))
+                assert abs(left - right) < slack, f"the derivative jumps at {x}"
 
 
 @pytest.mark.parametrize("order", [0, 1, 2])
 @pytest.mark.parametrize("sign", [-1, 1])
 def test_limits_at_infinity_are_right(f, order, sign):
-    far = sign * np.array([1e2, 1e3, 1e4])
+    far = sign * np.array([2.3e4, 2.3e5, 2.3e6, 2.3e7])
     if not in_domain(f, far[-1]):
         return
     limit = extrapolated(*truth(f, far, order, np.float32)[0])
@@ -74,15 +76,20 @@ def test_limits_at_infinity_are_right(f, order, sign):
             np.testing.assert_allclose(got, limit, rtol=rtol)
 
 
-def extrapolated(a: float, b: float, c: float) -> float:
-    """Returns the limit of what is a, b and c at 100, 1000 and 10000, or NaN."""
-    if abs(c) > 5 * abs(b) > 25 * abs(a):
-        return math.copysign(math.inf, c)
-    if abs(c) <= abs(b) / 5 <= abs(a) / 25:
-        return 0.0
-    if abs(c - b) > abs(b - a) / 5:
-        return math.nan
-    return c - (c - b) ** 2 / ((c - b) - (b - a)) if c != b else c
+def extrapolated(a: float, b: float, c: float, d: float) -> float:
+    """Returns the limit of what is a, b, c and d at 2.3 times 10⁴, 10⁵, 10⁶ and 10⁷.
+
+    The steps from one to the next shrink where there is a limit; they grow, or stay the
+    same as those of a logarithm, where there is none but infinity.
+    """
+    if c == d or math.isinf(d):
+        return d
+    first, second, third = b - a, c - b, d - c
+    if abs(third) < abs(second) / 2 < abs(first) / 4:
+        limit = d - third**2 / (third - second)
+        return limit if abs(limit) > abs(d) * 1e-3 else 0.0
+    outward = first * second > 0 < second * third and abs(a) < abs(b) < abs(c) < abs(d)
+    return math.copysign(math.inf, d) if outward else math.nan
 
 
 def in_domain(f, x: float) -> bool:
@@ -118,7 +125,8 @@ def test_third_derivative_is_finite(f):
     xs = telling(f, np.float32, 2000)
     xs = xs[np.abs(xs) < 1e4]
     third = evaluate(nth(f, 3), xs, np.float32)
-    bad = ~np.isfinite(third)
+    exact = evaluate(nth(f, 3), xs, np.float64)
+    bad = ~np.isfinite(third) & (np.abs(exact) < 1e37)  # a tenth of the greatest number
     assert not bad.any(), f"{third[bad][0]} at {xs[bad][0]}"
 
 
