@@ -13,9 +13,14 @@ ACTIVATIONS = {
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Runs a test that takes `f` once for every activation; `-k silu` picks one."""
+    """Runs a test that takes `f` once for every activation; `-k silu` picks one.
+
+    In parallel all tests of one activation go to one process, which compiles it once.
+    """
     if "f" in metafunc.fixturenames:
-        metafunc.parametrize("f", ACTIVATIONS.values(), ids=ACTIVATIONS.keys())
+        group = pytest.mark.xdist_group
+        values = [pytest.param(f, id=n, marks=group(n)) for n, f in ACTIVATIONS.items()]
+        metafunc.parametrize("f", values)
 
 
 @pytest.fixture(autouse=True)

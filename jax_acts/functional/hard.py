@@ -53,7 +53,7 @@ def _(x: Real, min_val: Real = -1.0, max_val: Real = 1.0) -> Array:
 
 @activation(
     kinks={},
-    oracle=lambda m, x, min_val=None, max_val=None: x,
+    oracle=lambda m, x, min_val=-INF, max_val=INF: x,
 )
 def clip(x: Real, min_val: Real = -INF, max_val: Real = INF) -> Array:
     r"""Clip, $\min(\max(x, a), b)$: `hard_tanh` without bounds of its own.

@@ -1,0 +1,360 @@
+"""What holds for every elementwise function with trustworthy derivatives.
+
+Each law is a function of a `Subject`; it raises an AssertionError that names the worst
+input where it is broken.
+"""
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import ml_dtypes
+import numpy as np
+from jax import Array
+
+from jax_acts._activation import ActivationFunction
+from jax_acts._function import Facts
+from jax_acts.testing._measure import (
+    F64,
+    derivatives,
+    evaluate,
+    every,
+    nth,
+    off_kinks,
+    smooth,
+    telling,
+    ulps,
+    widened,
+    worst,
+)
+
+CONTRACT: Mapping[str, tuple[float, ...]] = {
+    "bfloat16": (0.51, 0.51, 0.51),  # computed in float32 and rounded once
+    "float16": (0.51, 0.51, 0.51),
+    "float32": (3, 4, 8),
+    "float64": (4, 6, 16),
+}
+"""The greatest error in ulp, by dtype, of the value and its first two derivatives."""
+
+HALF = (ml_dtypes.bfloat16, np.float16)
+DTYPES = (*HALF, np.float32, np.float64)
+FEW = np.array([0.1, 0.75, 1.25, 2.6, 5.5])
+
+
+class Subject(NamedTuple):
+    """A function, what is claimed of it, and how exact it must be."""
+
+    f: Callable[..., Array]
+    facts: Facts
+    limits: Mapping[str, tuple[float, ...]] = CONTRACT
+
+
+Law = Callable[[Subject], None]
+
+
+def values_keep_to_their_range(s: Subject) -> None:
+    low, high = s.facts.range
+    xs = telling(np.float64, 20_000, s.facts)
+    y = evaluate(s.f, xs, np.float64)
+    slack = 1e-7  # bounds are written with eight digits or more
+    outside = (y < low - slack * abs(low)) | (y > high + slack * abs(high))
+    require(not outside.any(), lambda: f"f({xs[outside][0]!r}) = {y[outside][0]!r}")
+
+
+def every_16_bit_input_is_right_to_half_a_place(s: Subject) -> None:
+    for dtype in HALF:
+        xs = every(dtype)
+        got, want = derivatives(s.f, xs, dtype), derivatives(s.f, xs, np.float64)
+        # At 0 a second derivative may jump.
+        told = smooth(xs, s.facts) & (widened(xs) != 0)
+        for order in range(3):
+            within(s, dtype, order, xs[told], got[order][told], want[order][told])
+
+
+def float32_agrees_with_float64_at_every_magnitude(s: Subject) -> None:
+    xs = telling(np.float32, 200_000, s.facts)
+    xs = xs[xs != 0]
+    got, want = derivatives(s.f, xs, np.float32), derivatives(s.f, xs, np.float64)
+    for order in range(3):
+        within(s, np.float32, order, xs, got[order], want[order])
+
+
+def values_and_derivatives_agree_with_the_oracle(s: Subject) -> None:
+    for dtype in DTYPES[2:]:
+        xs = telling(dtype, 200, s.facts)
+        got = derivatives(s.f, xs, dtype)
+        for order in range(3):
+            want, rest = oracle(s, xs, order, dtype)
+            within(s, dtype, order, xs, got[order], want, rest)
+
+
+def limits_at_infinity_are_right(s: Subject) -> None:
+    ends = np.array([-np.inf, np.inf])
+    results = {dtype: derivatives(s.f, ends, dtype) for dtype in DTYPES}
+    for end, order in ((e, o) for e in (0, 1) for o in range(3)):
+        far = (2 * end - 1) * np.array([2.3e4, 2.3e5, 2.3e6, 2.3e7])
+        if not s.facts.domain[0] < far[-1] < s.facts.domain[1]:
+            continue
+        limit = extrapolated(*oracle(s, far, order, np.float32)[0])
+        for dtype in DTYPES:
+            got = float(results[dtype][order][end])
+            # Extrapolation is good to 1e-6, the dtype to its last place.
+            rtol = max(1e-6, 2 * float(ml_dtypes.finfo(dtype).eps))
+            require(
+                np.allclose(got, limit, rtol=rtol, atol=0, equal_nan=True),
+                f"derivative {order} at {ends[end]} is {got!r} in "
+                f"{np.dtype(dtype).name}, not {limit!r}",
+            )
+
+
+def extrapolated(a: float, b: float, c: float, d: float) -> float:
+    """Returns the limit of what is a, b, c and d at 10⁰, 10¹, 10² and 10³, or NaN.
+
+    The steps from one to the next shrink where there is a limit; they grow, or stay the
+    same as those of a logarithm, where there is none but infinity.
+    """
+    if c == d or math.isinf(d):
+        return d
+    first, second, third = b - a, c - b, d - c
+    if abs(third) < abs(second) / 2 < abs(first) / 4:
+        limit = d - third**2 / (third - second)
+        return limit if abs(limit) > abs(d) * 1e-3 else 0.0
+    outward = first * second > 0 < second * third and abs(a) < abs(b) < abs(c) < abs(d)
+    return math.copysign(math.inf, d) if outward else math.nan
+
+
+def nan_in_is_nan_out_forward_and_backward(s: Subject) -> None:
+    for dtype in DTYPES:
+        with jax.enable_x64(True):
+            nan = jnp.asarray(np.nan, dtype)
+            every_way = lambda x: {
+                **{f"derivative {o} ": nth(s.f, o)(x) for o in range(3)},
+                "grad": jax.grad(s.f)(x),
+                "jvp": jax.jvp(s.f, (x,), (jnp.ones_like(x),))[1],
+            }
+            for name, y in jax.jit(every_way)(nan).items():
+                message = f"{name}(NaN) is {y!r} in {np.dtype(dtype).name}"
+                require(bool(jnp.isnan(y)), message)
+
+
+def nothing_finite_becomes_nan_or_infinite(s: Subject) -> None:
+    for dtype, order in ((d, o) for d in HALF for o in range(3)):
+        xs = every(dtype)
+        got = widened(derivatives(s.f, xs, dtype)[order])
+        want = derivatives(s.f, xs, np.float64)[order]
+        top, wide = float(ml_dtypes.finfo(dtype).max), widened(xs)
+        low, high = s.facts.domain
+        told = np.isfinite(wide) & (wide > low) & (wide < high)
+        with np.errstate(invalid="ignore"):
+            bad = np.isnan(want) | (~np.isfinite(got) & (np.abs(want) < top))
+        bad &= told
+        require(
+            not bad.any(),
+            lambda xs=xs, bad=bad, got=got, order=order: (
+                f"derivative {order} at {float(xs[bad][0])!r} is {got[bad][0]!r}"
+            ),
+        )
+
+
+def third_derivative_is_finite(s: Subject) -> None:
+    xs = telling(np.float32, 2000, s.facts)
+    xs = xs[np.abs(xs) < 1e4]
+    third = evaluate(nth(s.f, 3), xs, np.float32)
+    exact = evaluate(nth(s.f, 3), xs, np.float64)
+    bad = ~np.isfinite(third) & ~(np.abs(exact) >= 1e37)  # it may truly overflow
+    require(not bad.any(), lambda: f"it is {third[bad][0]} at {xs[bad][0]!r}")
+
+
+def derivative_agrees_with_differences(s: Subject) -> None:
+    x, h = few(s.facts), 1e-5
+    left, got, right = (derivatives(s.f, x + step, F) for step in (-h, 0, h))
+    for order in (1, 2):
+        # Central differences err by h² f''' / 6, and by the last place of f over h.
+        slope = (right[order - 1] - left[order - 1]) / (2 * h)
+        close(got[order], slope, f"derivative {order}", x, 1e-6, 1e-8)
+
+
+def derivative_at_a_kink_is_the_one_declared(s: Subject) -> None:
+    for kink, declared in s.facts.kinks.items():
+        if math.isfinite(declared):
+            x = jnp.float32(kink)
+            for how, got in {
+                "derivative": nth(s.f, 1)(x),
+                "grad": jax.grad(s.f)(x),
+                "jvp": jax.jvp(s.f, (x,), (jnp.ones_like(x),))[1],
+                "jit(grad)": jax.jit(jax.grad(s.f))(x),
+            }.items():
+                near = abs(float(got) - declared) <= 1e-6 * abs(declared)
+                require(near, f"{how}({kink}) is {got}, not {declared}")
+
+
+def every_kink_is_declared(s: Subject) -> None:
+    low, high = s.facts.domain
+    for x in (-6, -5, -3, -2, -1, -0.5, 0, 0.5, 1, 2, 3, 5, 6, 10):
+        if low < x < high and x not in s.facts.kinks:
+            h = 1e-9
+            left, right = evaluate(nth(s.f, 1), np.array([x - h, x + h]), F)
+            # Off a kink the derivative moves by h times the second derivative.
+            slack = 1e-6 * (1 + abs(left) + abs(right))
+            require(abs(left - right) < slack, f"the derivative jumps at {x}")
+
+
+def forward_and_reverse_are_the_derivative(s: Subject) -> None:
+    limit = 0 if isinstance(s.f, ActivationFunction) else 1
+    for dtype in (jnp.float32, jnp.bfloat16):
+        x = jnp.asarray(few(s.facts), dtype)
+        want = np.asarray(nth(s.f, 1)(x))
+        every_way = lambda x: {
+            "jvp": jax.jvp(s.f, (x,), (jnp.ones_like(x),))[1],
+            "vjp": jax.vjp(s.f, x)[1](jnp.ones_like(x))[0],
+            "vmap(grad)": jax.vmap(jax.grad(s.f))(x),
+        }
+        for how, got in jax.jit(every_way)(x).items():
+            same_to(limit, how, x, np.asarray(got), widened(want))
+
+
+def second_derivatives_agree_in_every_nesting(s: Subject) -> None:
+    x = jnp.asarray(few(s.facts), jnp.float32)
+    nestings = {
+        f"{outer.__name__}({inner.__name__})": jax.vmap(outer(inner(s.f)))
+        for outer in (jax.jacfwd, jax.jacrev)
+        for inner in (jax.jacfwd, jax.jacrev)
+    }
+    hessian = jax.hessian(lambda x: s.f(x).sum())
+    nestings["hessian"] = lambda x: jnp.diag(hessian(x))
+    want = np.asarray(nth(s.f, 2)(x), np.float64)
+    for how, got in jax.jit(lambda x: {k: g(x) for k, g in nestings.items()})(
+        x
+    ).items():
+        same_to(1, how, x, np.asarray(got), want)
+
+
+def eager_jit_vmap_scan_and_checkpoint_agree(s: Subject) -> None:
+    x = jnp.asarray(few(s.facts), jnp.float32)
+    want = np.asarray(s.f(x), np.float64)
+    with jax.disable_jit():
+        # Op by op nothing is contracted to fused multiply-adds.
+        same_to(4, "eager", x, np.asarray(s.f(x)), want)
+    every_way = lambda x: {
+        "jit": s.f(x),
+        "vmap": jax.vmap(s.f)(x),
+        "scan": jax.lax.scan(lambda c, x: (c, s.f(x)), 0, x)[1],
+        "checkpoint": jax.checkpoint(s.f)(x),
+    }
+    for how, got in jax.jit(every_way)(x).items():
+        same_to(1, how, x, np.asarray(got), want)
+
+
+def shape_and_dtype_are_kept(s: Subject) -> None:
+    for dtype in (jnp.float32, jnp.bfloat16, jnp.float16):
+        for shape in ((), (0,), (3,), (2, 0, 3), (2, 3, 4)):
+            for order in (0, 1):
+                x = jax.ShapeDtypeStruct(shape, dtype)
+                y = jax.eval_shape(nth(s.f, order), x)
+                kept = (y.shape, y.dtype) == (shape, dtype)
+                require(kept, f"{x} becomes {y} in derivative {order}")
+
+
+def float64_stays_float64(s: Subject) -> None:
+    for order, y in enumerate(derivatives(s.f, few(s.facts), F)):
+        require(y.dtype == np.float64, f"derivative {order} has dtype {y.dtype}")
+
+
+def backward_keeps_at_most_one_array_of_the_dtype_of_x(s: Subject) -> None:
+    x = jnp.asarray(few(s.facts), jnp.bfloat16)
+    kept = [
+        r for r in jax.tree.leaves(jax.vjp(s.f, x)[1]) if jnp.shape(r) and r is not x
+    ]
+    found = [f"{r.dtype}{list(r.shape)}" for r in kept]
+    ok = len(kept) <= 1 and all(r.dtype.itemsize <= x.dtype.itemsize for r in kept)
+    require(ok, f"for bfloat16[{len(x)}] it keeps {', '.join(found)}")
+
+
+LAWS: tuple[Law, ...] = (
+    values_keep_to_their_range,
+    every_16_bit_input_is_right_to_half_a_place,
+    float32_agrees_with_float64_at_every_magnitude,
+    values_and_derivatives_agree_with_the_oracle,
+    limits_at_infinity_are_right,
+    nan_in_is_nan_out_forward_and_backward,
+    nothing_finite_becomes_nan_or_infinite,
+    third_derivative_is_finite,
+    derivative_agrees_with_differences,
+    derivative_at_a_kink_is_the_one_declared,
+    every_kink_is_declared,
+    forward_and_reverse_are_the_derivative,
+    second_derivatives_agree_in_every_nesting,
+    eager_jit_vmap_scan_and_checkpoint_agree,
+    shape_and_dtype_are_kept,
+    float64_stays_float64,
+    backward_keeps_at_most_one_array_of_the_dtype_of_x,
+)
+"""All laws, in the order of a report."""
+
+NEED_ORACLE: tuple[Law, ...] = (
+    values_and_derivatives_agree_with_the_oracle,
+    limits_at_infinity_are_right,
+)
+"""The laws that compare with the formula in arithmetic of hundreds of digits."""
+
+F = np.float64
+
+
+def require(kept: bool, message: str | Callable[[], str]) -> None:
+    """Raises an AssertionError with the message unless the law is kept."""
+    if not kept:
+        raise AssertionError(message if isinstance(message, str) else message())
+
+
+def few(facts: Facts) -> F64:
+    """Returns a few inputs in the domain, off the kinks."""
+    return off_kinks(np.concatenate([FEW, -FEW]), facts)
+
+
+def oracle(s: Subject, xs: F64, order: int, dtype: Any) -> tuple[F64, F64]:
+    """Returns the truth in two parts; mpmath is imported only here."""
+    from jax_acts.testing._truth import truth
+
+    if s.facts.oracle is None:
+        raise ValueError("this law compares with an oracle, and there is none")
+    return truth(s.facts.oracle, xs, order, dtype)
+
+
+def within(
+    s: Subject,
+    dtype: Any,
+    order: int,
+    xs: Any,
+    got: Any,
+    want: F64,
+    rest: F64 | float = 0.0,
+) -> None:
+    """Requires that the error keeps to the limit for the dtype and order."""
+    name = np.dtype(dtype).name
+    error = ulps(got, want, rest)
+    limit = s.limits[name][order]
+    require(
+        not xs.size or error.max() <= limit,
+        lambda: (
+            f"derivative {order} in {name} is {worst(xs, got, want, error)}; "
+            f"the limit is {limit} ulp"
+        ),
+    )
+
+
+def same_to(limit: float, how: str, x: Any, got: Any, want: F64) -> None:
+    """Requires results that differ by so many units in the last place."""
+    error = ulps(got, want)
+    kept = bool((error <= limit).all())
+    require(kept, lambda: f"{how} is {worst(np.asarray(x, F), got, want, error)}")
+
+
+def close(got: F64, want: F64, what: str, x: F64, rtol: float, atol: float) -> None:
+    """Requires results that are close."""
+    bad = ~np.isclose(got, want, rtol=rtol, atol=atol, equal_nan=True)
+    require(
+        not bad.any(),
+        lambda: f"{what} at {x[bad][0]!r} is {got[bad][0]!r}, not {want[bad][0]!r}",
+    )

@@ -1,0 +1,62 @@
+"""The truth: a formula in arithmetic of hundreds of digits, and differences of it.
+
+This module needs mpmath: `jax-acts[testing]`.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import mpmath
+import numpy as np
+from numpy.typing import NDArray
+
+F64 = NDArray[np.float64]
+mp: Any = mpmath.mp
+
+
+def truth(
+    oracle: Callable[..., Any], xs: F64, order: int = 0, dtype: Any = np.float64
+) -> tuple[F64, F64]:
+    """Returns the derivative of an oracle at the inputs, in two parts.
+
+    The oracle has its parameters at their defaults. NaN stands where it does not come
+    to a result, such as e^(e^x) for huge x, or its second derivative jumps.
+
+    Args:
+        oracle: The formula, as `oracle(m, x)` with `m` the module mpmath.
+        xs: The inputs.
+        order: The order of the derivative.
+        dtype: What the result is for: it must resolve the least number of that.
+    """
+    # A difference over the step 10^-s must leave more digits than the least number has.
+    scale = 330 if np.dtype(dtype) == np.float64 else 50
+    with mp.workdps((2 * order + 1) * scale + 350):
+        step = mp.mpf(10) ** -scale
+        exact = [_difference(oracle, mp.mpf(x), order, step) for x in xs.tolist()]
+        high = np.array([float(y) for y in exact])
+        rest = [
+            float(y - mp.mpf(h)) if np.isfinite(h) else 0.0
+            for y, h in zip(exact, high.tolist(), strict=True)
+        ]
+    return high, np.array(rest)
+
+
+def _difference(oracle: Any, x: Any, order: int, step: Any) -> Any:
+    """Returns the central difference of that order over a step relative to x.
+
+    It is NaN where the second derivative jumps, which it does at 0 if anywhere.
+    """
+    h = step * (abs(x) or 1)
+    at = lambda k: oracle(mpmath, x + k * h)
+    try:
+        if order == 0:
+            return at(0)
+        if order == 1:
+            return (at(1) - at(-1)) / (2 * h)
+        if x == 0:
+            right, left = (at(2 * s) - 2 * at(s) + at(0) for s in (1, -1))
+            if abs(right - left) > abs(h) ** 2.5:
+                return mp.nan
+        return (at(1) - 2 * at(0) + at(-1)) / (h * h)
+    except (MemoryError, OverflowError):
+        return mp.nan

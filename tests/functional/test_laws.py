@@ -1,0 +1,80 @@
+"""Every law for every activation, as `jax_acts.testing` has them."""
+
+import tomllib
+from pathlib import Path
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jax_acts.registry import FUNCTIONS
+from jax_acts.testing import (
+    CONTRACT,
+    LAWS,
+    Subject,
+    check_activation,
+    evaluate,
+    nth,
+    telling,
+    ulps,
+)
+
+EXCEPTIONS = tomllib.loads(Path(__file__).with_name("exceptions.toml").read_text())
+
+
+def limits(f):
+    """Returns the contract in ulp, or what the exceptions grant."""
+    granted = EXCEPTIONS.get(f.__name__, {})
+    return {
+        dtype: tuple(
+            granted.get(dtype, {}).get(str(order), {}).get("ulp", limit)
+            for order, limit in enumerate(contract)
+        )
+        for dtype, contract in CONTRACT.items()
+    }
+
+
+@pytest.mark.parametrize("law", LAWS, ids=lambda law: law.__name__)
+def test_law(f, law):
+    law(Subject(f, f.facts, limits(f)))
+
+
+@pytest.mark.parametrize("name", EXCEPTIONS)
+def test_every_exception_is_needed(name):
+    f = FUNCTIONS[name]
+    xs = telling(np.float32, 200_000, f.facts)
+    for order in map(int, EXCEPTIONS[name]["float32"]):
+        got = evaluate(nth(f, order), xs, np.float32)
+        want = evaluate(nth(f, order), xs, np.float64)
+        contract = CONTRACT["float32"][order]
+        assert ulps(got, want).max() > contract, f"order {order} meets the contract"
+
+
+def naive_silu(x):
+    return x / (1 + jnp.exp(-x))
+
+
+@pytest.mark.parametrize(
+    ("value", "derivative", "law"),
+    [
+        (naive_silu, None, "every_16_bit_input_is_right_to_half_a_place"),
+        (naive_silu, None, "nothing_finite_becomes_nan_or_infinite"),
+        (jnp.square, lambda x: 2.001 * x, "derivative_agrees_with_differences"),
+        (jnp.abs, None, "every_kink_is_declared"),
+        (lambda x: jnp.where(x < 9, x, 9), None, "nan_in_is_nan_out"),
+        (lambda x: x.astype(jnp.float32), None, "shape_and_dtype_are_kept"),
+        (lambda x: jnp.sin(jnp.cos(x)), None, "backward_keeps_at_most_one_array"),
+    ],
+)
+def test_a_report_names_the_broken_law(value, derivative, law):
+    with pytest.raises(AssertionError, match=f"BROKEN  {law.replace('_', ' ')}"):
+        check_activation(value, derivative)
+
+
+def test_an_oracle_and_limits_of_ones_own_are_used():
+    cube = lambda x: x * x * x
+    check_activation(cube, lambda x: 3 * x * x, oracle=lambda m, x: x**3)
+    with pytest.raises(AssertionError, match="the limit is 0 ulp"):
+        check_activation(cube, limits={"float32": (0, 0, 0)})
+    with pytest.raises(AssertionError, match="BROKEN  values and derivatives agree"):
+        check_activation(cube, oracle=lambda m, x: x**3 + 1)
