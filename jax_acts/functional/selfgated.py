@@ -42,9 +42,8 @@ def mish(x: Real) -> Array:
     Array([-0.3034,  0.        ,  0.8651], dtype=float32)
     """
     z, e = _exponential(x)
-    n = e * (2 + e)  # tanh(log(1 + e)) = n / (n + 2)
-    left = times_exp(z - z * (e * (1 + e) / (2 + n)), z)
-    right = x - z * (2 * e * e / (1 + 2 * e * (1 + e)))
+    left = times_exp(z / (e + 2 / (2 + e)), z)
+    right = x / (1 + 2 * e * e / (1 + 2 * e))
     return jnp.where(x < 0, left, right)
 
 
@@ -64,11 +63,11 @@ def _(x: Real) -> Array:
 def _(x: Real) -> Array:
     z, e = _exponential(x)
     n = 2 + e * (2 + e)
-    left = 2 * (1 + e) * n + z * (2 + e * (2 - e * (3 + 2 * e)))
+    left = (4 + 2 * z) + e * ((8 + 2 * z) + e * ((6 - 3 * z) + e * (2 - 2 * z)))
     left = times_exp(4 * left / (n * n * n), jnp.minimum(z, 0))
     left = near_root(z, left, table.MISH_2_LEFT)
     p = 1 + 2 * e * (1 + e)
-    right = 2 * (1 + e) * p - z * (2 + e * (3 - 2 * e * (1 + e)))
+    right = (2 - 2 * z) + e * ((6 - 3 * z) + e * ((8 + 2 * z) + e * (4 + 2 * z)))
     right = times_exp(4 * right / (p * p * p), -2 * jnp.maximum(z, 0))
     right = near_root(z, right, table.MISH_2_RIGHT)
     return jnp.where(x < 0, left, right)

@@ -13,6 +13,7 @@ from jax_acts.testing._laws import (
     Subject as Subject,
 )
 from jax_acts.testing._measure import (
+    derivatives as derivatives,
     evaluate as evaluate,
     every as every,
     nth as nth,
