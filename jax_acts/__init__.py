@@ -8,6 +8,7 @@ from jax_acts._activation import (
 )
 from jax_acts._bound import Bound as Bound, Learn as Learn
 from jax_acts._function import Facts as Facts, Function as Function
+from jax_acts._kinks import with_kinks as with_kinks
 from jax_acts.functional.algebraic import (
     arctan as arctan,
     bent_identity as bent_identity,

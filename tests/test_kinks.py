@@ -1,0 +1,50 @@
+"""A derivative may be chosen where there is none."""
+
+import copy
+import pickle
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jax_acts import Bound, hard_tanh, leaky_relu, relu, silu, with_kinks
+
+X = jnp.array([-2.0, -1.0, 0.0, 0.5, 1.0, 3.0])
+
+
+def test_only_the_kinks_change():
+    f = with_kinks(hard_tanh, {-1: 0, 1: 0.5})
+    np.testing.assert_array_equal(f(X), hard_tanh(X))
+    want = np.array([0, 0, 1, 1, 0.5, 0])
+    for got in (
+        f.derivative(X),
+        jax.vmap(jax.grad(f))(X),
+        jax.jit(jax.vmap(jax.grad(f)))(X),
+        jax.jvp(f, (X,), (jnp.ones_like(X),))[1],
+    ):
+        np.testing.assert_array_equal(got, want)
+
+
+def test_parameters_and_second_derivatives_stay():
+    f = with_kinks(leaky_relu, {0: 0.5})
+    np.testing.assert_array_equal(f(X, 0.3), leaky_relu(X, 0.3))
+    slope = lambda g: jax.grad(lambda a: g(X, a).sum())(0.3)
+    assert slope(f) == slope(leaky_relu)
+    np.testing.assert_array_equal(f.derivative.derivative(X), jnp.zeros_like(X))
+
+
+def test_the_same_choice_is_the_same_function():
+    f = with_kinks(relu, {0: 0.5})
+    assert f is with_kinks(relu, {0.0: 0.5})
+    assert pickle.loads(pickle.dumps(f)) is f is copy.deepcopy(f)
+    assert Bound(f)(0.0) == 0
+    assert f.facts.kinks == {0: 0.5}
+    assert relu.facts.kinks == {0: 0}
+
+
+def test_what_is_no_kink_is_refused():
+    with pytest.raises(ValueError, match="1 is no kink of relu; it has 0"):
+        with_kinks(relu, {1: 0.5})
+    with pytest.raises(ValueError, match="0 is no kink of silu; it has none"):
+        with_kinks(silu, {0: 0.5})
