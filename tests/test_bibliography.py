@@ -23,7 +23,9 @@ AWAITED = {
     "elhage2022",
     "goodfellow2013",
     "jang2016",
+    "maddison2016",
     "martins2016",
+    "openai2025",
     "shazeer2020",
 }
 
