@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from jax_acts._activation import ActivationFunction
 from jax_acts._bound import Bound
+from jax_acts._compat import enable_x64
 
 F64 = NDArray[np.float64]
 Curve = Callable[[ArrayLike], NDArray[Any]]
@@ -45,7 +46,7 @@ def curve(bound: Bound, order: int = 0, dtype: str = "float64") -> Curve:
     def evaluate(x: ArrayLike) -> NDArray[Any]:
         x = np.asarray(x, np.float64)
         rows = np.pad(x, (0, -x.size % POINTS)).reshape(-1, POINTS)  # compiled once
-        with jax.enable_x64(True):
+        with enable_x64(True):
             y = np.concatenate([np.asarray(f(jnp.asarray(row, dtype))) for row in rows])
         return y[: x.size]
 
@@ -59,7 +60,7 @@ def along(bound: Bound, x: ArrayLike, dtype: str = "float64") -> NDArray[Any]:
         ValueError: They are not as many as the inputs.
     """
     _refuse_more_inputs(bound)
-    with jax.enable_x64(True):
+    with enable_x64(True):
         row = jnp.asarray(x, dtype)
         y = bound(row)
     if y.shape != row.shape:

@@ -1,7 +1,8 @@
 """The gain of an activation: how to scale a kernel so that signals keep their size.
 
 With weights of variance gain² / fan_in, pre-activations that are standard normal in one
-layer have second moment 1 in the next.
+layer have second moment 1 in the next. The principle is of glorot2010, and the gain of
+`relu` of he2015.
 """
 
 import functools

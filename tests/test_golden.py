@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from jax_acts import get
+from jax_acts._compat import enable_x64
 from jax_acts._entries import meaning
 from jax_acts.registry import FUNCTIONS, _find
 
@@ -71,7 +72,7 @@ def tolerance(spec):
 @pytest.mark.parametrize("spec", [s for s in GOLDEN["answers"] if known(s)])
 def test_a_name_gives_the_numbers_of_its_library(spec):
     f = get(spec)
-    with jax.enable_x64(True):
+    with enable_x64(True):
         got = np.asarray(f(jnp.asarray(INPUTS))).reshape(-1)
     agree(spec, got, np.array(GOLDEN["answers"][spec]["value"]))
 
@@ -81,7 +82,7 @@ def test_a_name_gives_the_numbers_of_its_library(spec):
 )
 def test_a_name_gives_the_derivatives_of_its_library(spec):
     f = get(spec)
-    with jax.enable_x64(True):
+    with enable_x64(True):
         x = jnp.asarray(INPUTS)
         got = np.asarray(jax.vjp(f, x)[1](jnp.ones_like(f(x)))[0])
     want = np.array(GOLDEN["answers"][spec]["derivative"])

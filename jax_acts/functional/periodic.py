@@ -43,7 +43,7 @@ def _(x: Real, omega: Real = 1.0) -> Array:
 
 
 @activation(
-    cite="liu2020", oracle=lambda m, x, alpha=1: x + m.sin(alpha * x) ** 2 / alpha
+    cite="ziyin2020", oracle=lambda m, x, alpha=1: x + m.sin(alpha * x) ** 2 / alpha
 )
 def snake(x: Real, alpha: Real = 1.0) -> Array:
     r"""Snake, $x + \sin^2(\alpha x) / \alpha$.

@@ -74,7 +74,7 @@ def _(x: Real) -> Array:
 
 
 @activation(
-    cite="liu2020tanhexp fernandez2024",
+    cite="liu2020 fernandez2024",
     range=(-0.353285777848211271, INF),
     oracle=lambda m, x: x * m.tanh(m.exp(min(x, 20))),  # tanh(e^20) is 1
 )

@@ -15,6 +15,7 @@ import numpy as np
 from jax import Array
 
 from jax_acts._activation import ActivationFunction
+from jax_acts._compat import enable_x64
 from jax_acts._function import Facts
 from jax_acts.testing._measure import (
     F64,
@@ -127,7 +128,7 @@ def extrapolated(a: float, b: float, c: float, d: float) -> float:
 
 def nan_in_is_nan_out_forward_and_backward(s: Subject) -> None:
     for dtype in DTYPES:
-        with jax.enable_x64(True):
+        with enable_x64(True):
             nan = jnp.asarray(np.nan, dtype)
             every_way = lambda x: {
                 **{f"derivative {o} ": nth(s.f, o)(x) for o in range(3)},

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jax_acts._activation import ActivationFunction
+from jax_acts._compat import enable_x64
 from jax_acts._function import Facts
 
 F64 = NDArray[np.float64]
@@ -73,7 +74,7 @@ def nth(f: Callable[..., Any], order: int) -> Callable[..., Any]:
 
 def evaluate(f: Callable[..., Any], xs: NDArray[Any], dtype: Any) -> Any:
     """Returns f at the inputs, computed in the dtype, float64 included."""
-    with jax.enable_x64(True), np.errstate(invalid="ignore", over="ignore"):
+    with enable_x64(True), np.errstate(invalid="ignore", over="ignore"):
         return jax.tree.map(np.asarray, f(jnp.asarray(xs.astype(dtype))))
 
 

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from jax.experimental.jet import jet
 
+from jax_acts._compat import enable_x64
 from jax_acts.testing import evaluate, nth, off_kinks, telling
 
 BIBLIOGRAPHY = Path(__file__).parents[2] / "references.bib"
@@ -68,7 +69,7 @@ def test_derivatives_in_parameters_agree_with_differences(f):
         if not np.isfinite(value):
             continue
         at, h = np.asarray(value, np.float64), 1e-6
-        with jax.enable_x64(True):
+        with enable_x64(True):
             along = lambda a, n=name: f(jnp.asarray(x), **{n: a})
             right, left = np.asarray(along(at + h)), np.asarray(along(at - h))
             got = np.asarray(f.partial(name)(jnp.asarray(x), **{name: at}))

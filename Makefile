@@ -1,0 +1,59 @@
+# `make demo` and `make test` need Python 3.11 or newer, and nothing else: they make an
+# environment in .venv. `make demo VENV=/some/path` makes it elsewhere.
+
+PYTHON ?= python3
+VENV ?= .venv
+ARGS ?=
+
+run = $(VENV)/bin/python -m
+install = $(run) pip install -qq --constraint constraints.txt \
+	--build-constraint constraints.txt
+
+.PHONY: help demo test check format lint types constraints
+
+help: ## List the targets
+	@sed -n 's/^\([a-z]*\):.*## /make \1	/p' Makefile | expand -t 20
+
+demo: $(VENV)/demo ## Train eight activations on real images and write a report
+	@$(run) experiments run configs/quickstart.toml
+
+test: $(VENV)/dev ## Run the tests; ARGS="-k silu" picks some
+	$(run) pytest -n auto $(ARGS)
+
+check: format lint types ## Check the format, the style and the types
+
+format: $(VENV)/dev
+	$(run) ruff format --check
+
+lint: $(VENV)/dev
+	$(run) ruff check
+
+types: $(VENV)/dev
+	$(run) basedpyright --pythonpath $(VENV)/bin/python
+
+# Each of these files says that a step of the set-up is done.
+
+$(VENV)/pip: constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and \
+		"this needs Python 3.11 or newer: make PYTHON=python3.11 …")'
+	$(PYTHON) -m venv $(VENV)
+	$(run) pip install -qq --upgrade --constraint constraints.txt pip
+	@touch $@
+
+$(VENV)/demo: $(VENV)/pip pyproject.toml
+	$(install) --editable '.[experiments]'
+	@touch $@
+
+$(VENV)/dev: $(VENV)/demo
+	$(install) --editable '.[experiments,testing]' --group dev
+	@touch $@
+
+newest = $(VENV)/newest/bin/python -m pip
+
+constraints: ## Renew constraints.txt with the newest versions
+	$(PYTHON) -m venv --clear $(VENV)/newest
+	$(newest) install -qq --upgrade pip
+	$(newest) install -qq hatchling editables \
+		--editable '.[experiments,testing]' --group dev
+	echo '# Made by `make constraints`.' > constraints.txt
+	$(newest) freeze --all --exclude setuptools --exclude-editable >> constraints.txt

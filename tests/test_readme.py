@@ -1,0 +1,97 @@
+"""What the README says, beyond its Python blocks, which run as doctests."""
+
+import math
+import pickle
+import re
+import shlex
+import tomllib
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import pytest
+from typer.testing import CliRunner
+
+import experiments.cli
+import jax_acts
+import jax_acts.cli
+from jax_acts.dialects import DIALECTS
+
+ROOT = Path(__file__).parents[1]
+TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
+ROWS = re.findall(r"^\| `(.+)` \| (.+) \| (.+) \|$", TEXT, re.M)
+COMMANDS = [
+    shlex.split(line, comments=True)
+    for block in re.findall(r"^```sh\n(.*?)^```", TEXT, re.M | re.S)
+    for line in block.splitlines()
+    if line.strip()
+]
+NAMES = {
+    "bfloat16": jnp.bfloat16,
+    "float16": jnp.float16,
+    "float32": jnp.float32,
+    "grad": jax.grad,
+    "inf": math.inf,
+    "int32": jnp.int32,
+    "leaves": jax.tree.leaves,
+    "pickle": pickle,
+    "vjp": jax.vjp,
+}
+
+
+def shown(expression, library):
+    """Returns the value of an expression as the table has it, or the error's name."""
+    try:
+        value = eval(expression, {**vars(library), **NAMES})
+    except Exception as error:
+        return type(error).__name__
+    if isinstance(value, bool | jnp.dtype):
+        return str(value)
+    return f"{float(value):.3g}"
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row[0])
+def test_jax_nn_and_jax_acts_differ_as_the_table_says(row):
+    expression, theirs, ours = row
+    assert shown(expression, jax.nn) == theirs
+    assert shown(expression, jax_acts) == ours
+    assert theirs != ours
+
+
+def test_the_table_is_read_whole():
+    lines = [line for line in TEXT.splitlines() if line.startswith("| `")]
+    assert len(ROWS) == len(lines) > 20
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_commands_do_what_they_say(command, tmp_path, monkeypatch):
+    match command:
+        case ["make", target]:
+            assert re.search(rf"^{target}:.*##", (ROOT / "Makefile").read_text(), re.M)
+        case ["pip", "install", what]:
+            project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+            extras = re.findall(r"\w+", what)
+            assert set(extras) <= set(project["optional-dependencies"])
+        case ["python", "-m", "experiments", *rest]:
+            monkeypatch.chdir(ROOT)  # where the config is
+            check = ["validate" if word == "run" else word for word in rest]
+            done = CliRunner().invoke(experiments.cli.app, check)
+            assert done.exit_code == 0, done.output
+        case ["jax-acts", *rest]:
+            monkeypatch.chdir(tmp_path)
+            Path("docs").mkdir()
+            done = CliRunner().invoke(jax_acts.cli.app, rest)
+            assert done.exit_code == 0, done.output
+            assert done.output
+        case _:
+            raise AssertionError(f"no test knows {shlex.join(command)}")
+
+
+def test_the_files_that_are_linked_exist():
+    for target in re.findall(r"\]\((?!https?:)([^)]+)\)", TEXT):
+        assert (ROOT / target).is_file(), target
+
+
+def test_the_dialects_are_all_named():
+    (sentence,) = re.findall(r"The dialects are (.*)\.", TEXT)
+    assert re.findall(r"\w+", sentence.replace(" and ", " ")) == list(DIALECTS)
