@@ -143,15 +143,16 @@ class ActivationFunction(Function[P]):
         The backward pass keeps one array for each argument it differentiates in: the
         partial derivative, in the dtype of x.
         """
+        names = tuple(arrays)  # the closures outlive the trace that the arrays are of
 
         def value(*operands: Array) -> Array:
-            return self._widened(dict(zip(arrays, operands, strict=True)), static)
+            return self._widened(dict(zip(names, operands, strict=True)), static)
 
         def jvp(primals: Any, tangents: Any) -> tuple[Array, Array]:
-            operands = dict(zip(arrays, primals, strict=True))
+            operands = dict(zip(names, primals, strict=True))
             terms = [
                 _times(self.partial(name)._differentiable(operands, static), tangent)
-                for name, tangent in zip(arrays, tangents, strict=True)
+                for name, tangent in zip(names, tangents, strict=True)
                 if type(tangent) is not SymbolicZero
             ]
             return f(*primals), functools.reduce(jnp.add, terms)

@@ -37,7 +37,9 @@ class Learn:
     def start(self, features: int | None, dtype: DTypeLike = jnp.float32) -> Array:
         """Returns the initial value, of shape `()` or `(features,)`."""
         if self.per_feature and features is None:
-            raise ValueError(f"{self} needs the number of features: give features=…")
+            raise ValueError(
+                f"{self} needs the number of features: features=…, or an x with an axis"
+            )
         return jnp.full((features,) if self.per_feature else (), self.init, dtype)
 
     def __repr__(self) -> str:
@@ -140,11 +142,12 @@ def _checked(
                 f"{n} of {name} is static and cannot be learned; "
                 f"{learnable or 'nothing'} can"
             )
-    values = {
-        n: (_static if n in static else _number)(name, parameters[n], arguments[n])
-        for n in known
-        if n in arguments
-    }
+    values = {n: arguments[n] for n in known if n in arguments}
+    if isinstance(function, Function):  # of others nobody knows what is a number
+        values = {
+            n: (_static if n in static else _number)(name, parameters[n], v)
+            for n, v in values.items()
+        }
     return {n: v for n, v in values.items() if not _same(v, parameters[n].default)}
 
 

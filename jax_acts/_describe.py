@@ -59,8 +59,8 @@ def measured(bound: Bound) -> Description:
     low, zero, high = map(float, f([-math.inf, 0.0, math.inf]))
     try:
         scale = gain(bound)
-    except ValueError:  # it is 0 for every input
-        scale = math.inf
+    except (TypeError, ValueError):  # it is 0, or not defined for every number
+        scale = math.nan
     at_0 = [zero, float(slope([0.0])[0])]
     return {"limits": [low, high], "at_0": at_0, "gain": scale}
 

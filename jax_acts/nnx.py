@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 from flax import nnx
 from jax import Array
@@ -24,6 +25,11 @@ class Activation(nnx.Module):
         features: The size of the last axis of x, for `Learn(…, per_feature=True)`.
         param_dtype: The dtype of the parameters.
         **arguments: Arguments of the function.
+
+    Raises:
+        ValueError: The name is unknown; the message has the nearest. Or an argument is
+            learned per feature and `features` is not given.
+        TypeError: An argument is unknown, or static and to be learned.
     """
 
     def __init__(
@@ -34,20 +40,38 @@ class Activation(nnx.Module):
         param_dtype: DTypeLike = jnp.float32,
         **arguments: Any,
     ) -> None:
-        self.bound = get(activation, **arguments)
-        for name, learn in self.bound.learned.items():
+        if isinstance(activation, nnx.Module):
+            raise TypeError(
+                "an activation is a name, a function or a spec, not a layer such as "
+                f"{type(activation).__name__}: give what that was made of"
+            )
+        bound = get(activation, **arguments)
+        self.bound = nnx.data(bound) if jax.tree.leaves(bound) else nnx.static(bound)
+        for name, learn in bound.learned.items():
             setattr(self, name, nnx.Param(learn.start(features, param_dtype)))
 
     def __call__(self, x: Array, **arguments: Any) -> Array:
-        """Returns f(x), of the shape and dtype of `x`; `arguments` go to f as well."""
-        learned = {name: getattr(self, name)[...] for name in self.bound.learned}
+        """Returns f(x, **arguments), of the shape and dtype of `x`."""
+        learned = {name: self._parameter(name, x) for name in self.bound.learned}
         return self.bound(x, **learned, **arguments)
+
+    def _parameter(self, name: str, x: Array) -> Array:
+        """Returns a learned argument, which has the size of the last axis of x."""
+        value = getattr(self, name)[...]
+        shape = jnp.shape(x)
+        if self.bound.learned[name].per_feature and shape[-1:] != value.shape:
+            raise ValueError(
+                f"{name} of {self.bound.name} is learned for each of {value.size} "
+                f"features; the last axis of x, of shape {shape}, is not of that size"
+            )
+        return value
 
 
 class Dense(nnx.Linear):
     """A linear map and an activation, f(x W + b).
 
     It is Flax's own `Linear`, with all its options and the names of its parameters.
+    What the activation learns lies beside them, under `activation`.
 
     >>> layer = Dense(3, 4, activation="gelu", rngs=nnx.Rngs(0))
     >>> layer(jnp.ones((2, 3))).shape
@@ -70,14 +94,13 @@ class Dense(nnx.Linear):
         rngs: nnx.Rngs,
         **options: Any,
     ) -> None:
-        layer = Activation(
-            activation,
-            features=out_features,
-            param_dtype=options.get("param_dtype", jnp.float32),
-        )
         super().__init__(in_features, out_features, rngs=rngs, **options)
-        self.activation = layer
+        self.activation = Activation(
+            activation, features=out_features, param_dtype=self.param_dtype
+        )
 
-    def __call__(self, inputs: Array, *args: Any, **kwargs: Any) -> Array:
-        """Returns f(x W + b), of shape `(*batch, out_features)`."""
-        return self.activation(super().__call__(inputs, *args, **kwargs))
+    def __call__(
+        self, inputs: Array, out_sharding: Any = None, **arguments: Any
+    ) -> Array:
+        """Returns f(x W + b, **arguments), of shape `(*batch, out_features)`."""
+        return self.activation(super().__call__(inputs, out_sharding), **arguments)

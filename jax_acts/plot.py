@@ -14,7 +14,6 @@ from jax_acts._bound import Bound
 from jax_acts._curve import F64, POINTS, Curve, Jump, curve, jumps
 from jax_acts._formula import formula, readable
 from jax_acts._function import Function
-from jax_acts.gain import kinks
 from jax_acts.registry import Describable, get
 
 try:
@@ -110,7 +109,8 @@ def plot(
 
 def _reach(bounds: list[Bound]) -> tuple[float, float]:
     """Returns a range of x that shows every kink."""
-    far = max((abs(kink) for bound in bounds for kink in kinks(bound)), default=0.0)
+    functions = [b.function for b in bounds if isinstance(b.function, Function)]
+    far = max((abs(kink) for f in functions for kink in f.facts.kinks), default=0.0)
     reach = max(_REACH, 1.25 * far)
     return -reach, reach
 

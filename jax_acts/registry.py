@@ -86,7 +86,7 @@ def get(
             said = _from_dict({**named, "name": name})
         case Bound():
             return Bound(spec.function, **{**spec.arguments, **arguments})
-        case _ if callable(spec):
+        case _ if callable(spec) and not isinstance(spec, type):
             return Bound(spec, **arguments)
         case _:
             raise TypeError(

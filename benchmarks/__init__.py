@@ -1,0 +1,1 @@
+"""Measurements: each module is one question, run as `python -m benchmarks.NAME`."""
