@@ -11,6 +11,7 @@ from scipy.integrate import quad
 
 import jax_acts.linen
 from jax_acts import Bound, gain, get, relu
+from jax_acts._compat import enable_x64
 from jax_acts.gain import expectation, initializer
 
 KEY = jax.random.key(0)
@@ -50,7 +51,7 @@ def test_gains_in_closed_form_and_known_ones(spec, known):
 )
 def test_gains_agree_with_adaptive_quadrature(spec):
     f = get(spec)
-    with jax.enable_x64(True):
+    with enable_x64(True):
         density = lambda z: math.exp(-z * z / 2) / math.sqrt(2 * math.pi)
         square = lambda z: float(f(z)) ** 2 * density(z)
         breaks = [v for v in f.arguments.values() if isinstance(v, float)] + [0.0, 6.0]
@@ -59,7 +60,7 @@ def test_gains_agree_with_adaptive_quadrature(spec):
 
 
 def test_a_jump_anywhere_costs_no_digits():
-    with jax.enable_x64(True):
+    with enable_x64(True):
         for jump in (-3.3, math.sqrt(2) / 7, 0.0, 5.1):
             got = expectation(lambda z, jump=jump: jnp.where(z > jump, 1.0, 0.0))
             assert got == pytest.approx(math.erfc(jump / math.sqrt(2)) / 2, abs=1e-11)

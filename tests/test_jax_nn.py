@@ -13,6 +13,7 @@ import pytest
 
 from jax_acts import functional
 from jax_acts._activation import ActivationFunction
+from jax_acts._compat import enable_x64
 from jax_acts._function import Function
 
 BOTH = {
@@ -151,7 +152,7 @@ TOLERANCE = {"float64": 32, "float32": 8, "bfloat16": 4, "float16": 6}
 @pytest.mark.parametrize("dtype", TOLERANCE)
 @pytest.mark.parametrize("name", BOTH)
 def test_values_and_derivatives_are_those_of_jax_nn(name, dtype):
-    with jax.enable_x64(dtype == "float64"):
+    with enable_x64(dtype == "float64"):
         x = ordinary(BOTH[name], dtype)
         (want, back), (got, ours) = (
             jax.vjp(f, x) for f in (getattr(jax.nn, name), BOTH[name])
@@ -177,7 +178,7 @@ def agree(what, x, got, want):
 @pytest.mark.parametrize("dtype", ["int32", "bool"])
 @pytest.mark.parametrize("name", ELEMENTWISE)
 def test_integers_become_the_default_float(name, dtype):
-    with jax.enable_x64(True):
+    with enable_x64(True):
         x = jnp.array([1, 0, 1]).astype(dtype)
         got = BOTH[name](x)
         assert got.dtype == jnp.float64

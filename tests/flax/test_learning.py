@@ -11,6 +11,7 @@ from flax import nnx
 import jax_acts.linen
 import jax_acts.nnx
 from jax_acts import Learn, get
+from jax_acts._compat import enable_x64
 
 KEY = jax.random.key(0)
 X = jnp.linspace(-3, 3, 12).reshape(3, 4)
@@ -46,7 +47,7 @@ def test_parameters_have_their_own_dtype():
 
 @pytest.mark.parametrize("spec", LEARNED)
 def test_gradients_in_learned_parameters_agree_with_differences(spec):
-    with jax.enable_x64(True):
+    with enable_x64(True):
         x = X.astype(jnp.float64)
         linen = jax_acts.linen.Activation(spec, param_dtype=jnp.float64)
         params = linen.init(KEY, x)["params"]
