@@ -13,11 +13,13 @@ ROOT = Path(__file__).parents[1]
 FLOORS = (
     # From the ground up; a name stands for its submodules too, unless they are named.
     (
+        "jax_acts._activation",
+        "jax_acts._axis",
         "jax_acts._coefficients",
         "jax_acts._function",
         "jax_acts._math",
         "jax_acts._softmax",
-        "jax_acts._activation",
+        "jax_acts._sums",
     ),
     ("jax_acts.functional",),
     ("jax_acts._spec", "jax_acts.dialects", "jax_acts._entries", "jax_acts._bound"),

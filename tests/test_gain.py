@@ -106,7 +106,12 @@ def test_a_kernel_has_the_variance_of_the_gain(distribution):
     assert float(jnp.var(kernel)) * 700 == pytest.approx(gain("gelu") ** 2, rel=0.01)
 
 
-@pytest.mark.parametrize("name", ["relu", "tanh", "selu", "elu", "sigmoid", "identity"])
+# A layer of n adds a spread of sqrt((E f⁴ / (E f²)² - 1) / n), one for all inputs if f
+# has a mean; later layers damp it, or, as with relu, pass it on.
+SPREAD = {"identity": 0.02, "tanh": 0.02, "selu": 0.02, "elu": 0.08, "relu": 0.2}
+
+
+@pytest.mark.parametrize("name", SPREAD)
 def test_signals_keep_their_size_through_ten_layers(name):
     f, make = get(name), initializer(name)
 
@@ -120,9 +125,8 @@ def test_signals_keep_their_size_through_ten_layers(name):
             sizes.append(jnp.mean(z**2))
         return jnp.stack(sizes)
 
-    # Each layer of 1024 adds a spread of about sqrt(5 / 1024) / sqrt(its stability).
     sizes = np.asarray(moments(KEY))
-    assert np.abs(sizes - 1).max() < 0.25, sizes
+    assert np.abs(sizes - 1).max() < SPREAD[name], sizes
 
 
 def test_initializers_are_values():
