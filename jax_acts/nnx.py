@@ -103,4 +103,6 @@ class Dense(nnx.Linear):
         self, inputs: Array, out_sharding: Any = None, **arguments: Any
     ) -> Array:
         """Returns f(x W + b, **arguments), of shape `(*batch, out_features)`."""
-        return self.activation(super().__call__(inputs, out_sharding), **arguments)
+        # Before 0.12.2 Flax has no such argument.
+        given = {} if out_sharding is None else {"out_sharding": out_sharding}
+        return self.activation(super().__call__(inputs, **given), **arguments)

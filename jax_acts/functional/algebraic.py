@@ -102,7 +102,7 @@ def bent_identity(x: Real) -> Array:
     """
     a, root = jnp.abs(x), _root(x, 1.0)
     ratio = jnp.where(a < _huge(x), a / (1 + root), 1.0)  # sqrt(x² + 1) - 1 = a ratio
-    return jnp.where(x < 0, -a * (1 - 0.5 * ratio), a * (1 + 0.5 * ratio))
+    return x * (1 + jnp.copysign(0.5 * ratio, x))
 
 
 @bent_identity.defderivative

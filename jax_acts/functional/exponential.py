@@ -55,7 +55,7 @@ def elu(x: Real, alpha: Real = 1.0) -> Array:
     >>> elu(jnp.array([-1.0, 0.0, 2.0]))
     Array([-0.63212055,  0.        ,  2.        ], dtype=float32)
     """
-    return jnp.where(x > 0, x, alpha * expm1(jnp.minimum(x, 0)))
+    return jnp.where(x < 0, alpha * expm1(jnp.minimum(x, 0)), x)
 
 
 @elu.defderivative
@@ -89,7 +89,7 @@ def celu(x: Real, alpha: Real = 1.0) -> Array:
     >>> celu(jnp.array([-1.0, 0.0, 2.0]), 2.0)
     Array([-0.78693867,  0.        ,  2.        ], dtype=float32)
     """
-    return jnp.where(x > 0, x, alpha * expm1(jnp.minimum(x, 0) / alpha))
+    return jnp.where(x < 0, alpha * expm1(jnp.minimum(x, 0) / alpha), x)
 
 
 @celu.defderivative
@@ -127,7 +127,7 @@ def selu(x: Real) -> Array:
     Array([-1.1113307,  0.       ,  2.101402 ], dtype=float32)
     """
     negative = (SELU_SCALE * SELU_ALPHA) * expm1(jnp.minimum(x, 0))
-    return jnp.where(x > 0, SELU_SCALE * x, negative)
+    return jnp.where(x < 0, negative, SELU_SCALE * x)
 
 
 @selu.defderivative
@@ -169,7 +169,7 @@ def xielu(x: Real, alpha_p: Real = 0.8, alpha_n: Real = 0.8, beta: Real = 0.5) -
     far = expm1_plus(finite, alpha_n, *product(beta - alpha_n, finite))  # it has a zero
     far = jnp.where(low < finite, (beta - alpha_n) * low, far)
     negative = jnp.where(x > -0.5, near, far)
-    return jnp.where(x > 0, x * (alpha_p * x + beta), negative)
+    return jnp.where(x < 0, negative, x * (alpha_p * x + beta))
 
 
 @xielu.defderivative

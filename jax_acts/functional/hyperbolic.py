@@ -31,7 +31,8 @@ def tanh(x: Real) -> Array:
     """
     a = jnp.abs(x)
     e = exp(-2 * a)
-    return jnp.where(a < 0.9, x - _shrinkage(x), jnp.copysign(1 - 2 * e / (1 + e), x))
+    value = jnp.where(a < 0.9, a - _shrinkage(a), 1 - 2 * e / (1 + e))
+    return jnp.copysign(value, x)
 
 
 @tanh.defderivative
@@ -111,7 +112,7 @@ def softcap(x: Real, cap: Real = 30.0) -> Array:
     """
     t = x / cap
     y = jnp.clip(t, -1, 1)
-    near = x - x * (y * y * polynomial(y * y, table.TANH_SHRINK))
+    near = jnp.copysign(x - x * (y * y * polynomial(y * y, table.TANH_SHRINK)), x)
     return jnp.where(jnp.abs(t) < 0.9, near, cap * tanh.plain(t))
 
 

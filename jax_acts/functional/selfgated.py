@@ -86,7 +86,7 @@ def telu(x: Real) -> Array:
     """
     z, u, q = _double_exponential(x)
     left = times_exp(z * (1 - _lack(u)), jnp.minimum(z, 0))
-    return jnp.where(x < 0, left, x - z * (2 * q / (1 + q)))
+    return jnp.where(x < 0, left, x * ((1 - q) / (1 + q)))
 
 
 @telu.defderivative

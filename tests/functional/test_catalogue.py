@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from jax.experimental.jet import jet
 
+from jax_acts import shifted_softplus, snake
 from jax_acts._compat import enable_x64
 from jax_acts.testing import evaluate, nth, off_kinks, telling
 
@@ -39,6 +40,14 @@ def test_range_is_reached(f):
             assert abs(reached) > 100, "the bound is infinite, but values stay small"
         else:
             assert abs(reached - bound) < 1e-3, f"values come no nearer than {reached}"
+
+
+def test_minus_zero_stays_minus_zero(f):
+    if f in (snake, shifted_softplus):
+        return  # x and a square: -0 + 0 is 0
+    zero = jnp.float32(-0.0)
+    if f(zero) == 0 and f.derivative(zero) > 0:
+        assert jnp.signbit(f(zero))
 
 
 def test_citations_resolve(f):
