@@ -27,6 +27,7 @@ COMMANDS = [
     if line.strip()
 ]
 NAMES = {
+    "array": jnp.array,
     "bfloat16": jnp.bfloat16,
     "float16": jnp.float16,
     "float32": jnp.float32,
