@@ -16,16 +16,20 @@ from jax import Array
 from jax.custom_derivatives import SymbolicZero
 
 from jax_acts._axis import Axes, widened
-from jax_acts._math import exp, expm1, log, log1p, quotient, sum_of_two
-from jax_acts._sums import balanced, others, sums, total
+from jax_acts._math import exp, expm1, log, log1p, quotient, sum_of_two, times_exp
+from jax_acts._sums import balanced, others, total
+
+_LARGE = 2.0**60
 
 
 @functools.partial(jax.custom_jvp, nondiff_argnums=(0,))
 def softmax(
     axes: Axes, x: Array, where: Array | None, temperature: Array | None
 ) -> Array:
-    e = exp(*centred(axes, x, where, temperature))
-    s, _ = total(e, axes)
+    z, low = centred(axes, x, where, temperature)
+    e = exp(z, low)
+    # Small terms are added up before they meet the maximum, which would round them off.
+    s = total(z == 0, axes) + total(jnp.where(z == 0, 0, e), axes)
     return (e / jnp.where(s == 0, 1, s)).astype(x.dtype)
 
 
@@ -92,11 +96,13 @@ def _log_of_total(axes: Axes, z: Array, low: Array) -> Array:
     maximum.
     """
     highest = z == 0
-    ties, _ = total(highest.astype(z.dtype), axes)
-    below, rest = total(jnp.where(highest, 0, exp(z, low)), axes)
+    ties = total(highest.astype(z.dtype), axes)
+    # Enlarged, so that none is lost to the least number that the greatest comes near.
+    terms = jnp.where(highest, 0, times_exp(_LARGE, z, low))
+    below = total(terms, axes) / _LARGE
     s, lack = sum_of_two(ties, below)
     near = log1p(jnp.minimum(below, 1))
-    far = log(s) + (lack + rest) / jnp.maximum(s, 2)
+    far = log(s) + lack / jnp.maximum(s, 2)
     return jnp.where(s < 2, jnp.where(s == 0, -jnp.inf, near), far)
 
 
@@ -104,10 +110,10 @@ def _log_of_mean(axes: Axes, z: Array, low: Array, where: Array | None) -> Array
     """Returns log mean e^z for max z = 0; near 0 the shortfall of the mean counts."""
     e = exp(z, low)
     counted = jnp.ones_like(z) if where is None else where.astype(z.dtype)
-    n, _ = total(counted, axes)
+    n = total(counted, axes)
     n = jnp.maximum(n, 1)
-    mean = total(e, axes)[0] / n
-    shortfall = total(jnp.where(counted == 0, 0, expm1(z) + low * e), axes)[0] / n
+    mean = total(e, axes) / n
+    shortfall = total(jnp.where(counted == 0, 0, expm1(z) + low * e), axes) / n
     near = log1p(jnp.clip(shortfall, -0.5, 0))
     return jnp.where(shortfall > -0.5, near, log(mean))
 
@@ -150,13 +156,13 @@ def _slope(
     del where  # what it leaves out has p = 0
     t, p, dtype = balanced(t, p.dtype, axes), widened(p), p.dtype
     t = t if temperature is None else t / temperature
-    s = _at_least_something(sums(p, axes))
+    s = _at_least_something(total(p, axes))
     v = jnp.where(p == 0, 0, t)
-    v = v - sums(p * v, axes) / s
+    v = v - total(p * v, axes) / s
     v = jnp.where(p == 0, 0, p * v)
     # It has no mean already, but the transpose starts here, and takes the mean out of
     # what it is given before it multiplies by p.
-    return jnp.where(p == 0, 0, v - p * (sums(v, axes) / s)).astype(dtype)
+    return jnp.where(p == 0, 0, v - p * (total(v, axes) / s)).astype(dtype)
 
 
 @functools.partial(jax.checkpoint, prevent_cse=False, static_argnums=0)
@@ -170,10 +176,10 @@ def _log_slope(
     """
     t, p, dtype = balanced(t, p.dtype, axes), widened(p), p.dtype
     t = t if temperature is None else t / temperature
-    counted = sums(p, axes) != 0 if where is None else where & (sums(p, axes) != 0)
+    counted = total(p, axes) != 0 if where is None else where & (total(p, axes) != 0)
     t = jnp.where(counted, t, 0)
     v = t * others(p, axes) - others(p * t, axes)
-    return jnp.where(counted, v / _at_least_something(sums(p, axes)), 0).astype(dtype)
+    return jnp.where(counted, v / _at_least_something(total(p, axes)), 0).astype(dtype)
 
 
 @functools.partial(jax.checkpoint, prevent_cse=False, static_argnums=0)

@@ -1,52 +1,48 @@
-"""Sums along axes that keep what they round off, and so do their transposes."""
+"""Sums along axes in which nothing cancels, in the backward pass either."""
 
 import math
 from collections.abc import Callable
 from typing import Any
 
 import jax.numpy as jnp
+import numpy as np
 from jax import Array, lax
 
 from jax_acts._axis import Axes
-from jax_acts._math import sum_of_two
 
 
-def total(x: Array, axes: Axes) -> tuple[Array, Array]:
-    """Returns the sum over the axes, of size 1 now, rounded and what it lacks.
+def total(x: Array, axes: Axes) -> Array:
+    """Returns the sum over the axes, which stay with size 1."""
+    return jnp.sum(x, axes, keepdims=True)
 
-    The numbers are added eight at a time, and what each addition rounds off is added up
-    as well; a running sum of n numbers would be off by up to n / 2 ulp, and
-    what XLA makes of a sum differs by platform and shape.
+
+def total_in_parts(x: Array, axes: Axes) -> tuple[Array, Array]:
+    """Returns the sum over the axes in two parts, of which the first is exact.
+
+    The digits of all numbers above one place are added up as integers, in which nothing
+    is rounded; for the second part, the digits below it.
     """
-    low = None
-    for axis in axes:
-        if not x.shape[axis]:
-            x = jnp.zeros((*x.shape[:axis], 1, *x.shape[axis + 1 :]), x.dtype)
-        while x.shape[axis] > 1:
-            highs, lows = _slices(x, axis), None if low is None else _slices(low, axis)
-            x, low = highs[0], None if lows is None else lows[0]
-            for i, term in enumerate(highs[1:], 1):
-                x, rest = sum_of_two(x, term)
-                rest = rest if lows is None else rest + lows[i]
-                low = rest if low is None else low + rest
-    low = jnp.zeros_like(x) if low is None else jnp.where(jnp.isfinite(x), low, 0)
-    return x + low, (x - (x + low)) + low
-
-
-def sums(x: Array, axes: Axes) -> Array:
-    """Returns x with each entry replaced by the sum of its row, as `total` has it."""
-
-    def sum_of_row(x: Array) -> Array:
-        return jnp.broadcast_to(total(x, axes)[0], x.shape)
-
-    return _linear(sum_of_row, sum_of_row, x)
+    bits = jnp.finfo(x.dtype).bits
+    integer, mantissa = np.dtype(f"int{bits}"), jnp.finfo(x.dtype).nmant
+    count = math.prod(x.shape[axis] for axis in axes)
+    greatest = jnp.max(jnp.abs(x), axes, keepdims=True, initial=0)
+    exponent = lax.bitcast_convert_type(greatest, integer) & (-1 << mantissa)
+    top = lax.bitcast_convert_type(exponent, x.dtype)  # the power of two below
+    place = jnp.maximum(top, 1 / jnp.finfo(x.dtype).max) * 2.0 ** (
+        count.bit_length() + 2 - bits
+    )
+    units = (x / place).astype(integer)
+    whole = jnp.sum(units, axes, keepdims=True)
+    high = whole.astype(x.dtype)
+    rest = (whole - high.astype(integer)).astype(x.dtype) * place
+    return high * place, rest + total(x - units.astype(x.dtype) * place, axes)
 
 
 def others(x: Array, axes: Axes) -> Array:
     """Returns x with each entry replaced by the sum of the others of its row."""
 
     def sum_of_others(x: Array) -> Array:
-        s, low = total(x, axes)
+        s, low = total_in_parts(x, axes)
         return (s - x) + low
 
     return _linear(sum_of_others, sum_of_others, x)
@@ -64,7 +60,7 @@ def balanced(t: Array, dtype: Any, axes: Axes) -> Array:
         g = lax.reduce_precision(g, info.nexp, info.nmant)
         size = jnp.abs(g)
         greatest = first(size == jnp.max(size, axes, keepdims=True, initial=0), axes)
-        rest, low = total(g, axes)
+        rest, low = total_in_parts(g, axes)
         return jnp.where(greatest, (g - rest) - low, g)
 
     return _linear(lambda t: t, rounded, t)
@@ -79,15 +75,6 @@ def first(found: Array, axes: Axes) -> Array:
     last = math.prod(found.shape[axis] for axis in axes)
     place = jnp.where(found, place, last)
     return found & (place == jnp.min(place, axes, keepdims=True, initial=last))
-
-
-def _slices(x: Array, axis: int) -> list[Array]:
-    """Returns x in eight slices or fewer, the last filled up with zeros."""
-    n = x.shape[axis]
-    size = -(-n // 8)
-    padding = [(0, -n % size if i == axis else 0) for i in range(x.ndim)]
-    x = jnp.pad(x, padding)
-    return [lax.slice_in_dim(x, i, i + size, axis=axis) for i in range(0, n, size)]
 
 
 def _linear(

@@ -10,7 +10,7 @@ from jax import Array
 from jax_acts._axis import all_axes, one_axis, real, widened
 from jax_acts._function import Axis, function
 from jax_acts._softmax import centred
-from jax_acts._sums import balanced, first, sums, total
+from jax_acts._sums import balanced, first, total
 
 
 @function()
@@ -66,7 +66,7 @@ def _sparsemax(axis: int, x: Array) -> Array:
     tau = jnp.sum(jnp.where(last, (sums_so_far - 1) / rank, 0), axis, keepdims=True)
     # The support is known now, and its sum can be had without what cumsum rounds off.
     support = z > tau
-    inside, _ = total(jnp.where(support, z, 0), (axis,))
+    inside = total(jnp.where(support, z, 0), (axis,))
     count = jnp.sum(support, axis, keepdims=True)
     tau = (inside - 1) / jnp.maximum(count, 1)
     return jnp.where(jnp.isnan(z), z, jnp.where(support, z - tau, 0)).astype(x.dtype)
@@ -83,7 +83,7 @@ def _slope(axis: int, support: Array, t: Array) -> Array:
     """Returns t minus its mean, both over the support."""
     v = jnp.where(support, balanced(widened(t), t.dtype, (axis,)), 0)
     count = jnp.maximum(jnp.sum(support, axis, keepdims=True), 1)
-    return jnp.where(support, v - sums(v, (axis,)) / count, 0).astype(t.dtype)
+    return jnp.where(support, v - total(v, (axis,)) / count, 0).astype(t.dtype)
 
 
 @function(cite="goodfellow2013")
