@@ -17,6 +17,13 @@ from jax_acts.functional.exponential import (
     selu as selu,
     xielu as xielu,
 )
+from jax_acts.functional.gated import (
+    geglu as geglu,
+    glu as glu,
+    reglu as reglu,
+    swiglu as swiglu,
+    swiglu_oai as swiglu_oai,
+)
 from jax_acts.functional.gaussian import (
     erf as erf,
     gaussian as gaussian,
@@ -56,6 +63,16 @@ from jax_acts.functional.logistic import (
     sqrt_softplus as sqrt_softplus,
     swish as swish,
 )
+from jax_acts.functional.normalising import (
+    gumbel_softmax as gumbel_softmax,
+    log_softmax as log_softmax,
+    logmeanexp as logmeanexp,
+    logsumexp as logsumexp,
+    softmax as softmax,
+    softmin as softmin,
+    solu as solu,
+    standardize as standardize,
+)
 from jax_acts.functional.periodic import (
     sine as sine,
     sine_relu as sine_relu,
@@ -81,4 +98,9 @@ from jax_acts.functional.selfgated import (
     serf as serf,
     tanhexp as tanhexp,
     telu as telu,
+)
+from jax_acts.functional.sparse import (
+    hardmax as hardmax,
+    maxout as maxout,
+    sparsemax as sparsemax,
 )
