@@ -114,4 +114,4 @@ from jax_acts.functional.sparse import (
     sparsemax as sparsemax,
 )
 from jax_acts.gain import gain as gain
-from jax_acts.registry import get as get
+from jax_acts.registry import aliases as aliases, get as get, names as names
