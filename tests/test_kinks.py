@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+import re
 
 import jax
 import jax.numpy as jnp
@@ -9,7 +10,9 @@ import numpy as np
 import pytest
 
 from jax_acts import Bound, hard_tanh, leaky_relu, relu, silu, with_kinks
+from tools import kinks
 
+ROW = re.compile(r"^(\| \w+ \| \S+ \|(?: \S+ \|){3})", re.MULTILINE)
 X = jnp.array([-2.0, -1.0, 0.0, 0.5, 1.0, 3.0])
 
 
@@ -48,3 +51,8 @@ def test_what_is_no_kink_is_refused():
         with_kinks(relu, {1: 0.5})
     with pytest.raises(ValueError, match="0 is no kink of silu; it has none"):
         with_kinks(silu, {0: 0.5})
+
+
+def test_the_page_has_every_kink():
+    stored = kinks.PAGE.read_text(encoding="utf-8")
+    assert ROW.findall(stored) == ROW.findall(kinks.page()) != []

@@ -78,7 +78,7 @@ def _(x: Real, alpha: Real = 1.0) -> Array:
 
 @activation(
     range=(-0.0025 * math.sqrt(2), INF),
-    kinks={0: -INF},
+    kinks={0: 0.0025},
     oracle=lambda m, x, epsilon=0.0025: x if x > 0 else epsilon * (m.sin(x) - m.cos(x)),
 )
 def sine_relu(x: Real, epsilon: Real = 0.0025) -> Array:
