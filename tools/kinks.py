@@ -33,7 +33,7 @@ Array(0., dtype=float32)
 
 ```
 
-| function | kink | from the left | from the right | jax_acts | jax.nn | PyTorch | Keras |
+| function | kink | left of it | right of it | jax_acts | jax.nn | PyTorch | Keras |
 |---|---|---|---|---|---|---|---|
 """
 
