@@ -121,7 +121,7 @@ def aliases(name: str) -> list[Alias]:
         for dialect in (HERE, *DIALECTS)
         for spelling, entry in _table(dialect).items()
         for call, meaning in _entries.variants(entry)
-        if meaning[0] in FUNCTIONS and FUNCTIONS[meaning[0]].__name__ == name
+        if FUNCTIONS[meaning[0]].__name__ == name
     ]
 
 
