@@ -20,6 +20,7 @@ from jax_acts._math import exp, expm1, log, log1p, quotient, sum_of_two, times_e
 from jax_acts._sums import balanced, others, total
 
 _LARGE = 2.0**60
+_FAR = 1e3  # where e^-z is 0, and z need be no more than rounded
 
 
 @functools.partial(jax.custom_jvp, nondiff_argnums=(0,))
@@ -79,10 +80,9 @@ def centred(
         t = jnp.where(temperature >= 0, temperature, jnp.nan)
         whole = jnp.where((z == 0) | jnp.isinf(z), z, z / t)
         high, rest = quotient(z, t)
-        z = jnp.where(jnp.abs(whole) < 1e3, high, whole)
-        low = rest + low / t
-    # Beyond 1e3 e^z is 0, and there z is no more than rounded.
-    return z, jnp.where((jnp.abs(z) < 1e3) & (z < 0), low, 0)
+        near = (whole != 0) & (jnp.abs(whole) < _FAR)
+        z, low = jnp.where(near, high, whole), jnp.where(near, rest + low / t, 0)
+    return z, jnp.where((jnp.abs(z) < _FAR) & (z < 0), low, 0)
 
 
 def _masked(x: Array, where: Array | None) -> Array:

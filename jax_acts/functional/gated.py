@@ -166,7 +166,9 @@ def _halves(x: Array, axis: int) -> tuple[Array, Array]:
 
 def _pairs(x: Array, axis: int) -> tuple[Array, Array]:
     """Returns the entries of even and of odd place."""
+    n = x.shape[axis] // 2
+    pairs = x.reshape(*x.shape[:axis], n, 2, *x.shape[axis + 1 :])
     return (
-        lax.slice_in_dim(x, 0, None, 2, axis),
-        lax.slice_in_dim(x, 1, None, 2, axis),
+        lax.index_in_dim(pairs, 0, axis + 1, keepdims=False),
+        lax.index_in_dim(pairs, 1, axis + 1, keepdims=False),
     )

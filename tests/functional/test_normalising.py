@@ -99,7 +99,7 @@ def test_values_agree_with_mpmath():
             mean = float(mpmath.log(s / len(x)))
         assert ulps(np.asarray(softmax(x)), p).max() <= LIMIT
         assert ulps(np.asarray(log_softmax(x)), log_p).max() <= LIMIT
-        assert ulps(np.asarray(logmeanexp(x)), np.array(mean)).max() <= LIMIT
+        assert ulps(np.asarray(logmeanexp(x))[None], np.array([mean])).max() <= LIMIT
 
 
 def test_the_loss_of_a_confident_model_is_not_lost():
@@ -168,37 +168,53 @@ def test_16_bit_rows_are_added_up_in_float32_and_rounded_once(dtype):
 
 @pytest.mark.parametrize("dtype", [jnp.float32, jnp.bfloat16, jnp.float16, jnp.float64])
 @pytest.mark.parametrize("function", [softmax, log_softmax], ids=name)
-@pytest.mark.parametrize("scale", [1e-3, 1, 10, 60])
-def test_gradients_of_a_row_sum_to_0(function, scale, dtype):
-    with jax.enable_x64(dtype == jnp.float64):
-        for n in (2, 3, 10, 1000, 32_000):
-            wide = np.float64 if dtype == jnp.float64 else np.float32
-            x = jnp.asarray(rows(5, n, scale, wide), dtype)
-            for c in (rows(5, n, 1, wide, seed=1), np.eye(1, n), np.eye(1, n, n - 1)):
-                c = jnp.broadcast_to(jnp.asarray(c, dtype), x.shape)
-                pull = jax.jit(lambda x, c: jax.vjp(function, x)[1](c)[0])
-                got = np.asarray(pull(x, c)).astype(np.longdouble)
-                last = np.abs(got).max(-1) * float(jnp.finfo(dtype).eps)
-                tiny = n * float(jnp.finfo(dtype).tiny)  # which may be flushed
-                assert (np.abs(got.sum(-1)) <= last + tiny).all(), (n, got)
+def test_gradients_of_a_row_sum_to_0(function, dtype):
+    pull = jax.jit(lambda x, c: jax.vjp(function, x)[1](c)[0])
+    wide = np.float64 if dtype == jnp.float64 else np.float32
+    info = jnp.finfo(dtype)
+    for n in (2, 3, 10, 1000, 32_000):
+        for scale in (1e-3, 1, 10, 60):
+            x = rows(3, n, scale, wide)
+            for c in (rows(3, n, 1, wide, seed=1), np.eye(3, n), np.ones((3, n))):
+                with jax.enable_x64(dtype == jnp.float64):
+                    got = pull(jnp.asarray(x, dtype), jnp.asarray(c, dtype))
+                got = np.asarray(got).astype(np.longdouble)
+                last = np.abs(got).max(-1) * float(info.eps)
+                flushed = n * float(info.tiny)
+                rest = np.abs(got.sum(-1))
+                assert (rest <= last + flushed).all(), (n, scale, rest / last)
 
 
-@pytest.mark.parametrize("function", [softmax, log_softmax, softmin, solu], ids=name)
+@pytest.mark.parametrize("function", [softmax, log_softmax], ids=name)
 def test_gradients_agree_with_float64(function):
+    both = jax.jit(
+        lambda x, c: (jax.vjp(function, x)[1](c)[0], jax.jvp(function, (x,), (c,))[1])
+    )
     for n, scale in ((2, 1), (2, 30), (10, 1), (10, 10), (200, 3)):
-        x = rows(50, n, scale, np.float32)
-        c = rows(50, n, 1, np.float32, seed=1)
-        got = jax.vjp(function, x)[1](c)[0]
-        forward = jax.jvp(function, (x,), (c,))[1]
+        x = rows(500, n, scale, np.float32)
+        c = rows(500, n, 1, np.float32, seed=1)
+        got = both(x, c)
         with jax.enable_x64(True):
-            x64, c64 = x.astype(np.float64), c.astype(np.float64)
-            want = jax.vjp(function, x64)[1](c64)[0]
-            want_forward = jax.jvp(function, (x64,), (c64,))[1]
-        # Relative to the greatest of its row, which takes what the others round off.
-        for a, b in ((got, want), (forward, want_forward)):
-            size = np.abs(b).max(-1, keepdims=True)
-            assert (np.abs(a - b) / size).max() < 1e-4 / max(1, 10 / n) * 10
-            assert np.median(np.abs(a - b) / size) < 3e-7
+            want = both(x.astype(np.float64), c.astype(np.float64))
+        with jax.enable_x64(True):
+            p = np.asarray(softmax(x.astype(np.float64)))
+        # An entry may be a difference of terms that are greater than it.
+        others = lambda v: v.sum(-1, keepdims=True) - v
+        terms = {
+            (softmax, "backward"): p * (np.abs(c) * others(p) + others(p * np.abs(c))),
+            (softmax, "forward"): p * (np.abs(c) * others(p) + others(p * np.abs(c))),
+            (log_softmax, "backward"): np.abs(c) * others(p) + p * others(np.abs(c)),
+            (log_softmax, "forward"): np.abs(c) + np.sum(p * np.abs(c), -1)[:, None],
+        }
+        for direction, a, b in zip(("backward", "forward"), got, want, strict=True):
+            size = np.max(terms[function, direction], -1, keepdims=True)
+            error = np.abs(np.asarray(a, np.float64) - np.asarray(b)) / (size + 1e-30)
+            assert error.max() <= 12 * 2**-24, (
+                direction,
+                n,
+                scale,
+                error.max() * 2**24,
+            )
 
 
 @pytest.mark.parametrize("function", FAMILY, ids=name)
@@ -487,7 +503,7 @@ def test_standardize_does_not_lose_the_variance_of_a_distant_row():
     np.testing.assert_allclose(
         standardize(x, mean=10002.0, variance=2 / 3), want, rtol=1e-6
     )
-    with pytest.raises(ValueError, match='"stable" or "fast", not "slow"|slow'):
+    with pytest.raises(ValueError, match="not 'slow'"):
         standardize(x, algorithm="slow")
 
 
