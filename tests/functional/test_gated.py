@@ -24,6 +24,7 @@ from jax_acts import (
     swiglu,
     swiglu_oai,
 )
+from jax_acts._compat import enable_x64
 
 GATES = {glu: sigmoid, reglu: relu, geglu: gelu, swiglu: silu}
 UNITS = [*GATES, swiglu_oai]
@@ -68,7 +69,7 @@ def test_swiglu_oai_clips_its_halves():
 
 @pytest.mark.parametrize("function", UNITS, ids=name)
 def test_derivatives_agree_with_differences(function):
-    with jax.enable_x64(True):
+    with enable_x64(True):
         x = X.astype(jnp.float64)
         check_grads(function, (x,), 2, eps=1e-5, atol=1e-4, rtol=1e-5)
         if function is swiglu_oai:

@@ -28,6 +28,7 @@ from jax_acts import (
     sparsemax,
     standardize,
 )
+from jax_acts._compat import enable_x64
 from jax_acts.testing import ulps
 
 INF = np.inf
@@ -78,7 +79,7 @@ def agree(function, x, got, want, limit=LIMIT):
 def test_values_are_right_to_the_last_places(count, n, scale, dtype):
     x = rows(count, n, scale, dtype)
     p, log_p, size = extended(x)
-    with jax.enable_x64(dtype == np.float64):
+    with enable_x64(dtype == np.float64):
         agree("softmax", x, softmax(x), p)
         agree("log_softmax", x, log_softmax(x), log_p)
         # The maximum and the logarithm of the sum may cancel, each of them rounded.
@@ -176,7 +177,7 @@ def test_gradients_of_a_row_sum_to_0(function, dtype):
         for scale in (1e-3, 1, 10, 60):
             x = rows(3, n, scale, wide)
             for c in (rows(3, n, 1, wide, seed=1), np.eye(3, n), np.ones((3, n))):
-                with jax.enable_x64(dtype == jnp.float64):
+                with enable_x64(dtype == jnp.float64):
                     got = pull(jnp.asarray(x, dtype), jnp.asarray(c, dtype))
                 got = np.asarray(got).astype(np.longdouble)
                 last = np.abs(got).max(-1) * float(info.eps)
@@ -194,9 +195,9 @@ def test_gradients_agree_with_float64(function):
         x = rows(500, n, scale, np.float32)
         c = rows(500, n, 1, np.float32, seed=1)
         got = both(x, c)
-        with jax.enable_x64(True):
+        with enable_x64(True):
             want = both(x.astype(np.float64), c.astype(np.float64))
-        with jax.enable_x64(True):
+        with enable_x64(True):
             p = np.asarray(softmax(x.astype(np.float64)))
         # An entry may be a difference of terms that are greater than it.
         others = lambda v: v.sum(-1, keepdims=True) - v
@@ -219,7 +220,7 @@ def test_gradients_agree_with_float64(function):
 
 @pytest.mark.parametrize("function", FAMILY, ids=name)
 def test_derivatives_agree_with_differences(function):
-    with jax.enable_x64(True):
+    with enable_x64(True):
         x = jnp.asarray(rows(3, 4, 1, np.float64))
         g = lambda x: jnp.sum(jnp.sin(function(x, axis=-1)))
         check_grads(g, (x,), 2, eps=1e-5, atol=1e-5, rtol=1e-5)
@@ -227,7 +228,7 @@ def test_derivatives_agree_with_differences(function):
 
 @pytest.mark.parametrize("function", [softmax, log_softmax, softmin], ids=name)
 def test_derivatives_in_the_temperature_agree_with_differences(function):
-    with jax.enable_x64(True):
+    with enable_x64(True):
         x = jnp.asarray(rows(3, 4, 1, np.float64))
         g = lambda x, t: jnp.sum(jnp.sin(function(x, temperature=t)))
         check_grads(g, (x, jnp.float64(0.7)), 2, eps=1e-5, atol=1e-5, rtol=1e-5)
@@ -387,7 +388,7 @@ def test_logsumexp_has_factors_signs_and_axes_as_in_jax():
                     assert one.shape == other.shape
                     np.testing.assert_allclose(one, other, rtol=2e-5, atol=1e-6)
     assert jnp.isnan(logsumexp(a, b=-jnp.abs(b)))
-    with jax.enable_x64(True):
+    with enable_x64(True):
         a, b = jnp.asarray(a, jnp.float64), jnp.abs(jnp.asarray(b, jnp.float64)) + 0.1
         g = lambda a, b: jnp.sum(logsumexp(a, -1, b))
         check_grads(g, (a, b), 2, eps=1e-5, atol=1e-5, rtol=1e-5)
