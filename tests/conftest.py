@@ -23,6 +23,19 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("f", values)
 
 
+_latest: dict[str, object] = {}
+
+
+@pytest.fixture(autouse=True)
+def _few_programs_in_memory(request: pytest.FixtureRequest) -> None:
+    """Forgets compiled programs with every function and file: they fill the memory."""
+    callspec = getattr(request.node, "callspec", None)
+    place = request.path, callspec.params.get("f") if callspec else None
+    if _latest.setdefault("place", place) != place:
+        _latest["place"] = place
+        jax.clear_caches()
+
+
 @pytest.fixture(autouse=True)
 def _doctest_names(doctest_namespace: dict[str, object]) -> None:
     doctest_namespace.update(jax=jax, jnp=jnp)

@@ -82,7 +82,7 @@ def telu(x: Real) -> Array:
     r"""Hyperbolic tangent exponential linear unit, $x \tanh(e^x)$, also called TanhExp.
 
     >>> telu(jnp.array([-1.0, 0.0, 1.0]))
-    Array([-0.35214,  0.        ,  0.99133 ], dtype=float32)
+    Array([-0.35214,  0.        ,  0.99133], dtype=float32)
     """
     z, u, q = _double_exponential(x)
     left = times_exp(z * (1 - _lack(u)), jnp.minimum(z, 0))
