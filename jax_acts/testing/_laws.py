@@ -87,8 +87,10 @@ def values_and_derivatives_agree_with_the_oracle(s: Subject) -> None:
         xs = telling(dtype, 200, s.facts)
         got = derivatives(s.f, xs, dtype)
         for order in range(3):
-            want, rest = oracle(s, xs, order, dtype)
-            within(s, dtype, order, xs, got[order], want, rest)
+            # Second differences take thousands of digits in float64, and time.
+            at = slice(None, None, 4 if order == 2 else 1)
+            want, rest = oracle(s, xs[at], order, dtype)
+            within(s, dtype, order, xs[at], got[order][at], want, rest)
 
 
 def limits_at_infinity_are_right(s: Subject) -> None:
