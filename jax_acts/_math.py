@@ -25,7 +25,10 @@ _LN2 = {
     "float32": (0.693145751953125, 1.4286068203094172e-06),
     "float64": (0.6931471803691238, 1.9082149292705877e-10),
 }
-_EXP_RANGE = {"float32": (-170.0, 90.0), "float64": (-1400.0, 711.0)}
+_SPARE = {"float32": 24, "float64": 60}
+"""What is added to the exponent of e^y while there is something to multiply it by."""
+_LEAST = {"float32": -104.7, "float64": -750.7}
+"""Where e^y is 0 with that addition too: its exponent is that of 0."""
 
 
 def polynomial(x: Array, coefficients: table.Coefficients) -> Array:
@@ -38,74 +41,95 @@ def polynomial(x: Array, coefficients: table.Coefficients) -> Array:
 
 
 def exp(y: Real, low: Real = 0.0) -> Array:
-    """Returns e^(y + low), to 1 ulp; `low` as of `times_exp`."""
+    """Returns e^(y + low) for y < 70, to 1 ulp; `low` as of `times_exp`."""
     return times_exp(1.0, y, low)
 
 
 def times_exp(v: Real, y: Real, low: Real = 0.0) -> Array:
-    """Returns v e^(y + low), which does not vanish where e^y alone would.
+    """Returns v e^(y + low) for y < 70, which does not vanish where e^y alone would.
 
     Args:
-        v: Any factor below 2^20; where y is far below 0, also an infinite one.
+        v: A finite factor; where y > 0, one below 2^20.
         y: The exponent.
-        low: What y lacks, of at most 0.1.
+        low: What y lacks; where it is not 0, y is above -20,000.
     """
     y = jnp.asarray(y)
-    least, greatest = _EXP_RANGE[y.dtype.name]
-    q, k = _reduced(jnp.clip(y, least, greatest))
-    if not isinstance(low, float):
-        q = q + (1 + q) * (low * _small_expm1(low))
-    return jnp.where(y <= least, 0, times_power_of_two(v + v * q, k))
+    spare = _SPARE[y.dtype.name]
+    q, k = _reduced(y, low)
+    return (v + v * q) * _power_of_two(k + spare, y.dtype) * 2.0**-spare
+
+
+def at_least(low: float, y: Array) -> Array:
+    """Returns the greater of two, in one step: `maximum`, which minds NaN, takes three.
+
+    It is NaN where y is.
+    """
+    return jnp.where(y < low, low, y)
+
+
+def at_most(high: float, y: Array) -> Array:
+    """Returns the smaller of two, as `at_least` does."""
+    return jnp.where(y > high, high, y)
+
+
+def exp_of_any(y: Real) -> Array:
+    """Returns e^y, to 1 ulp."""
+    y = jnp.asarray(y)
+    top = math.log(2) * (jnp.finfo(y.dtype).maxexp + 1)
+    q, k = _reduced(at_most(top, at_least(-1.9 * top, y)), 0.0)
+    return times_power_of_two(1 + q, k)
 
 
 def exp_parts(y: Array) -> tuple[Array, Array]:
-    """Returns e^y in two parts, good to 2^-4 of the last place, for |y| < 1000."""
+    """Returns e^y in two parts, good to 2^-4 of the last place, for -87 < y < 88."""
     high, low = _LN2[y.dtype.name]
-    k = jnp.round(y * _LOG2_E)
-    r, r_low = sum_of_two(y - k * high, -k * low)
-    first, rest = sum_of_two(r, r * r * polynomial(r, table.EXP))
+    k = _whole(y * _LOG2_E)
+    whole = k.astype(y.dtype)
+    r, r_low = sum_of_two(y - whole * high, -whole * low)
+    first, rest = sum_of_two(r, r * r * polynomial(r, table.EXP_FINE))
     first, more = sum_of_two(keep_nan(y, 1.0), first)
     rest = rest + more + r_low * (1 + r)
-    return times_power_of_two(first, k), times_power_of_two(rest, k)
+    power = _power_of_two(k, y.dtype)
+    return first * power, rest * power
 
 
 def expm1(y: Real) -> Array:
-    """Returns e^y - 1, to 1.4 ulp."""
+    """Returns e^y - 1 for y < 40, to 1.4 ulp."""
     y = jnp.asarray(y)
-    q, k = _reduced(jnp.clip(y, -50.0, _EXP_RANGE[y.dtype.name][1]))
-    inverse = _power_of_two(jnp.maximum(-k, -100.0), y.dtype)
-    return times_power_of_two(q + (1 - inverse), k)
+    q, k = _reduced(y, 0.0)
+    power = _power_of_two(k, y.dtype)
+    return jnp.where(y < -40, -1, power * q + (power - 1))
 
 
 def expm1_plus(y: Real, a: Real, b: Real, low: Real = 0.0) -> Array:
     """Returns a (e^y - 1) + b + low for y <= 0, where the terms may cancel."""
     y = jnp.asarray(y)
-    q, k = _reduced(jnp.clip(y, -50.0, 0.0))
+    q, k = _reduced(at_least(-50.0, y), 0.0)
     power = _power_of_two(k, y.dtype)
     high, rest = product(a, power - 1)
     return (high + b) + (rest + low + a * power * q)
 
 
 def log1p(f: Real) -> Array:
-    """Returns log(1 + f) for -1/2 <= f <= 1, to 1.1 ulp."""
-    s = jnp.asarray(f / (2 + f))  # log(1 + f) = 2 atanh(s), and f - s f = 2 s
+    """Returns log(1 + f) for -1/2 <= f <= 1, to 1.2 ulp."""
+    f = jnp.asarray(f)
+    s = f * (1 / (2 + f))  # log(1 + f) = 2 atanh(s), and f - s f = 2 s
     h = 0.5 * f * f
     return f - (h - s * (h + s * s * polynomial(s * s, table.LOG1P)))
 
 
 def times_power_of_two(v: Real, k: Array) -> Array:
     """Returns v 2^k, in two steps so that only the result may be out of range."""
-    top = jnp.finfo(k.dtype).maxexp - 1
-    first = jnp.clip(k, 1 - top, top)
-    return v * _power_of_two(first, k.dtype) * _power_of_two(k - first, k.dtype)
+    half, dtype = k >> 1, jnp.asarray(v).dtype
+    return v * _power_of_two(half, dtype) * _power_of_two(k - half, dtype)
 
 
 def log1p_ratio(f: Real) -> Array:
-    """Returns log(1 + f) / f for 0 <= f <= 1, to 1 ulp."""
-    s = jnp.asarray(f / (2 + f))
-    rest = 0.5 * f + s * polynomial(s * s, table.LOG1P) / (
-        2 + f
-    )  # of s / f = 1 / (2 + f)
+    """Returns log(1 + f) / f for 0 <= f <= 1, to 1.2 ulp."""
+    f = jnp.asarray(f)
+    inverse = 1 / (2 + f)
+    s = f * inverse
+    rest = 0.5 * f + s * inverse * polynomial(s * s, table.LOG1P)
     return 1 - (0.5 * f - s * rest)
 
 
@@ -115,10 +139,11 @@ def log(v: Real) -> Array:
     info = jnp.finfo(v.dtype)
     root_half = np.asarray(math.sqrt(0.5), v.dtype).view(f"int{info.bits}")
     k = (lax.bitcast_convert_type(v, root_half.dtype) - root_half) >> info.nmant
-    k = jnp.clip(k, info.minexp, info.maxexp).astype(v.dtype)
+    k = jnp.clip(k, info.minexp, info.maxexp)
     f = times_power_of_two(v, -k) - 1  # between 1/sqrt(2) - 1 and sqrt(2) - 1
     high, low = _LN2[v.dtype.name]
-    result = k * high + (log1p(f) + k * low)
+    whole = k.astype(v.dtype)
+    result = whole * high + (log1p(f) + whole * low)
     return jnp.where((v > 0) & (v < jnp.inf), result, jnp.where(v == 0, -jnp.inf, v))
 
 
@@ -137,6 +162,9 @@ def product(a: Real | table.Constant, b: Real) -> tuple[Array, Array]:
     Where e^(a b) is wanted, the rounding of a b would be multiplied by a b.
     """
     b = jnp.asarray(b)
+    if a is b:
+        b0, b1 = _split(b, b.dtype)
+        return b0 * b0, b1 * (b + b0)
     a0, a1 = _split(a, b.dtype)
     b0, b1 = _split(b, b.dtype)
     return a0 * b0, a0 * b1 + a1 * b
@@ -173,7 +201,7 @@ def quotient(a: Real, b: Real) -> tuple[Array, Array]:
 def scaled(a: Real | table.Constant, x: Real) -> tuple[Array, Real]:
     """Returns a x as an exponent and its `low` for `times_exp`, cut off far from 0."""
     x = jnp.asarray(x)
-    limit = -_EXP_RANGE[x.dtype.name][0]
+    limit = -_LEAST[x.dtype.name]
     if isinstance(a, float) and a == 1.0:
         return jnp.clip(x, -limit, limit), 0.0
     whole = (a[x.dtype.name][0] if isinstance(a, dict) else a) * x
@@ -183,6 +211,17 @@ def scaled(a: Real | table.Constant, x: Real) -> tuple[Array, Real]:
         jnp.where(near, high, jnp.clip(whole, -limit, limit)),
         jnp.where(near, low, 0.0),
     )
+
+
+def divided(x: Real, b: Real) -> tuple[Array, Real]:
+    """Returns x / b as an exponent and its `low` for `times_exp`, cut off far from 0."""
+    x = jnp.asarray(x)
+    limit = -_LEAST[x.dtype.name]
+    if isinstance(b, float) and b == 1.0:
+        return jnp.clip(x, -limit, limit), 0.0
+    high, low = quotient(x, b)
+    near = jnp.abs(high) < limit
+    return jnp.where(near, high, jnp.clip(x / b, -limit, limit)), jnp.where(near, low, 0.0)
 
 
 def near_root(
@@ -201,19 +240,28 @@ def near_root(
     """
     x = jnp.asarray(x)
     zero, rest = root.zero[x.dtype.name]
-    d = jnp.clip((x - zero) + low, -1, 1)
+    d = (x - zero) + low
     near = scale * (d * polynomial(d, root.factor) - rest * root.slope)
     return jnp.where(jnp.abs(d) < root.radius, near, value)
 
 
 def folded(a: Array) -> Array:
-    """Returns (a - 4) / (a + 4), which maps the half-line to [-1, 1)."""
-    return (a - 4) / (a + 4)
+    """Returns (a - 2.5) / (a + 2.5), which maps the half-line to [-1, 1)."""
+    return 1 - 5 / (a + 2.5)  # a quotient of two arrays would be stored to be used twice
 
 
 def keep_nan(x: Real, value: Real) -> Array:
     """Returns the value, but NaN where x is: a choice by comparison forgets it."""
     return jnp.where(jnp.isnan(x), x, value)
+
+
+def leading(x: Array, bits: dict[str, int]) -> Array:
+    """Returns x, rounded to so many binary digits by dtype: products of such are exact."""
+    info = jnp.finfo(x.dtype)
+    dropped = info.nmant + 1 - bits[x.dtype.name]
+    whole = lax.bitcast_convert_type(x, np.dtype(f"int{info.bits}"))
+    rounded = (whole + (1 << (dropped - 1))) & -(1 << dropped)
+    return lax.bitcast_convert_type(rounded, x.dtype)
 
 
 def _split(x: Real | table.Constant, dtype: Any) -> tuple[Array, Array]:
@@ -231,21 +279,36 @@ def _split(x: Real | table.Constant, dtype: Any) -> tuple[Array, Array]:
     return first, value - first
 
 
-def _reduced(y: Array) -> tuple[Array, Array]:
-    """Returns q and k with e^y = (1 + q) 2^k, k a whole number, |q| < 0.42."""
-    high, low = _LN2[y.dtype.name]
-    k = jnp.round(y * _LOG2_E)
-    r0 = y - k * high
-    r = r0 - k * low
-    return r0 + (r * r * polynomial(r, table.EXP) - k * low), k
+def _reduced(y: Array, low: Real) -> tuple[Array, Array]:
+    """Returns q and k with e^(y + low) = (1 + q) 2^k, k a whole number, |q| < 0.5.
+
+    Far below 0 it is k that stays, at the exponent of 0, and q is any finite number.
+    """
+    high, rest = _LN2[y.dtype.name]
+    least = _LEAST[y.dtype.name]
+    if isinstance(low, float) and low == 0:
+        total = y = at_least(least, y)
+    else:
+        total = at_least(least, y + low)
+    k = _whole(total * _LOG2_E)
+    whole = k.astype(y.dtype)
+    r = (y - whole * high) + (low - whole * rest)
+    return r + r * r * polynomial(r, table.EXP), k
 
 
-def _small_expm1(x: Real) -> Real:
-    """Returns (e^x - 1) / x for |x| < 0.1."""
-    return 1 + x * (1 / 2 + x * (1 / 6 + x * (1 / 24 + x * (1 / 120))))
+def _whole(v: Array) -> Array:
+    """Returns the nearest integer to v, of up to 2^21, or garbage.
+
+    Added to 1.5 2^23 it stands in the last bits of the sum: two steps, where rounding
+    and a conversion that saturates take ten.
+    """
+    info = jnp.finfo(v.dtype)
+    magic = np.asarray(1.5 * 2.0**info.nmant, v.dtype)
+    whole = np.dtype(f"int{info.bits}")
+    return lax.bitcast_convert_type(v + magic, whole) - magic.view(whole)
 
 
 def _power_of_two(k: Array, dtype: Any) -> Array:
+    """Returns 2^k; 0 for the exponent below the least of a normal number."""
     info = jnp.finfo(dtype)
-    whole = k.astype(np.dtype(f"int{info.bits}")) + (info.maxexp - 1)
-    return lax.bitcast_convert_type(whole << info.nmant, dtype)
+    return lax.bitcast_convert_type((k + (info.maxexp - 1)) << info.nmant, dtype)

@@ -16,7 +16,16 @@ from jax import Array
 from jax.custom_derivatives import SymbolicZero
 
 from jax_acts._axis import Axes, widened
-from jax_acts._math import exp, expm1, log, log1p, quotient, sum_of_two, times_exp
+from jax_acts._math import (
+    at_least,
+    exp,
+    expm1,
+    log,
+    log1p,
+    quotient,
+    sum_of_two,
+    times_exp,
+)
 from jax_acts._sums import balanced, others, total
 
 _LARGE = 2.0**60
@@ -28,7 +37,7 @@ def softmax(
     axes: Axes, x: Array, where: Array | None, temperature: Array | None
 ) -> Array:
     z, low = centred(axes, x, where, temperature)
-    e = exp(z, low)
+    e = exp(at_least(-_FAR, z), low)
     # Small terms are added up before they meet the maximum, which would round them off.
     s = total(z == 0, axes) + total(jnp.where(z == 0, 0, e), axes)
     return (e / jnp.where(s == 0, 1, s)).astype(x.dtype)
@@ -98,7 +107,7 @@ def _log_of_total(axes: Axes, z: Array, low: Array) -> Array:
     highest = z == 0
     ties = total(highest.astype(z.dtype), axes)
     # Enlarged, so that none is lost to the least number that the greatest comes near.
-    terms = jnp.where(highest, 0, times_exp(_LARGE, z, low))
+    terms = jnp.where(highest, 0, times_exp(_LARGE, at_least(-_FAR, z), low))
     below = total(terms, axes) / _LARGE
     s, lack = sum_of_two(ties, below)
     near = log1p(jnp.minimum(below, 1))
@@ -108,7 +117,7 @@ def _log_of_total(axes: Axes, z: Array, low: Array) -> Array:
 
 def _log_of_mean(axes: Axes, z: Array, low: Array, where: Array | None) -> Array:
     """Returns log mean e^z for max z = 0; near 0 the shortfall of the mean counts."""
-    e = exp(z, low)
+    e = exp(at_least(-_FAR, z), low)
     counted = jnp.ones_like(z) if where is None else where.astype(z.dtype)
     n = total(counted, axes)
     n = jnp.maximum(n, 1)

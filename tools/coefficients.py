@@ -28,7 +28,7 @@ from typing import NamedTuple
 Coefficients = dict[str, tuple[float, ...]]
 """Of a polynomial, by dtype, lowest power first."""
 Constant = dict[str, tuple[float, float]]
-"""A constant by dtype, as the nearest number and the rest."""
+"""A constant by dtype, as a number of the dtype and the rest."""
 
 
 class Root(NamedTuple):
@@ -71,12 +71,12 @@ def mills(a: Any) -> Any:
     return mp.sqrt(mp.pi / 2) * mp.exp(a * a / 2) * mp.erfc(a / mp.sqrt(2))
 
 
-def folded(f: Function, centre: int) -> Function:
+def folded(f: Function, centre: float) -> Function:
     """Returns f(a) as a function of t = (a - centre) / (a + centre), in [-1, 1)."""
     return lambda t: f(centre * (1 + t) / (1 - t))
 
 
-FOLD = 4
+FOLD = 2.5
 """The centre of `folded` for functions of the normal distribution."""
 REACH = {"float32": 14.5, "float64": 40}
 """Beyond it exp(-a² / 2) vanishes."""
@@ -91,7 +91,10 @@ def polynomials() -> Iterator[tuple[str, str, dict[str, list[Any]]]]:
 
     f = series(lambda r: (mp.expm1(r) - r) / r**2, 0.5)
     meaning = "(e^r - 1 - r) / r² on [-0.35, 0.35], which is ln(2) / 2 and some"
-    yield "EXP", meaning, both(f, -0.35, 0.35, lambda r: r**2)
+    # To an eighth of a place of e^r, of which 1 + r is known.
+    yield "EXP", meaning, both(f, -0.35, 0.35, lambda r: r**2 * mp.exp(-r) / 4)
+    finer = both(f, -0.35, 0.35, lambda r: 4 * r**2)
+    yield "EXP_FINE", f"{meaning}, to 4 bits more", finer
     yield "EXPM1_MINUS", "(e^r - 1 - r) / r² on [-2, 0]", both(f, -2, 0)
 
     f = series(lambda y: (2 * mp.atanh(y**0.5) - 2 * y**0.5) / y**1.5, mpf(2) / 3)
@@ -104,6 +107,12 @@ def polynomials() -> Iterator[tuple[str, str, dict[str, list[Any]]]]:
     f = series(lambda y: (mp.atan(y**0.5) - y**0.5) / y**1.5, -mpf(1) / 3)
     meaning = "(atan(t) - t) / t³ in t² on [0, tan(π/8)²]"
     yield "ATAN", meaning, both(f, 0, mp.tan(mp.pi / 8) ** 2, lambda y: y)
+
+    f = series(lambda y: (mp.sin(y**0.5) - y**0.5) / y**1.5, -mpf(1) / 6)
+    yield "SIN", "(sin(r) - r) / r³ in r² on [0, π/4]", both(f, 0, 0.617, lambda y: y)
+    f = series(lambda y: (mp.cos(y**0.5) - 1 + y / 2) / y**2, mpf(1) / 24)
+    weight = lambda y: y**2 / mp.cos(y**0.5)
+    yield "COS", "(cos(r) - 1 + r²/2) / r⁴ in r² on [0, π/4]", both(f, 0, 0.617, weight)
 
     f = series(lambda y: mp.erf(mp.sqrt(y)) / mp.sqrt(y), 2 / mp.sqrt(mp.pi))
     yield "ERF", "erf(x) / x in x² on [0, 1]", both(f, 0, 1)
@@ -121,12 +130,12 @@ def polynomials() -> Iterator[tuple[str, str, dict[str, list[Any]]]]:
     root = mp.sqrt(2 * mp.pi)
     f = series(lambda y: mp.erf(mp.sqrt(y / 2)) / (2 * mp.sqrt(y)), 1 / root)
     yield "PHI", "(Φ(x) - 1/2) / x in x² on [0, 1]", both(f, 0, 1)
-    meaning = "a Φ(-a) / exp(-a²/2) in (a - 4) / (a + 4) for a >= 7/8"
+    meaning = "a Φ(-a) / exp(-a²/2) in (a - 2.5) / (a + 2.5) for a >= 7/8"
     yield "PHI_TAIL", meaning, tail(lambda a: a * mills(a) / root, 0.875)
 
 
 def tail(f: Function, low: float) -> dict[str, list[Any]]:
-    """Returns fits of f(a) in t = (a - 4) / (a + 4) for a >= low."""
+    """Returns fits of f(a) in t = (a - 2.5) / (a + 2.5) for a >= low."""
     g = folded(f, FOLD)
     start = mpf(low - FOLD) / (low + FOLD)
     ends = {d: mpf(r - FOLD) / (r + FOLD) for d, r in REACH.items()}
@@ -140,14 +149,19 @@ def shifted_series(f: Function, point: Any) -> Function:
     return lambda x: limit if abs(x - point) < h else f(x)
 
 
-def constants() -> Iterator[tuple[str, str, Any]]:
-    """Yields name, meaning and value of each constant of more than one part."""
+DIGITS = {"float32": 24, "float64": 53}
+
+
+def constants() -> Iterator[tuple[str, str, Any, dict[str, int]]]:
+    """Yields name, meaning, value and digits of each constant of two parts."""
     alpha = 2 * mp.sqrt(2 / mp.pi)
-    yield "GELU_TANH_LINEAR", "2 sqrt(2/π)", alpha
-    yield "GELU_TANH_CUBIC", "0.044715 times 2 sqrt(2/π)", alpha * mpf("0.044715")
-    yield "GELU_QUICK", "1.702", mpf("1.702")
-    yield "SQRT2", "sqrt(2)", mp.sqrt(2)
-    yield "SQRT_HALF", "sqrt(1/2)", mp.sqrt(0.5)
+    short = {"float32": 16, "float64": 40}
+    yield "GELU_TANH_LINEAR", "2 sqrt(2/π), in short", alpha, short
+    cubic, short = alpha * mpf("0.044715"), {"float32": 7, "float64": 18}
+    yield "GELU_TANH_CUBIC", "0.044715 times 2 sqrt(2/π), in short", cubic, short
+    yield "GELU_QUICK", "1.702", mpf("1.702"), DIGITS
+    yield "SQRT2", "sqrt(2)", mp.sqrt(2), DIGITS
+    yield "SQRT_HALF", "sqrt(1/2)", mp.sqrt(0.5), DIGITS
 
 
 def gelu_tanh(x: Any) -> Any:
@@ -161,7 +175,7 @@ def roots() -> Iterator[tuple[str, str, Any, dict[str, list[Any]], Any, float]]:
     zero = mp.findroot(lambda a: mills(a) - a, 0.75)
     factor = lambda a: (mills(a) - a) / (a - zero) / mp.sqrt(2 * mp.pi)
     factor = shifted_series(factor, zero)
-    meaning = "gelu'(-a) / exp(-a²/2), with its factor in (a - 4) / (a + 4)"
+    meaning = "gelu'(-a) / exp(-a²/2), with its factor in (a - 2.5) / (a + 2.5)"
     yield "GELU_1", meaning, zero, tail(factor, 0), factor(zero), 0
 
     silu = lambda x: x / (1 + mp.exp(-x))
@@ -207,8 +221,12 @@ def main() -> None:
     for name, meaning, table in polynomials():
         blocks.append(f'{name}: Coefficients = {shown(table)}\n"""{meaning}."""\n')
         print(name, {d: len(c) for d, c in table.items()}, flush=True)
-    for name, meaning, value in constants():
-        blocks.append(f'{name}: Constant = {parts(value)}\n"""{meaning}."""\n')
+    for name, meaning, value, digits in constants():
+        blocks.append(f'{name}: Constant = {parts(value, digits)}\n"""{meaning}."""\n')
+    with mp.workdps(100):
+        digits = int(mp.floor(2 / mp.pi * mpf(2) ** 224))  # and 32 zeros before them
+    words = tuple(digits >> 32 * i & 0xFFFFFFFF for i in reversed(range(8)))
+    blocks.append(f'TWO_OVER_PI = {words}\n"""2/π, as 2^-224 of a number of 256 bits."""\n')
     for name, meaning, zero, table, slope, radius in roots():
         root = f"Root({parts(zero)}, {shown(table)}, {float(slope)}, {radius})"
         blocks.append(f'{name} = {root}\n"""A zero of {meaning}."""\n')
@@ -217,10 +235,11 @@ def main() -> None:
     subprocess.run(["ruff", "format", "--quiet", TARGET], check=True)
 
 
-def parts(x: Any) -> dict[str, tuple[float, float]]:
-    """Returns x by dtype, as the nearest number of the dtype and the rest."""
-    highs = {d: float(np.dtype(d).type(float(x))) for d in BITS}
-    return {d: (high, float(x - high)) for d, high in highs.items()}
+def parts(x: Any, digits: dict[str, int] = DIGITS) -> dict[str, tuple[float, float]]:
+    """Returns x by dtype, as the nearest number of so many binary digits and the rest."""
+    units = {d: mpf(2) ** (mp.mag(x) - n) for d, n in digits.items()}
+    highs = {d: mp.nint(x / unit) * unit for d, unit in units.items()}
+    return {d: (float(high), float(x - high)) for d, high in highs.items()}
 
 
 def shown(table: dict[str, list[Any]]) -> str:

@@ -8,14 +8,15 @@ from jax import Array
 from jax_acts._activation import activation
 from jax_acts._function import Real
 from jax_acts._math import (
+    divided,
     exp,
+    exp_of_any,
     expm1,
     expm1_minus,
     expm1_plus,
     log,
     log1p,
     product,
-    quotient,
     times_exp,
 )
 
@@ -32,7 +33,7 @@ def exponential(x: Real) -> Array:
     >>> exponential(jnp.array([-1.0, 0.0, 1.0]))
     Array([0.36787945, 1.        , 2.7182817 ], dtype=float32)
     """
-    return exp(x)
+    return exp_of_any(x)
 
 
 @exponential.defderivative
@@ -55,17 +56,17 @@ def elu(x: Real, alpha: Real = 1.0) -> Array:
     >>> elu(jnp.array([-1.0, 0.0, 2.0]))
     Array([-0.63212055,  0.        ,  2.        ], dtype=float32)
     """
-    return jnp.where(x < 0, alpha * expm1(jnp.minimum(x, 0)), x)
+    return jnp.where(x < 0, alpha * expm1(x), x)
 
 
 @elu.defderivative
 def _(x: Real, alpha: Real = 1.0) -> Array:
-    return jnp.where(x > 0, 1.0, times_exp(alpha, jnp.minimum(x, 0)))
+    return jnp.where(x > 0, 1.0, times_exp(alpha, x))
 
 
 @elu.derivative.defderivative
 def _(x: Real, alpha: Real = 1.0) -> Array:
-    return jnp.where(x > 0, 0.0, times_exp(alpha, jnp.minimum(x, 0)))
+    return jnp.where(x > 0, 0.0, times_exp(alpha, x))
 
 
 @elu.defpartial("alpha")
@@ -89,17 +90,17 @@ def celu(x: Real, alpha: Real = 1.0) -> Array:
     >>> celu(jnp.array([-1.0, 0.0, 2.0]), 2.0)
     Array([-0.78693867,  0.        ,  2.        ], dtype=float32)
     """
-    return jnp.where(x < 0, alpha * expm1(jnp.minimum(x, 0) / alpha), x)
+    return jnp.where(x < 0, alpha * expm1(x / alpha), x)
 
 
 @celu.defderivative
 def _(x: Real, alpha: Real = 1.0) -> Array:
-    return jnp.where(x > 0, 1.0, exp(*quotient(jnp.minimum(x, 0), alpha)))
+    return jnp.where(x > 0, 1.0, exp(*divided(x, alpha)))
 
 
 @celu.derivative.defderivative
 def _(x: Real, alpha: Real = 1.0) -> Array:
-    return jnp.where(x > 0, 0.0, exp(*quotient(jnp.minimum(x, 0), alpha)) / alpha)
+    return jnp.where(x > 0, 0.0, exp(*divided(x, alpha)) / alpha)
 
 
 @celu.defpartial("alpha")
@@ -126,19 +127,19 @@ def selu(x: Real) -> Array:
     >>> selu(jnp.array([-1.0, 0.0, 2.0]))
     Array([-1.1113307,  0.       ,  2.101402 ], dtype=float32)
     """
-    negative = (SELU_SCALE * SELU_ALPHA) * expm1(jnp.minimum(x, 0))
+    negative = (SELU_SCALE * SELU_ALPHA) * expm1(x)
     return jnp.where(x < 0, negative, SELU_SCALE * x)
 
 
 @selu.defderivative
 def _(x: Real) -> Array:
-    negative = times_exp(SELU_SCALE * SELU_ALPHA, jnp.minimum(x, 0))
+    negative = times_exp(SELU_SCALE * SELU_ALPHA, x)
     return jnp.where(x > 0, SELU_SCALE, negative)
 
 
 @selu.derivative.defderivative
 def _(x: Real) -> Array:
-    negative = times_exp(SELU_SCALE * SELU_ALPHA, jnp.minimum(x, 0))
+    negative = times_exp(SELU_SCALE * SELU_ALPHA, x)
     return jnp.where(x > 0, 0.0, negative)
 
 
@@ -180,7 +181,7 @@ def _(x: Real, alpha_p: Real = 0.8, alpha_n: Real = 0.8, beta: Real = 0.5) -> Ar
 
 @xielu.derivative.defderivative
 def _(x: Real, alpha_p: Real = 0.8, alpha_n: Real = 0.8, beta: Real = 0.5) -> Array:
-    negative = times_exp(alpha_n, jnp.minimum(x, 0))
+    negative = times_exp(alpha_n, x)
     return jnp.where(x > 0, 2 * alpha_p, negative)
 
 

@@ -9,13 +9,14 @@ from jax_acts import _coefficients as table
 from jax_acts._activation import activation
 from jax_acts._function import Real
 from jax_acts._math import (
+    divided,
     exp,
+    expm1,
     keep_nan,
     log,
     log1p,
     near_root,
     polynomial,
-    quotient,
     times_exp,
 )
 
@@ -29,10 +30,8 @@ def tanh(x: Real) -> Array:
     >>> tanh(jnp.array([-20.0, 0.0, 1.0]))
     Array([-1.       ,  0.       ,  0.7615942], dtype=float32)
     """
-    a = jnp.abs(x)
-    e = exp(-2 * a)
-    value = jnp.where(a < 0.9, a - _shrinkage(a), 1 - 2 * e / (1 + e))
-    return jnp.copysign(value, x)
+    m = expm1(-2 * jnp.abs(x))
+    return jnp.copysign(m / (2 + m), x)
 
 
 @tanh.defderivative
@@ -45,8 +44,9 @@ def _(x: Real) -> Array:
 @tanh.derivative.defderivative
 def _(x: Real) -> Array:
     y = -2 * jnp.abs(x)
-    e = exp(y)
-    return times_exp(-8 * tanh(x) / (1 + e * (2 + e)), y)
+    e, m = exp(y), expm1(y)  # tanh(|x|) is -m / (2 + m)
+    bend = times_exp(8 * m / ((2 + m) * (1 + e * (2 + e))), y)
+    return jnp.copysign(bend, -jnp.asarray(x))
 
 
 @activation(oracle=lambda m, x: x - m.tanh(x))
@@ -65,7 +65,7 @@ def tanh_shrink(x: Real) -> Array:
 @tanh_shrink.defderivative
 def _(x: Real) -> Array:
     far = 1 - tanh.derivative(x)
-    return jnp.where(jnp.abs(x) < 0.9, jnp.square(tanh(x)), far)
+    return jnp.where(jnp.abs(x) < 0.9, jnp.square(x - _shrinkage(x)), far)
 
 
 @tanh_shrink.derivative.defderivative
@@ -91,8 +91,9 @@ def _(x: Real) -> Array:
 @lisht.derivative.defderivative
 def _(x: Real) -> Array:
     a = jnp.abs(_bounded(x))
-    slope = 2 * (1 - a * tanh(a)) / jnp.square(1 + exp(-2 * a))
-    return near_root(a, times_exp(4 * slope, -2 * a), table.LISHT_2)
+    e = exp(-2 * a)
+    slope = ((1 - a) * (1 + e) + 2 * a * e) / ((1 + e) * (1 + e * (2 + e)))
+    return near_root(a, times_exp(8 * slope, -2 * a), table.LISHT_2)
 
 
 @activation(
@@ -118,7 +119,7 @@ def softcap(x: Real, cap: Real = 30.0) -> Array:
 
 @softcap.defderivative
 def _(x: Real, cap: Real = 30.0) -> Array:
-    y, low = _minus_two_abs(x, cap)
+    y, low = divided(-2 * jnp.abs(x), jnp.abs(cap))
     e = exp(y, low)
     return times_exp(4 / (1 + e * (2 + e)), y, low)
 
@@ -181,11 +182,3 @@ def _hypotenuse(x: Real) -> Array:
 def _bounded(x: Real) -> Array:
     """Returns x within [-1000, 1000], for a factor of what vanishes there."""
     return jnp.clip(x, -1000, 1000)
-
-
-def _minus_two_abs(x: Real, cap: Real) -> tuple[Array, Array]:
-    """Returns -2 |x / cap| as an exponent and what it lacks."""
-    ratio = jnp.abs(x / cap)
-    high, low = quotient(jnp.abs(x), jnp.abs(jnp.asarray(cap, ratio.dtype)))
-    near = ratio < 1000
-    return -2 * jnp.where(near, high, ratio), -2 * jnp.where(near, low, 0.0)

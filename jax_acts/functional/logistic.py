@@ -9,6 +9,7 @@ from jax_acts import _coefficients as table
 from jax_acts._activation import activation
 from jax_acts._function import Real
 from jax_acts._math import (
+    at_least,
     exp,
     expm1,
     log1p,
@@ -41,7 +42,10 @@ def _(x: Real) -> Array:
 
 @sigmoid.derivative.defderivative
 def _(x: Real) -> Array:
-    return -sigmoid.derivative(x) * tanh(0.5 * x)
+    y = -jnp.abs(x)
+    e = exp(y)
+    bend = e * expm1(y) / ((1 + e) * (1 + e * (2 + e)))
+    return jnp.copysign(bend, -jnp.asarray(x))
 
 
 @activation(
@@ -107,9 +111,9 @@ def shifted_softplus(x: Real) -> Array:
     >>> shifted_softplus(jnp.array([-1.0, 1e-4, 2.0]))
     Array([-3.79885e-01,  5.00012e-05,  1.43378e+00], dtype=float32)
     """
-    near = log1p(0.5 * expm1(jnp.minimum(x, 1)))
-    far = (x - math.log(2)) + log1p(exp(-jnp.maximum(x, 1)))
-    return jnp.where(x < 1, near, far)
+    y = jnp.where(x < 1, x, -jnp.asarray(x))
+    near = 0.5 * expm1(y)  # softplus(x) - log(2) cancels near 0
+    return jnp.where(x < 1, 0, x - math.log(2)) + log1p(jnp.where(x < 1, near, exp(y)))
 
 
 @shifted_softplus.defderivative
@@ -130,8 +134,8 @@ def sqrt_softplus(x: Real) -> Array:
     """
     half, ratio = _half_exponential(x)
     low = jnp.maximum(x, 0)
-    right = jnp.sqrt(low + log1p(exp(-low)))
-    return jnp.where(x < 0, half * jnp.sqrt(ratio), right)
+    root = jnp.sqrt(jnp.where(x < 0, ratio, low + log1p(exp(-low))))
+    return jnp.where(x < 0, half, 1.0) * root
 
 
 @sqrt_softplus.defderivative
@@ -175,9 +179,7 @@ def silu(x: Real, beta: Real = 1.0) -> Array:
     >>> silu(jnp.array([-1.0, 0.0, 1.0]))
     Array([-0.26894143,  0.        ,  0.7310586 ], dtype=float32)
     """
-    z, a, low, e = _exponential(beta, x)
-    y = x / (1 + e)
-    return jnp.where(z < 0, times_exp(y, -a, -low), y)
+    return _times_sigmoid(x, *_exponential(beta, x))
 
 
 @silu.defderivative
@@ -212,9 +214,7 @@ def gelu_quick(x: Real) -> Array:
     >>> gelu_quick(jnp.array([-1.0, 0.0, 1.0]))
     Array([-0.15420423,  0.        ,  0.8457958 ], dtype=float32)
     """
-    z, a, low, e = _exponential(table.GELU_QUICK, x)
-    y = x / (1 + e)
-    return jnp.where(z < 0, times_exp(y, -a, -low), y)
+    return _times_sigmoid(x, *_exponential(table.GELU_QUICK, x))
 
 
 @gelu_quick.defderivative
@@ -229,12 +229,18 @@ def _(x: Real) -> Array:
     return near_root(jnp.abs(x), bend, table.GELU_QUICK_2)
 
 
+def _times_sigmoid(x: Real, z: Array, a: Array, low: Real, e: Array) -> Array:
+    """Returns x σ(z)."""
+    finite = at_least(-1e30, jnp.asarray(x))
+    return jnp.where(z < 0, times_exp(finite, -a, -low), x) / (1 + e)
+
+
 def _silu_slope(z: Array, a: Array, low: Real, e: Array) -> Array:
     """Returns the derivative of z σ(z)."""
-    square = 1 + e * (2 + e)  # (1 + e)^2, rounded once
-    left = times_exp((1 - (a + low) + e) / square, -a, -low)
-    left = near_root(-a, left, table.SILU_1, -low)
-    return jnp.where(z < 0, left, (1 + e * (1 + a + low)) / square)
+    left = times_exp(1 - (a + low) + e, -a, -low)
+    top = jnp.where(z < 0, left, 1 + e * (1 + a + low))
+    slope = top / (1 + e * (2 + e))  # by (1 + e)^2, rounded once
+    return near_root(z, slope, table.SILU_1, jnp.where(z < 0, -low, low))
 
 
 def _silu_bend(z: Array, a: Array, low: Real, e: Array, scale: Real) -> Array:

@@ -7,8 +7,10 @@ from jax import Array
 
 from jax_acts._activation import activation
 from jax_acts._function import Real
+from jax_acts._sine import sin, sin_squared
 
 INF = math.inf
+_SQRT2 = math.sqrt(2)
 
 
 @activation(
@@ -24,12 +26,12 @@ def sine(x: Real, omega: Real = 1.0) -> Array:
     >>> sine(jnp.array([-1.0, 0.0, 2.0]))
     Array([-0.84147096,  0.        ,  0.9092974 ], dtype=float32)
     """
-    return jnp.sin(omega * x)
+    return jnp.where(x == 0, x, sin(jnp.asarray(omega * x)))  # which has lost the sign
 
 
 @sine.defderivative
 def _(x: Real, omega: Real = 1.0) -> Array:
-    return omega * jnp.cos(omega * x)
+    return omega * sin(jnp.asarray(omega * x), 2)
 
 
 @sine.derivative.defderivative
@@ -39,7 +41,7 @@ def _(x: Real, omega: Real = 1.0) -> Array:
 
 @sine.defpartial("omega")
 def _(x: Real, omega: Real = 1.0) -> Array:
-    return x * jnp.cos(omega * x)
+    return x * sin(jnp.asarray(omega * x), 2)
 
 
 @activation(
@@ -55,25 +57,25 @@ def snake(x: Real, alpha: Real = 1.0) -> Array:
     >>> snake(jnp.array([-1.0, 0.0, 2.0]))
     Array([-0.29193,  0.        ,  2.82682 ], dtype=float32)
     """
-    y = x + jnp.square(jnp.sin(alpha * x)) / alpha
+    y = x + sin_squared(jnp.asarray(alpha * x)) / alpha
     return jnp.where(jnp.isinf(x), x, y)
 
 
 @snake.defderivative
 def _(x: Real, alpha: Real = 1.0) -> Array:
-    return jnp.square(_cos_plus_sin(alpha * x))  # 1 + sin(2 z) cancels at its zeros
+    return 2 * sin_squared(jnp.asarray(alpha * x), 1)  # 1 + sin(2 z) cancels at its zeros
 
 
 @snake.derivative.defderivative
 def _(x: Real, alpha: Real = 1.0) -> Array:
-    z = alpha * x
-    return 2 * alpha * _cos_plus_sin(z) * _cos_plus_sin(z, -1)  # cos(2 z)
+    z = jnp.asarray(alpha * x)
+    return 4 * alpha * sin(z, 1) * sin(z, 3)  # 2 alpha cos(2 z)
 
 
 @snake.defpartial("alpha")
 def _(x: Real, alpha: Real = 1.0) -> Array:
-    sin = jnp.sin(alpha * x)
-    return (x * jnp.sin(2 * alpha * x) - sin * sin / alpha) / alpha
+    z = jnp.asarray(alpha * x)
+    return (x * sin(2 * z) - sin_squared(z) / alpha) / alpha
 
 
 @activation(
@@ -91,35 +93,20 @@ def sine_relu(x: Real, epsilon: Real = 0.0025) -> Array:
     >>> sine_relu(jnp.array([-1.0, 2.0]))
     Array([-0.00345443,  2.        ], dtype=float32)
     """
-    low = jnp.minimum(x, 0)
-    return jnp.where(x > 0, x, -epsilon * _cos_plus_sin(low, -1))
+    return jnp.where(x > 0, x, -epsilon * _SQRT2 * sin(jnp.asarray(x), 3))
 
 
 @sine_relu.defderivative
 def _(x: Real, epsilon: Real = 0.0025) -> Array:
-    low = jnp.minimum(x, 0)
-    return jnp.where(x > 0, 1.0, epsilon * _cos_plus_sin(low))
+    return jnp.where(x > 0, 1.0, epsilon * _SQRT2 * sin(jnp.asarray(x), 1))
 
 
 @sine_relu.derivative.defderivative
 def _(x: Real, epsilon: Real = 0.0025) -> Array:
-    low = jnp.minimum(x, 0)
-    return jnp.where(x > 0, 0.0, epsilon * _cos_plus_sin(low, -1))
+    return jnp.where(x > 0, 0.0, epsilon * _SQRT2 * sin(jnp.asarray(x), 3))
 
 
 @sine_relu.defpartial("epsilon")
 def _(x: Real, epsilon: Real = 0.0025) -> Array:
-    low = jnp.minimum(x, 0)
-    return jnp.where(x > 0, 0.0, -_cos_plus_sin(low, -1))
+    return jnp.where(x > 0, 0.0, -_SQRT2 * sin(jnp.asarray(x), 3))
 
-
-def _cos_plus_sin(z: Real, sign: int = 1) -> Array:
-    """Returns cos(z) + sin(z), or with sign -1 cos(z) - sin(z).
-
-    Where these cancel they are cos(2 z) over the other one.
-    """
-    z = jnp.asarray(z)
-    cos, sin = jnp.cos(z), sign * jnp.sin(z)
-    near = (jnp.abs(cos - sin) > 1) & jnp.isfinite(2 * z)
-    quotient = jnp.cos(2 * z) / jnp.where(near, cos - sin, 1)
-    return jnp.where(near, quotient, cos + sin)

@@ -9,6 +9,8 @@ from jax_acts import _coefficients as table
 from jax_acts._activation import activation
 from jax_acts._function import Real
 from jax_acts._math import (
+    at_least,
+    at_most,
     exp,
     exp_parts,
     keep_nan,
@@ -41,22 +43,21 @@ def mish(x: Real) -> Array:
     >>> mish(jnp.array([-1.0, 0.0, 1.0]))
     Array([-0.3034,  0.        ,  0.8651], dtype=float32)
     """
-    z, e = _exponential(x)
-    left = times_exp(z / (e + 2 / (2 + e)), z)
-    right = x / (1 + 2 * e * e / (1 + 2 * e))
-    return jnp.where(x < 0, left, right)
+    z = at_most(20.0, jnp.asarray(x))  # from where on it is x, to the last place
+    e = exp(z)
+    least = jnp.where(z < 0, times_exp(at_least(-_EDGE, z), z), x)
+    lack = jnp.where(z < 0, e * (1 + e), 2.0) / (2 + e * (2 + e))
+    return least * (1 - lack)
 
 
 @mish.defderivative
 def _(x: Real) -> Array:
-    z, e = _exponential(x)
+    z = at_least(-_EDGE, jnp.asarray(x))
+    e = exp(z)
     n = e * (2 + e)
-    left = 4 * (z + 1) + e * ((4 * z + 6) + e * (4 + e))
-    left = times_exp(left / (4 + n * (4 + n)), z)
-    left = near_root(z, left, table.MISH_1)
-    m = 1 + 2 * e
-    p = m + 2 * e * e
-    return jnp.where(x < 0, left, (m + 4 * z * e * e * (1 + e) / p) / p)
+    top = 4 * (z + 1) + e * ((4 * z + 6) + e * (4 + e))
+    slope = times_exp(top / (4 + n * (4 + n)), z)
+    return jnp.where(x > 20, 1.0, near_root(x, slope, table.MISH_1))
 
 
 @mish.derivative.defderivative
@@ -103,7 +104,7 @@ def _(x: Real) -> Array:
 def _(x: Real) -> Array:
     # With u = e^x and t = tanh(u) it is u (1 - t²) (2 + x - 2 x u t).
     z = jnp.clip(x, -_EDGE, 7)
-    u, low = exp_parts(z)
+    u, low = exp_parts(at_least(-80.0, z))
     q = exp(-2 * u, -2 * low)
     t = jnp.where(u < 1, u - u * _lack(u), (1 - q) / (1 + q))
     bend = (2 + z * (1 - 2 * u * t)) * (4 / (1 + q * (2 + q)))

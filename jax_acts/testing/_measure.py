@@ -88,8 +88,15 @@ def _program(f: Callable[..., Any]) -> Callable[..., Any]:
     return jax.jit(lambda x: [nth(f, order)(x) for order in range(3)])
 
 
-def ulps(got: NDArray[Any], want: F64, rest: F64 | float = 0.0) -> F64:
+def ulps(
+    got: NDArray[Any],
+    want: F64,
+    rest: F64 | float = 0.0,
+    forgiven: F64 | float = 0.0,
+) -> F64:
     """Returns |got - (want + rest)| in units in the last place of the dtype of `got`.
+
+    So much of it as `forgiven` says does not count.
 
     Results that are flushed to zero, or to the least normal number, are forgiven; so is
     infinity beyond the greatest number. NaN is infinitely far from a number; where
@@ -102,7 +109,8 @@ def ulps(got: NDArray[Any], want: F64, rest: F64 | float = 0.0) -> F64:
     size = np.abs(want)
     _, exponent = np.frexp(np.clip(size, tiny, top))
     with np.errstate(invalid="ignore", over="ignore"):
-        error = np.abs((got - want) - rest) / np.ldexp(1.0, exponent - 1 - info.nmant)
+        error = np.maximum(np.abs((got - want) - rest) - forgiven, 0)
+        error = error / np.ldexp(1.0, exponent - 1 - info.nmant)
         error[(size < tiny) & (np.abs(got) <= tiny)] = 0
         error[(size >= top + half_ulp) & (np.abs(got) >= top) & (got * want > 0)] = 0
     error[got == want] = 0

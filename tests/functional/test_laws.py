@@ -22,21 +22,25 @@ from jax_acts.testing import (
 EXCEPTIONS = tomllib.loads(Path(__file__).with_name("exceptions.toml").read_text())
 
 
-def limits(f):
-    """Returns the contract in ulp, or what the exceptions grant."""
+def subject(f):
+    """Returns what is demanded of f: the contract, or what the exceptions grant."""
     granted = EXCEPTIONS.get(f.__name__, {})
-    return {
+    entry = lambda dtype, order: granted.get(dtype, {}).get(str(order), {})
+    each = lambda key, least: {
         dtype: tuple(
-            granted.get(dtype, {}).get(str(order), {}).get("ulp", limit)
-            for order, limit in enumerate(contract)
+            entry(dtype, order).get(key, default)
+            for order, default in enumerate(least(dtype))
         )
-        for dtype, contract in CONTRACT.items()
+        for dtype in CONTRACT
     }
+    return Subject(
+        f, f.facts, each("ulp", CONTRACT.get), each("input_ulp", lambda _: (0, 0, 0))
+    )
 
 
 @pytest.mark.parametrize("law", LAWS, ids=lambda law: law.__name__)
 def test_law(f, law):
-    law(Subject(f, f.facts, limits(f)))
+    law(subject(f))
 
 
 @pytest.mark.parametrize("name", EXCEPTIONS)
