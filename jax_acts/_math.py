@@ -55,6 +55,8 @@ def times_exp(v: Real, y: Real, low: Real = 0.0) -> Array:
     """
     y = jnp.asarray(y)
     spare = _SPARE[y.dtype.name]
+    if isinstance(low, float) and low == 0:
+        y = at_least(_LEAST[y.dtype.name], y)
     q, k = _reduced(y, low)
     return (v + v * q) * _power_of_two(k + spare, y.dtype) * 2.0**-spare
 
@@ -96,9 +98,9 @@ def exp_parts(y: Array) -> tuple[Array, Array]:
 def expm1(y: Real) -> Array:
     """Returns e^y - 1 for y < 40, to 1.4 ulp."""
     y = jnp.asarray(y)
-    q, k = _reduced(y, 0.0)
+    q, k = _reduced(at_least(-40.0, y), 0.0)
     power = _power_of_two(k, y.dtype)
-    return jnp.where(y < -40, -1, power * q + (power - 1))
+    return power * q + (power - 1)
 
 
 def expm1_plus(y: Real, a: Real, b: Real, low: Real = 0.0) -> Array:
@@ -214,14 +216,16 @@ def scaled(a: Real | table.Constant, x: Real) -> tuple[Array, Real]:
 
 
 def divided(x: Real, b: Real) -> tuple[Array, Real]:
-    """Returns x / b as an exponent and its `low` for `times_exp`, cut off far from 0."""
+    """Returns x / b as an exponent and its `low` for `times_exp`, cut off as above."""
     x = jnp.asarray(x)
     limit = -_LEAST[x.dtype.name]
     if isinstance(b, float) and b == 1.0:
         return jnp.clip(x, -limit, limit), 0.0
     high, low = quotient(x, b)
     near = jnp.abs(high) < limit
-    return jnp.where(near, high, jnp.clip(x / b, -limit, limit)), jnp.where(near, low, 0.0)
+    return jnp.where(near, high, jnp.clip(x / b, -limit, limit)), jnp.where(
+        near, low, 0.0
+    )
 
 
 def near_root(
@@ -247,7 +251,9 @@ def near_root(
 
 def folded(a: Array) -> Array:
     """Returns (a - 2.5) / (a + 2.5), which maps the half-line to [-1, 1)."""
-    return 1 - 5 / (a + 2.5)  # a quotient of two arrays would be stored to be used twice
+    return 1 - 5 / (
+        a + 2.5
+    )  # a quotient of two arrays would be stored to be used twice
 
 
 def keep_nan(x: Real, value: Real) -> Array:
@@ -256,7 +262,7 @@ def keep_nan(x: Real, value: Real) -> Array:
 
 
 def leading(x: Array, bits: dict[str, int]) -> Array:
-    """Returns x, rounded to so many binary digits by dtype: products of such are exact."""
+    """Returns x in so many binary digits by dtype: products of such are exact."""
     info = jnp.finfo(x.dtype)
     dropped = info.nmant + 1 - bits[x.dtype.name]
     whole = lax.bitcast_convert_type(x, np.dtype(f"int{info.bits}"))
@@ -282,14 +288,11 @@ def _split(x: Real | table.Constant, dtype: Any) -> tuple[Array, Array]:
 def _reduced(y: Array, low: Real) -> tuple[Array, Array]:
     """Returns q and k with e^(y + low) = (1 + q) 2^k, k a whole number, |q| < 0.5.
 
-    Far below 0 it is k that stays, at the exponent of 0, and q is any finite number.
+    Where y + low is far below 0, k stays at the exponent of 0 and q is any number.
     """
     high, rest = _LN2[y.dtype.name]
-    least = _LEAST[y.dtype.name]
-    if isinstance(low, float) and low == 0:
-        total = y = at_least(least, y)
-    else:
-        total = at_least(least, y + low)
+    exact = isinstance(low, float) and low == 0
+    total = y if exact else at_least(_LEAST[y.dtype.name], y + low)
     k = _whole(total * _LOG2_E)
     whole = k.astype(y.dtype)
     r = (y - whole * high) + (low - whole * rest)

@@ -1,11 +1,12 @@
 """The sine of any number, to the last place or two, as fast near 0 as far from it.
 
-A float32 x is m 2^e with a whole m, and x / (π/2) modulo 4 needs no more of 2/π than the
-96 binary digits from the place that 2^e moves before the point. They are picked from a
-table and multiplied by m in whole numbers, which the compiler vectorises, while it calls
-the sine as a primitive one number at a time on a CPU.
+A float32 x is m 2^e with a whole m, and x / (π/2) modulo 4 needs no more of 2/π than
+the 96 binary digits from the place that 2^e moves before the point. They are picked
+from a table and multiplied by m in whole numbers, which the compiler vectorises, while
+on a CPU it calls the sine as a primitive for one number at a time.
 """
 
+import itertools
 import math
 from typing import Any
 
@@ -76,7 +77,9 @@ def _sine(r: Array, low: Array) -> Array:
 def _versine(r: Array, low: Array) -> Array:
     """Returns 1 - cos(r + low) for |r| <= π/4."""
     square = r * r
-    return 0.5 * square + (low * (r + 0.5 * low) - square * square * polynomial(square, table.COS))
+    return 0.5 * square + (
+        low * (r + 0.5 * low) - square * square * polynomial(square, table.COS)
+    )
 
 
 def _nothing(x: Array) -> Array:
@@ -108,12 +111,14 @@ def _turns(x: Array) -> tuple[Array, Array]:
     w = [_pick(word, _WORDS[i : i + 5]) for i in range(4)]
     top, middle, last = (
         (a << shift) | (b >> 1 >> (np.uint32(31) - shift))
-        for a, b in zip(w, w[1:], strict=False)
+        for a, b in itertools.pairwise(w)
     )
     low = middle * m + ((last >> 16) * (m >> 8) >> 8)
     carry = (low < middle * m).astype(jnp.uint32)
     high = top * m + _upper(middle, m) + carry
-    sign = lax.bitcast_convert_type(_signed(bits) >> 31, jnp.uint32)  # all ones if x < 0
+    sign = lax.bitcast_convert_type(
+        _signed(bits) >> 31, jnp.uint32
+    )  # all ones if x < 0
     return high ^ sign, low ^ sign
 
 

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import mpmath
-import numpy as np
 
 mp: Any = mpmath.mp  # which has most of its functions from its context
 mp.dps = 60
@@ -226,7 +225,9 @@ def main() -> None:
     with mp.workdps(100):
         digits = int(mp.floor(2 / mp.pi * mpf(2) ** 224))  # and 32 zeros before them
     words = tuple(digits >> 32 * i & 0xFFFFFFFF for i in reversed(range(8)))
-    blocks.append(f'TWO_OVER_PI = {words}\n"""2/π, as 2^-224 of a number of 256 bits."""\n')
+    blocks.append(
+        f'TWO_OVER_PI = {words}\n"""2/π, as 2^-224 of a number of 256 bits."""\n'
+    )
     for name, meaning, zero, table, slope, radius in roots():
         root = f"Root({parts(zero)}, {shown(table)}, {float(slope)}, {radius})"
         blocks.append(f'{name} = {root}\n"""A zero of {meaning}."""\n')
@@ -236,7 +237,7 @@ def main() -> None:
 
 
 def parts(x: Any, digits: dict[str, int] = DIGITS) -> dict[str, tuple[float, float]]:
-    """Returns x by dtype, as the nearest number of so many binary digits and the rest."""
+    """Returns x by dtype, as a number of so many binary digits and the rest."""
     units = {d: mpf(2) ** (mp.mag(x) - n) for d, n in digits.items()}
     highs = {d: mp.nint(x / unit) * unit for d, unit in units.items()}
     return {d: (float(high), float(x - high)) for d, high in highs.items()}

@@ -110,7 +110,7 @@ def _(x: Real) -> Array:
     slope = _gelu_tanh_slope(a)
     cubic, rest = table.GELU_TANH_CUBIC[a.dtype.name]
     inner = 2 * slope + a * (6 * (cubic + rest) * a - slope * slope * (1 - e) / (1 + e))
-    even = times_exp(inner / (1 + e * (2 + e)), -v, -low)
+    even = times_exp(inner, -v, -low) / (1 + e * (2 + e))
     return near_root(a, even, table.GELU_TANH_2)
 
 
@@ -185,8 +185,8 @@ def erf(x: Real) -> Array:
     Array([-0.8427,  0.       ,  0.5205], dtype=float32)
     """
     a, y, low = _half_square(x, twice=True)
-    tail = math.sqrt(2) * polynomial(folded(math.sqrt(2) * a), table.PHI_TAIL) / a
-    far = 1 - times_exp(tail, y, low)
+    tail = math.sqrt(2) * polynomial(folded(math.sqrt(2) * a), table.PHI_TAIL)
+    far = 1 - times_exp(tail, y, low) / a
     near = jnp.clip(x, -1, 1)
     middle = near * polynomial(near * near, table.ERF)
     return jnp.where(a <= 0.9, middle, jnp.copysign(far, x))
@@ -224,7 +224,7 @@ def laplace(x: Real, mu: Real = 0.707107, sigma: Real = 0.282095) -> Array:
     """
     u, y, low = _standardised(x, mu, sigma)
     a = jnp.abs(u)
-    tail = times_exp(polynomial(folded(a), table.PHI_TAIL) / a, y, low)  # Φ(-a)
+    tail = times_exp(polynomial(folded(a), table.PHI_TAIL), y, low) / a  # Φ(-a)
     near = jnp.clip(u, -1, 1)
     middle = 0.5 + near * polynomial(near * near, table.PHI)
     return jnp.where(a <= 1, middle, jnp.where(u < 0, tail, 1 - tail))

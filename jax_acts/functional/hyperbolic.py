@@ -38,14 +38,14 @@ def tanh(x: Real) -> Array:
 def _(x: Real) -> Array:
     y = -2 * jnp.abs(x)
     e = exp(y)  # 1 - tanh(x)^2 cancels for |x| >> 0
-    return times_exp(4 / (1 + e * (2 + e)), y)
+    return times_exp(4.0, y) / (1 + e * (2 + e))
 
 
 @tanh.derivative.defderivative
 def _(x: Real) -> Array:
     y = -2 * jnp.abs(x)
     e, m = exp(y), expm1(y)  # tanh(|x|) is -m / (2 + m)
-    bend = times_exp(8 * m / ((2 + m) * (1 + e * (2 + e))), y)
+    bend = times_exp(8 * m, y) / ((2 + m) * (1 + e * (2 + e)))
     return jnp.copysign(bend, -jnp.asarray(x))
 
 
@@ -78,7 +78,7 @@ def lisht(x: Real) -> Array:
     r"""Linearly scaled tanh, $x \tanh x$.
 
     >>> lisht(jnp.array([-1.0, 0.0, 2.0]))
-    Array([0.7615942, 0.       , 1.9280552], dtype=float32)
+    Array([0.761594, 0.      , 1.928055], dtype=float32)
     """
     return x * tanh.plain(x)
 
@@ -92,8 +92,8 @@ def _(x: Real) -> Array:
 def _(x: Real) -> Array:
     a = jnp.abs(_bounded(x))
     e = exp(-2 * a)
-    slope = ((1 - a) * (1 + e) + 2 * a * e) / ((1 + e) * (1 + e * (2 + e)))
-    return near_root(a, times_exp(8 * slope, -2 * a), table.LISHT_2)
+    top = times_exp(8 * ((1 - a) * (1 + e) + 2 * a * e), -2 * a)
+    return near_root(a, top / ((1 + e) * (1 + e * (2 + e))), table.LISHT_2)
 
 
 @activation(
@@ -121,7 +121,7 @@ def softcap(x: Real, cap: Real = 30.0) -> Array:
 def _(x: Real, cap: Real = 30.0) -> Array:
     y, low = divided(-2 * jnp.abs(x), jnp.abs(cap))
     e = exp(y, low)
-    return times_exp(4 / (1 + e * (2 + e)), y, low)
+    return times_exp(4.0, y, low) / (1 + e * (2 + e))
 
 
 @softcap.derivative.defderivative

@@ -18,7 +18,6 @@ from jax_acts._math import (
     scaled,
     times_exp,
 )
-from jax_acts.functional.hyperbolic import tanh
 
 INF = math.inf
 
@@ -195,7 +194,8 @@ def _(x: Real, beta: Real = 1.0) -> Array:
 @silu.defpartial("beta")
 def _(x: Real, beta: Real = 1.0) -> Array:
     _, a, low, e = _exponential(beta, x)
-    return x * times_exp(x / (1 + e * (2 + e)), -a, -low)
+    finite = jnp.clip(x, -1e30, 1e30)
+    return finite * (times_exp(finite, -a, -low) / (1 + e * (2 + e)))
 
 
 swish = silu
@@ -212,7 +212,7 @@ def gelu_quick(x: Real) -> Array:
     It differs from `gelu_exact` by at most 2.1e-2.
 
     >>> gelu_quick(jnp.array([-1.0, 0.0, 1.0]))
-    Array([-0.15420423,  0.        ,  0.8457958 ], dtype=float32)
+    Array([-0.154204,  0.      ,  0.845796], dtype=float32)
     """
     return _times_sigmoid(x, *_exponential(table.GELU_QUICK, x))
 
@@ -247,7 +247,7 @@ def _silu_bend(z: Array, a: Array, low: Real, e: Array, scale: Real) -> Array:
     """Returns the second derivative of z σ(z), which is even, times the scale."""
     cube = (1 + e) * (1 + e * (2 + e))
     even = 2 - (a + low) + e * (2 + (a + low))
-    even = times_exp(scale * even / cube, -a, -low)
+    even = times_exp(scale * even, -a, -low) / cube
     return near_root(a, even, table.SILU_2, low, scale)
 
 

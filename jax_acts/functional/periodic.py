@@ -63,7 +63,9 @@ def snake(x: Real, alpha: Real = 1.0) -> Array:
 
 @snake.defderivative
 def _(x: Real, alpha: Real = 1.0) -> Array:
-    return 2 * sin_squared(jnp.asarray(alpha * x), 1)  # 1 + sin(2 z) cancels at its zeros
+    return 2 * sin_squared(
+        jnp.asarray(alpha * x), 1
+    )  # 1 + sin(2 z) cancels at its zeros
 
 
 @snake.derivative.defderivative
@@ -109,4 +111,3 @@ def _(x: Real, epsilon: Real = 0.0025) -> Array:
 @sine_relu.defpartial("epsilon")
 def _(x: Real, epsilon: Real = 0.0025) -> Array:
     return jnp.where(x > 0, 0.0, -_SQRT2 * sin(jnp.asarray(x), 3))
-

@@ -51,7 +51,7 @@ class Subject(NamedTuple):
     facts: Facts
     limits: Mapping[str, tuple[float, ...]] = CONTRACT
     input_ulps: Mapping[str, tuple[float, ...]] = {}
-    """How many units in the last place of the input are forgiven, by dtype and order."""
+    """How many last places of the input are forgiven, by dtype and order."""
 
 
 Law = Callable[[Subject], None]
