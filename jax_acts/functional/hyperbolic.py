@@ -78,7 +78,7 @@ def lisht(x: Real) -> Array:
     r"""Linearly scaled tanh, $x \tanh x$.
 
     >>> lisht(jnp.array([-1.0, 0.0, 2.0]))
-    Array([0.761594, 0.      , 1.928055], dtype=float32)
+    Array([0.76159, 0.     , 1.92806], dtype=float32)
     """
     return x * tanh.plain(x)
 
