@@ -28,7 +28,12 @@ class ActivationFunction(Function[P]):
     def __init__(self, rule: Callable[P, Array], facts: Facts) -> None:
         super().__init__(rule, facts)
         self._partials: dict[str, ActivationFunction[P]] = {}
-        self._origin: tuple[ActivationFunction[P], str] | None = None
+        self._from_output: Rule | None = None
+        self._output_is_exact = False
+        self._keep = "derivative"
+        self._kept: dict[str, ActivationFunction[P]] = {}
+        # What it is made of, with the method and argument: pickles are made of these.
+        self._origin: tuple[ActivationFunction[P], str, str] | None = None
 
     def plain(self, *args: P.args, **kwargs: P.kwargs) -> Array:
         """Returns f(x) by the value rule alone, without `jit` or a derivative rule.
@@ -75,7 +80,7 @@ class ActivationFunction(Function[P]):
                     f"a derivative takes the arguments of its function: "
                     f"{self.__name__}{self.signature}, not {partial.signature}"
                 )
-            partial._origin = (self, name)
+            partial._origin = (self, "partial", name)
             partial.__name__ = f"{self.__name__}_d{name}"
             partial.__doc__ = f"The derivative of `{self.__name__}` in `{name}`."
             self._partials[name] = partial
@@ -83,16 +88,65 @@ class ActivationFunction(Function[P]):
 
         return define
 
+    def defoutput(
+        self, *, exact: bool = False
+    ) -> Callable[[Callable[..., Array]], Callable[..., Array]]:
+        """Returns a decorator that sets df/dx as a function of f(x), in place of x.
+
+        If it is exact, it is what the backward pass uses.
+        """
+
+        def define(rule: Callable[..., Array]) -> Callable[..., Array]:
+            self._from_output, self._output_is_exact = rule, exact
+            return rule
+
+        return define
+
+    def keeping(self, what: str) -> "ActivationFunction[P]":
+        """Returns f with a backward pass that keeps something else for itself.
+
+        Each choice is one array of the size and dtype of x, and costs nothing where
+        another operation keeps the same: a product keeps the output that it is given.
+
+        >>> from jax_acts import tanh
+        >>> jax.grad(tanh.keeping("output"))(0.5)
+        Array(0.786448, dtype=float32, weak_type=True)
+
+        Args:
+            what: "derivative", as f itself, which may be the output where that gives
+                it exactly; "input", of which the derivative is computed again, to the
+                same number; or "output", of which it is computed with fewer digits
+                where the output is near a limit.
+
+        Raises:
+            ValueError: It is none of these, or the derivative is no function of the
+                output.
+        """
+        valid = ["derivative", "input", *(["output"] if self._from_output else [])]
+        if what not in valid:
+            raise ValueError(
+                f"{self.__name__} can keep {', '.join(map(repr, valid))}, not {what!r}"
+            )
+        if what == self._keep:
+            return self
+        if what not in self._kept:
+            kept = ActivationFunction(self._rule, self.facts)
+            kept._partials, kept._from_output = self._partials, self._from_output
+            kept._keep, kept._origin = what, (self, "keeping", what)
+            self._kept[what] = kept
+        return self._kept[what]
+
     def __repr__(self) -> str:
         if self._origin is None:
             return super().__repr__()
-        function, name = self._origin
-        return f"{function!r}.partial({name!r})"
+        function, method, argument = self._origin
+        return f"{function!r}.{method}({argument!r})"
 
     def __reduce__(self) -> str | tuple[Any, ...]:
         if self._origin is None:
             return super().__reduce__()
-        return ActivationFunction.partial, self._origin
+        function, method, argument = self._origin
+        return getattr(ActivationFunction, method), (function, argument)
 
     def _trace(self, arguments: dict[str, Any]) -> Array:
         return self._differentiable(*self._operands(arguments))
@@ -141,7 +195,7 @@ class ActivationFunction(Function[P]):
         """Returns f, whose derivatives are the partials.
 
         The backward pass keeps one array for each argument it differentiates in: the
-        partial derivative, in the dtype of x.
+        partial derivative, in the dtype of x, if nothing else is asked for.
         """
         names = tuple(arrays)  # the closures outlive the trace that the arrays are of
 
@@ -149,18 +203,55 @@ class ActivationFunction(Function[P]):
             return self._widened(dict(zip(names, operands, strict=True)), static)
 
         def jvp(primals: Any, tangents: Any) -> tuple[Array, Array]:
+            y = f(*primals)
             operands = dict(zip(names, primals, strict=True))
             terms = [
-                _times(self.partial(name)._differentiable(operands, static), tangent)
+                self._term(name, operands, static, y, tangent)
                 for name, tangent in zip(names, tangents, strict=True)
                 if type(tangent) is not SymbolicZero
             ]
-            return f(*primals), functools.reduce(jnp.add, terms)
+            return y, functools.reduce(jnp.add, terms)
 
         value.__name__ = self.__name__
         f = jax.custom_jvp(value)
         f.defjvp(jvp, symbolic_zeros=True)
         return f(*arrays.values())
+
+    def _term(
+        self,
+        name: str,
+        operands: dict[str, Array],
+        static: Mapping[str, Any],
+        y: Array,
+        tangent: Array,
+    ) -> Array:
+        """Returns what one argument adds to the tangent of f.
+
+        A checkpoint keeps what it is given, and nothing that is made of it.
+        """
+        x = self.parameters[0]
+        by_output = self._from_output if name == x else None
+        wanted = self._keep == "output" or self._output_is_exact
+        if wanted and self._keep != "input" and by_output is not None:
+            others = {n: a for n, a in operands.items() if n != x}
+
+            def product(y: Array, others: dict[str, Array], tangent: Array) -> Array:
+                wide = jnp.promote_types(y.dtype, jnp.float32)
+                slope = by_output(
+                    y.astype(wide),
+                    **{n: a.astype(wide) for n, a in others.items()},
+                    **static,
+                )
+                return _times(slope.astype(y.dtype), tangent)
+
+            return jax.checkpoint(product)(y, others, tangent)
+        partial = self.partial(name)
+
+        def times(operands: dict[str, Array], tangent: Array) -> Array:
+            return _times(partial._differentiable(operands, static), tangent)
+
+        lean = self._keep != "derivative"
+        return (jax.checkpoint(times) if lean else times)(operands, tangent)
 
 
 @overload

@@ -12,6 +12,7 @@ import numpy as np
 from jax import Array
 from jax.typing import DTypeLike
 
+from jax_acts._activation import ActivationFunction
 from jax_acts._function import Axis, Function, nearest
 
 
@@ -79,6 +80,20 @@ class Bound:
     def learned(self) -> dict[str, Learn]:
         """The arguments to be learned."""
         return {n: v for n, v in self.arguments.items() if isinstance(v, Learn)}
+
+    def keeping(self, what: str) -> "Bound":
+        """Returns the same with another array kept for the backward pass.
+
+        It is one of those of `ActivationFunction.keeping`.
+        """
+        if isinstance(self.function, ActivationFunction):
+            return Bound(self.function.keeping(what), **self.arguments)
+        if what != "derivative":
+            raise ValueError(
+                f"{self.name} is no elementwise function of this library; what its "
+                f"backward pass keeps cannot be chosen"
+            )
+        return self
 
     def __call__(self, x: Any, **arguments: Any) -> Array:
         start = {n: v.init for n, v in self.learned.items()}

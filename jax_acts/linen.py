@@ -26,17 +26,22 @@ class Activation(nn.Module):
         activation: A function, or anything that `jax_acts.get` takes; the layer holds
             the `Bound` that this is.
         param_dtype: The dtype of the parameters.
+        keep: What the backward pass keeps, as of `ActivationFunction.keeping`.
 
     Raises:
-        ValueError: The name is unknown; the message has the nearest.
+        ValueError: The name is unknown; the message has the nearest. Or the function
+            has no such choice to keep.
         TypeError: An argument is unknown, or static and to be learned.
     """
 
     activation: Any
     param_dtype: DTypeLike = jnp.float32
+    keep: str = "derivative"
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "activation", _bound(self.activation))
+        bound = _bound(self.activation)
+        bound.keeping(self.keep)  # which refuses what cannot be kept
+        object.__setattr__(self, "activation", bound)
         super().__post_init__()
 
     @nn.compact
@@ -51,7 +56,7 @@ class Activation(nn.Module):
             name: self.param(name, start, learn)
             for name, learn in self.activation.learned.items()
         }
-        return self.activation(x, **learned, **arguments)
+        return self.activation.keeping(self.keep)(x, **learned, **arguments)
 
 
 class Dense(nn.Dense):
@@ -70,9 +75,11 @@ class Dense(nn.Dense):
         features: The number of output features.
         activation: A function, or anything that `jax_acts.get` takes; the layer holds
             the `Bound` that this is.
+        keep: What the backward pass of the activation keeps, as of `Activation`.
     """
 
     activation: Any = dataclasses.field(kw_only=True)
+    keep: str = dataclasses.field(default="derivative", kw_only=True)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "activation", _bound(self.activation))
@@ -82,8 +89,65 @@ class Dense(nn.Dense):
     def __call__(self, inputs: Array, **arguments: Any) -> Array:
         """Returns f(x W + b, **arguments), of shape `(*batch, features)`."""
         y = super().__call__(inputs)
-        activation = Activation(self.activation, self.param_dtype, name="activation")
+        activation = Activation(
+            self.activation, self.param_dtype, self.keep, name="activation"
+        )
         return activation(y, **arguments)
+
+
+class MLP(nn.Module):
+    """Two linear maps with an activation between them, f(x W + b) V + c.
+
+    The backward pass keeps x W + b and computes the activation again: one array of the
+    hidden size where autodiff keeps two or more. The numbers are the same.
+
+    >>> import jax
+    >>> block = MLP(hidden=8, activation="gelu")
+    >>> variables = block.init(jax.random.key(0), jnp.ones((2, 3)))
+    >>> jax.tree.map(jnp.shape, variables["params"]["down"]["kernel"])
+    (8, 3)
+
+    Attributes:
+        hidden: The size between the maps.
+        activation: A function, or anything that `jax_acts.get` takes.
+        features: The size of the result; that of x, if left out.
+        gated: Whether the activation is of a map of its own, `gate`, and is multiplied
+            by `up`, as in SwiGLU: (f(x G) * x W) V.
+        use_bias: Whether the maps add a bias.
+        dtype: The dtype of the computation.
+        param_dtype: The dtype of the parameters.
+        lean: Whether the activation is computed again.
+    """
+
+    hidden: int
+    activation: Any
+    features: int | None = None
+    gated: bool = False
+    use_bias: bool = True
+    dtype: DTypeLike | None = None
+    param_dtype: DTypeLike = jnp.float32
+    lean: bool = True
+
+    @nn.compact
+    def __call__(self, x: Array) -> Array:
+        """Returns the block of x, of shape `(*batch, features)`."""
+        options = {
+            "use_bias": self.use_bias,
+            "dtype": self.dtype,
+            "param_dtype": self.param_dtype,
+        }
+
+        def finish(mlp: nn.Module, up: Array, gate: Array | None) -> Array:
+            activation = Activation(
+                self.activation, self.param_dtype, name="activation"
+            )
+            h = activation(up) if gate is None else activation(gate) * up
+            return nn.Dense(self.features or x.shape[-1], name="down", **options)(h)
+
+        up = nn.Dense(self.hidden, name="up", **options)(x)
+        gate = nn.Dense(self.hidden, name="gate", **options)(x) if self.gated else None
+        finish = nn.remat(finish) if self.lean else finish
+        return finish(self, up, gate)
 
 
 def _bound(activation: Any) -> Bound:

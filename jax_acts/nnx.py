@@ -24,11 +24,13 @@ class Activation(nnx.Module):
         activation: A function, or anything that `jax_acts.get` takes.
         features: The size of the last axis of x, for `Learn(…, per_feature=True)`.
         param_dtype: The dtype of the parameters.
+        keep: What the backward pass keeps, as of `ActivationFunction.keeping`.
         **arguments: Arguments of the function.
 
     Raises:
         ValueError: The name is unknown; the message has the nearest. Or an argument is
-            learned per feature and `features` is not given.
+            learned per feature and `features` is not given, or the function has no
+            such choice to keep.
         TypeError: An argument is unknown, or static and to be learned.
     """
 
@@ -38,6 +40,7 @@ class Activation(nnx.Module):
         *,
         features: int | None = None,
         param_dtype: DTypeLike = jnp.float32,
+        keep: str = "derivative",
         **arguments: Any,
     ) -> None:
         if isinstance(activation, nnx.Module):
@@ -45,7 +48,7 @@ class Activation(nnx.Module):
                 "an activation is a name, a function or a spec, not a layer such as "
                 f"{type(activation).__name__}: give what that was made of"
             )
-        bound = get(activation, **arguments)
+        bound = get(activation, **arguments).keeping(keep)
         self.bound = nnx.data(bound) if jax.tree.leaves(bound) else nnx.static(bound)
         for name, learn in bound.learned.items():
             setattr(self, name, nnx.Param(learn.start(features, param_dtype)))
@@ -82,6 +85,7 @@ class Dense(nnx.Linear):
         out_features: The number of output features.
         activation: A function, or anything that `jax_acts.get` takes.
         rngs: The stream `params` starts the kernel.
+        keep: What the backward pass of the activation keeps, as of `Activation`.
         **options: The options of `nnx.Linear`.
     """
 
@@ -92,11 +96,12 @@ class Dense(nnx.Linear):
         *,
         activation: Any,
         rngs: nnx.Rngs,
+        keep: str = "derivative",
         **options: Any,
     ) -> None:
         super().__init__(in_features, out_features, rngs=rngs, **options)
         self.activation = Activation(
-            activation, features=out_features, param_dtype=self.param_dtype
+            activation, features=out_features, param_dtype=self.param_dtype, keep=keep
         )
 
     def __call__(
@@ -106,3 +111,60 @@ class Dense(nnx.Linear):
         # Before 0.12.2 Flax has no such argument.
         given = {} if out_sharding is None else {"out_sharding": out_sharding}
         return self.activation(super().__call__(inputs, **given), **arguments)
+
+
+class MLP(nnx.Module):
+    """Two linear maps with an activation between them, f(x W + b) V + c.
+
+    The backward pass keeps x W + b and computes the activation again: one array of the
+    hidden size where autodiff keeps two or more. The numbers are the same.
+
+    >>> block = MLP(3, 8, activation="gelu", rngs=nnx.Rngs(0))
+    >>> block(jnp.ones((2, 3))).shape
+    (2, 3)
+
+    Args:
+        in_features: The size of the last axis of x.
+        hidden: The size between the maps.
+        activation: A function, or anything that `jax_acts.get` takes.
+        rngs: The stream `params` starts the kernels.
+        out_features: The size of the result; `in_features`, if left out.
+        gated: Whether the activation is of a map of its own, `gate`, and is multiplied
+            by `up`, as in SwiGLU: (f(x G) * x W) V.
+        lean: Whether the activation is computed again.
+        **options: The options of `nnx.Linear`, for each map.
+    """
+
+    def __init__(
+        self,
+        in_features: int,
+        hidden: int,
+        *,
+        activation: Any,
+        rngs: nnx.Rngs,
+        out_features: int | None = None,
+        gated: bool = False,
+        lean: bool = True,
+        **options: Any,
+    ) -> None:
+        self.up = nnx.Linear(in_features, hidden, rngs=rngs, **options)
+        self.gate = (
+            nnx.Linear(in_features, hidden, rngs=rngs, **options) if gated else None
+        )
+        self.activation = Activation(
+            activation, features=hidden, param_dtype=self.up.param_dtype
+        )
+        features = out_features or in_features
+        self.down = nnx.Linear(hidden, features, rngs=rngs, **options)
+        self.lean = lean
+
+    def __call__(self, x: Array) -> Array:
+        """Returns the block of x, of shape `(*batch, out_features)`."""
+        gate = None if self.gate is None else self.gate(x)
+        finish = nnx.remat(_finish) if self.lean else _finish
+        return finish(self, self.up(x), gate)
+
+
+def _finish(mlp: MLP, up: Array, gate: Array | None) -> Array:
+    """Returns the block from the products of its first maps on."""
+    return mlp.down(mlp.activation(up) if gate is None else mlp.activation(gate) * up)

@@ -92,8 +92,8 @@ def polynomials() -> Iterator[tuple[str, str, dict[str, list[Any]]]]:
     meaning = "(e^r - 1 - r) / r² on [-0.35, 0.35], which is ln(2) / 2 and some"
     # To an eighth of a place of e^r, of which 1 + r is known.
     yield "EXP", meaning, both(f, -0.35, 0.35, lambda r: r**2 * mp.exp(-r) / 4)
-    finer = both(f, -0.35, 0.35, lambda r: 4 * r**2)
-    yield "EXP_FINE", f"{meaning}, to 4 bits more", finer
+    finer = both(f, -0.35, 0.35, lambda r: 64 * r**2)
+    yield "EXP_FINE", f"{meaning}, to 8 bits more", finer
     yield "EXPM1_MINUS", "(e^r - 1 - r) / r² on [-2, 0]", both(f, -2, 0)
 
     f = series(lambda y: (2 * mp.atanh(y**0.5) - 2 * y**0.5) / y**1.5, mpf(2) / 3)

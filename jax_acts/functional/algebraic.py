@@ -44,6 +44,11 @@ def _(x: Real) -> Array:
     return jnp.square(1 / (1 + jnp.abs(x)))
 
 
+@soft_sign.defoutput()
+def _(y: Array) -> Array:
+    return jnp.square(1 - jnp.abs(y))
+
+
 @soft_sign.derivative.defderivative
 def _(x: Real) -> Array:
     slope = 1 / (1 + jnp.abs(x))
@@ -75,7 +80,7 @@ def squareplus(x: Real, b: Real = 4.0) -> Array:
 def _(x: Real, b: Real = 4.0) -> Array:
     a, root = jnp.abs(x), _root(x, b)
     root = jnp.where(root == 0, 1, root)
-    left = (0.5 * b / (a + root)) / root  # 1 + x / sqrt cancels for x << 0
+    left = 0.5 * b / ((a + root) * root)  # 1 + x / sqrt cancels for x << 0
     ratio = jnp.where(a < INF, x / root, jnp.sign(x))
     return jnp.where(ratio < -0.5, left, 0.5 + 0.5 * ratio)
 

@@ -41,6 +41,11 @@ def _(x: Real) -> Array:
     return exponential(x)
 
 
+@exponential.defoutput()
+def _(y: Array) -> Array:
+    return y
+
+
 @activation(
     cite="clevert2016",
     range=(-1, INF),
@@ -62,6 +67,11 @@ def elu(x: Real, alpha: Real = 1.0) -> Array:
 @elu.defderivative
 def _(x: Real, alpha: Real = 1.0) -> Array:
     return jnp.where(x > 0, 1.0, times_exp(alpha, x))
+
+
+@elu.defoutput()
+def _(y: Array, alpha: Real = 1.0) -> Array:
+    return jnp.where(y > 0, 1.0, y + alpha)
 
 
 @elu.derivative.defderivative
@@ -96,6 +106,11 @@ def celu(x: Real, alpha: Real = 1.0) -> Array:
 @celu.defderivative
 def _(x: Real, alpha: Real = 1.0) -> Array:
     return jnp.where(x > 0, 1.0, exp(*divided(x, alpha)))
+
+
+@celu.defoutput()
+def _(y: Array, alpha: Real = 1.0) -> Array:
+    return jnp.where(y > 0, 1.0, 1 + y / alpha)
 
 
 @celu.derivative.defderivative
@@ -135,6 +150,11 @@ def selu(x: Real) -> Array:
 def _(x: Real) -> Array:
     negative = times_exp(SELU_SCALE * SELU_ALPHA, x)
     return jnp.where(x > 0, SELU_SCALE, negative)
+
+
+@selu.defoutput()
+def _(y: Array) -> Array:
+    return jnp.where(y > 0, SELU_SCALE, y + SELU_SCALE * SELU_ALPHA)
 
 
 @selu.derivative.defderivative

@@ -39,6 +39,11 @@ def _(x: Real) -> Array:
     return e / (1 + e * (2 + e))
 
 
+@sigmoid.defoutput()
+def _(y: Array) -> Array:
+    return y * (1 - y)
+
+
 @sigmoid.derivative.defderivative
 def _(x: Real) -> Array:
     y = -jnp.abs(x)
@@ -72,6 +77,11 @@ def _(x: Real, beta: Real = 1.0) -> Array:
     return jnp.where(z < 0, e, 1.0) / (1 + e)
 
 
+@softplus.defoutput()
+def _(y: Array, beta: Real = 1.0) -> Array:
+    return -expm1(-beta * y)
+
+
 @softplus.derivative.defderivative
 def _(x: Real, beta: Real = 1.0) -> Array:
     _, _, _, e = _exponential(beta, x)
@@ -97,6 +107,11 @@ def log_sigmoid(x: Real) -> Array:
 @log_sigmoid.defderivative
 def _(x: Real) -> Array:
     return sigmoid(-jnp.asarray(x))
+
+
+@log_sigmoid.defoutput()
+def _(y: Array) -> Array:
+    return -expm1(y)
 
 
 @activation(

@@ -51,6 +51,11 @@ def _(x: Real) -> Array:
     return keep_nan(x, jnp.where(x > 0, 1.0, 0.0))
 
 
+@relu.defoutput(exact=True)
+def _(y: Array) -> Array:
+    return keep_nan(y, jnp.where(y > 0, 1.0, 0.0))
+
+
 @activation(
     cite="krizhevsky2010",
     range=(0, 6),
@@ -69,6 +74,11 @@ def relu6(x: Real) -> Array:
 @relu6.defderivative
 def _(x: Real) -> Array:
     return keep_nan(x, jnp.where((x > 0) & (x < 6), 1.0, 0.0))
+
+
+@relu6.defoutput(exact=True)
+def _(y: Array) -> Array:
+    return keep_nan(y, jnp.where((y > 0) & (y < 6), 1.0, 0.0))
 
 
 @activation(
@@ -211,6 +221,11 @@ def relu_squared(x: Real) -> Array:
 @relu_squared.defderivative
 def _(x: Real) -> Array:
     return 2 * relu(x)
+
+
+@relu_squared.defoutput()
+def _(y: Array) -> Array:
+    return jnp.where(y > 0, 2 * jnp.sqrt(jnp.where(y > 0, y, 1)), y)
 
 
 @activation(range=(0, INF), oracle=lambda m, x: max(x, 0) ** 3)

@@ -1,41 +1,50 @@
 """Every law for every activation, as `jax_acts.testing` has them."""
 
+import math
 import tomllib
 from pathlib import Path
 
 import jax.numpy as jnp
-import numpy as np
 import pytest
 
-from jax_acts.registry import FUNCTIONS
+from benchmarks.accuracy import load
 from jax_acts.testing import (
     CONTRACT,
     LAWS,
     Subject,
     check_activation,
-    evaluate,
-    nth,
-    telling,
-    ulps,
 )
 
 EXCEPTIONS = tomllib.loads(Path(__file__).with_name("exceptions.toml").read_text())
 
 
+# Other processors contract other products and sums, which moves a result by as much.
+SLACK = 0.5
+TABLE = {
+    (r.function, r.dtype, r.order): r.max + SLACK
+    for r in load("jax_acts")[1]
+    if r.dtype in ("float32", "float64")
+}
+
+
 def subject(f):
-    """Returns what is demanded of f: the contract, or what the exceptions grant."""
+    """Returns what is demanded of f: the contract, or what the exceptions grant.
+
+    Where the committed table of accuracy has a better figure, it is that.
+    """
     granted = EXCEPTIONS.get(f.__name__, {})
     entry = lambda dtype, order: granted.get(dtype, {}).get(str(order), {})
-    each = lambda key, least: {
-        dtype: tuple(
-            entry(dtype, order).get(key, default)
-            for order, default in enumerate(least(dtype))
+    limits, input_ulps = {}, {}
+    for dtype, contract in CONTRACT.items():
+        table = [TABLE.get((f.__name__, dtype, order), math.inf) for order in range(3)]
+        limits[dtype] = tuple(
+            min(entry(dtype, order).get("ulp", limit), table[order])
+            for order, limit in enumerate(contract)
         )
-        for dtype in CONTRACT
-    }
-    return Subject(
-        f, f.facts, each("ulp", CONTRACT.get), each("input_ulp", lambda _: (0, 0, 0))
-    )
+        input_ulps[dtype] = tuple(
+            entry(dtype, order).get("input_ulp", 0) for order in range(3)
+        )
+    return Subject(f, f.facts, limits, input_ulps)
 
 
 @pytest.mark.parametrize("law", LAWS, ids=lambda law: law.__name__)
@@ -45,13 +54,10 @@ def test_law(f, law):
 
 @pytest.mark.parametrize("name", EXCEPTIONS)
 def test_every_exception_is_needed(name):
-    f = FUNCTIONS[name]
-    xs = telling(np.float32, 200_000, f.facts)
-    for order in map(int, EXCEPTIONS[name]["float32"]):
-        got = evaluate(nth(f, order), xs, np.float32)
-        want = evaluate(nth(f, order), xs, np.float64)
-        contract = CONTRACT["float32"][order]
-        assert ulps(got, want).max() > contract, f"order {order} meets the contract"
+    for dtype, orders in EXCEPTIONS[name].items():
+        for order in map(int, orders):
+            measured = TABLE[name, dtype, order] - SLACK
+            assert measured > CONTRACT[dtype][order], f"{dtype}, order {order}"
 
 
 def naive_silu(x):
