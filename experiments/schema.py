@@ -45,6 +45,8 @@ class Data(Section):
     """The name of the data set, as `python -m experiments list` shows them."""
     folder: Path | None = Field(default=None, strict=False)
     """The folder with the four IDX files, for the sets that are read from one."""
+    file: Path | None = Field(default=None, strict=False)
+    """The .npz file, for the set that is read from one."""
     train: int | None = Field(default=None, ge=1)
     """How many training images to use; all, if left out."""
     test: int | None = Field(default=None, ge=1)
