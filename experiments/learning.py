@@ -4,22 +4,50 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 from itertools import product
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple, TypeVar
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
 from jax import Array
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from experiments.fit import Fit, Problem, fit
-from experiments.schema import SGD, Adam, Section
+from experiments.schema import SGD, Activation, Adam, Section, of_adam
 from experiments.study import Member, Prepared, Record
 
 Value = str | int | float
 Number = float | None
 """None where it is not finite."""
+
+
+T = TypeVar("T")
+
+
+def distinct(values: tuple[T, ...]) -> tuple[T, ...]:
+    """Returns the values, each of which should be there once.
+
+    Raises:
+        ValueError: One is there twice.
+    """
+    for n, value in enumerate(values):
+        if value in values[:n]:
+            raise ValueError(f"{value} is there twice")
+    return values
+
+
+Activations = Annotated[
+    tuple[Activation, ...],
+    AfterValidator(distinct),
+    Field(min_length=1, max_length=100, strict=False),
+]
+Numbers = Annotated[
+    tuple[float, ...],
+    AfterValidator(distinct),
+    Field(min_length=1, max_length=1000, strict=False),
+]
+Seeds = Annotated[int, Field(ge=1, le=1000)]
 
 
 class Steps(Section):
@@ -33,7 +61,9 @@ class Steps(Section):
     """The learning rate stays, or falls to 0 along half a cosine."""
     clip: float | None = Field(default=None, gt=0)
     """The largest norm of a gradient; a larger one is made as short as that."""
-    optimizer: Annotated[Adam | SGD, Field(discriminator="kind")] = Adam()
+    optimizer: Annotated[
+        Annotated[Adam | SGD, Field(discriminator="kind")], BeforeValidator(of_adam)
+    ] = Adam()
 
     @model_validator(mode="after")
     def _parts_are_equal(self) -> "Steps":
@@ -45,6 +75,16 @@ class Steps(Section):
         """Returns the same training, short, for a quick form."""
         small = {"steps": steps, "parts": parts, "batch_size": batch_size}
         return self.model_copy(update=small)
+
+    @property
+    def said(self) -> str:
+        """The section in words: "1,000 steps of 100 examples with adam, …"."""
+        rate = f"learning rate {self.optimizer.learning_rate:g}"
+        shorter = f", gradients clipped at {self.clip:g}" if self.clip else ""
+        return (
+            f"{self.steps:,} steps of {self.batch_size} examples with "
+            f"{self.optimizer.kind}, {rate}, {self.schedule} schedule{shorter}"
+        )
 
     def transform(self, learning_rate: Any = None) -> optax.GradientTransformation:
         """Returns the optimizer, with another learning rate if there is one."""
@@ -81,7 +121,7 @@ class Learned(Record):
     compile_seconds: float
 
 
-Member_ = Callable[[Array, Mapping[str, Array], Any], Fit]
+TrainMember = Callable[[Array, Mapping[str, Array], Any], Fit]
 
 
 class Trial(NamedTuple):
@@ -93,7 +133,7 @@ class Trial(NamedTuple):
     """Arrays that all members see."""
     numeric: tuple[str, ...]
     """The axes that are numbers to the program; the others make another program."""
-    program: Callable[[Mapping[str, Value]], Member_]
+    program: Callable[[Mapping[str, Value]], TrainMember]
     """Returns what trains a member, from the axes that are not numbers.
 
     It takes a key, the numeric axes as arrays and the data. The scores of the `Fit` are

@@ -4,8 +4,13 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
-from experiments.studies import cnn
+from experiments.studies import cnn, collapse
 from experiments.study import Study
 
-STUDIES: Mapping[str, Study[Any, Any]] = MappingProxyType({"cnn": cnn.STUDY})
+STUDIES: Mapping[str, Study[Any, Any]] = MappingProxyType(
+    {
+        "cnn": cnn.STUDY,
+        "collapse": collapse.STUDY,
+    }
+)
 """Every study by the name that configs call it."""
