@@ -3,7 +3,6 @@
 Nothing here uses a network, save the sets of a hub, whose names begin with its own.
 """
 
-import importlib.util
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -15,6 +14,7 @@ import numpy as np
 from experiments.hub import HUBS, read_hub
 from experiments.idx import IDX_FILES, read_folder
 from experiments.npz import ARRAYS, read_npz
+from experiments.packaged import packaged
 from experiments.problems import ConfigError, Problem, hint
 from experiments.schema import Data
 from experiments.tasks import mnist1d
@@ -132,15 +132,10 @@ def _mnist_5k(data: Data) -> Images:
 
 
 def _packaged(data: Data, package: str, file: str) -> np.ndarray:
-    """Returns a table that a package carries, without importing the package.
-
-    The import of scikit-learn takes longer than the quick form of a study.
-    """
-    spec = importlib.util.find_spec(package)
-    places = [Path(p) / file for p in (spec and spec.submodule_search_locations) or ()]
-    for path in places:
-        if path.is_file():
-            return np.loadtxt(path, delimiter=",", dtype=np.uint8)
+    """Returns a table of bytes that a package carries."""
+    path = packaged(package, file)
+    if path is not None:
+        return np.loadtxt(path, delimiter=",", dtype=np.uint8)
     raise _missing(
         data, f"the package {package} with its {Path(file).name} is not here"
     )

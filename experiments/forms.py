@@ -129,6 +129,7 @@ def timed(
     The programs take turns, each for `each` calls, so that what else the machine does
     slows all of them alike.
     """
+    jax.block_until_ready([run(weights, x) for run in runs.values()])  # to warm up
     seconds: dict[Any, list[float]] = {name: [] for name in runs}
     for turn in range(rounds):
         names = list(runs)

