@@ -125,9 +125,7 @@ def report(config: Config, records: Sequence[Compared]) -> Page:
         if own:
             lines.append(_line(activation, own))
     missing = len(members(config)) - len(records)
-    notes = (f"The run is not finished: {missing} members are missing.",) * bool(
-        missing
-    )
+    notes = [f"The run is not finished: {missing} members are missing."][:missing]
     return Page(
         __doc__ or "",
         answer(records),

@@ -182,8 +182,8 @@ def _sequences(config: Config, data: Any) -> Sequences:
     """Returns the task of the config, of data on the device."""
     size = config.training.batch_size
     if isinstance(data, adding.Sums):
-        draw = lambda key: tuple(adding.draw(key, size, config.length))
-        return Sequences(draw, data.sequences, data.sums)
+        make = lambda key: adding.draw(key, size, config.length)
+        return Sequences(make, data.sequences, data.sums)
     classes: Classes = data
 
     def sequence(images: Array) -> Array:
@@ -273,8 +273,8 @@ _COLUMNS = (
     (Column("gradient ratio, after", "the same after training"), _ratios(-1)),
 )
 _BLIND = (
-    f"Who always answers 1 has an error of {adding.BLIND_ERROR:.4f}: below it a network "
-    "has found at least one of the two numbers.",
+    f"Who always answers 1 has an error of {adding.BLIND_ERROR:.4f}: below it a "
+    "network has found at least one of the two numbers.",
 )
 _NOTES = (
     "The gradient is that of the loss of 64 test sequences in their inputs, at 20 "
