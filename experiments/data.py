@@ -1,6 +1,8 @@
-"""Real images that are on the disk already: nothing here uses a network."""
+"""Data sets of labelled inputs, by name: on the disk already, or made on the spot.
 
-import importlib.util
+Nothing here uses a network, save the sets of a hub, whose names begin with its own.
+"""
+
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -9,13 +11,20 @@ from typing import NamedTuple
 
 import numpy as np
 
+from experiments.hub import HUBS, read_hub
 from experiments.idx import IDX_FILES, read_folder
+from experiments.npz import ARRAYS, read_npz
+from experiments.packaged import packaged
 from experiments.problems import ConfigError, Problem, hint
 from experiments.schema import Data
+from experiments.tasks import mnist1d
 
 
 class Split(NamedTuple):
-    """Images, uint8 of shape `(n, height, width, 1)`, and their labels, int32."""
+    """Inputs of shape `(n, …)`, and their labels, int32 of shape `(n,)`.
+
+    Images are uint8 of shape `(n, height, width, channels)`; other inputs are float32.
+    """
 
     images: np.ndarray
     labels: np.ndarray
@@ -29,8 +38,8 @@ class Images(NamedTuple):
     classes: int
 
     @property
-    def shape(self) -> tuple[int, int, int]:
-        """The height, the width and the channels of an image."""
+    def shape(self) -> tuple[int, ...]:
+        """The shape of one input; of an image its height, width and channels."""
         return self.train.images.shape[1:]
 
 
@@ -47,20 +56,12 @@ class DataSet(NamedTuple):
 
 
 def load(data: Data) -> Images:
-    """Returns the images that the section asks for.
+    """Returns the inputs and labels that the section asks for.
 
     Raises:
         ConfigError: There is no such set, it is not on the disk, or it is too small.
     """
-    if data.set not in SETS:
-        raise ConfigError(
-            Problem(
-                "data.set",
-                f"no data set {data.set!r}{hint(data.set, SETS)} "
-                f"(sets: {', '.join(SETS)})",
-            )
-        )
-    full = SETS[data.set].load(data)
+    full = described(data).load(data)
     faults = [
         Problem(
             f"data.{name}",
@@ -81,6 +82,44 @@ def load(data: Data) -> Images:
     )
 
 
+def load_images(data: Data) -> Images:
+    """Returns as `load` does a set whose inputs are images.
+
+    Raises:
+        ConfigError: They are not, besides what `load` finds wrong.
+    """
+    images = load(data)
+    if len(images.shape) == 3:
+        return images
+    message = f"data.set = {data.set!r}: its inputs are {images.shape}, and not images"
+    raise ConfigError(Problem("data.set", message))
+
+
+def described(data: Data) -> DataSet:
+    """Returns the set that the section names, without loading it.
+
+    Raises:
+        ConfigError: There is no such set, or a key is given that it has no use for.
+    """
+    hub = data.set.partition(":")[0]
+    if hub in HUBS and hub != data.set:
+        return DataSet(
+            data.set, "images of a hub", f"the hub's set {data.set}", "", _hub
+        )
+    if data.set not in SETS:
+        known = f"sets: {', '.join(SETS)}, {', '.join(f'{hub}:…' for hub in HUBS)}"
+        message = f"no data set {data.set!r}{hint(data.set, SETS)} ({known})"
+        raise ConfigError(Problem("data.set", message))
+    for key, path, sets in (
+        ("folder", data.folder, ("idx", "fashion_mnist")),
+        ("file", data.file, ("npz",)),
+    ):
+        if path is not None and data.set not in sets:
+            message = f"data.{key}: the set {data.set!r} is not read from a {key}"
+            raise ConfigError(Problem(f"data.{key}", message))
+    return SETS[data.set]
+
+
 def _digits(data: Data) -> Images:
     table = _packaged(data, "sklearn", "datasets/data/digits.csv.gz")
     pixels = table[:, :-1].reshape(-1, 8, 8, 1) * 15  # they count from 0 to 16
@@ -93,16 +132,10 @@ def _mnist_5k(data: Data) -> Images:
 
 
 def _packaged(data: Data, package: str, file: str) -> np.ndarray:
-    """Returns a table that a package carries, without importing the package.
-
-    The import of scikit-learn takes longer than the quick form of a study.
-    """
-    _only_for_folders(data)
-    spec = importlib.util.find_spec(package)
-    places = [Path(p) / file for p in (spec and spec.submodule_search_locations) or ()]
-    for path in places:
-        if path.is_file():
-            return np.loadtxt(path, delimiter=",", dtype=np.uint8)
+    """Returns a table of bytes that a package carries."""
+    path = packaged(package, file)
+    if path is not None:
+        return np.loadtxt(path, delimiter=",", dtype=np.uint8)
     raise _missing(
         data, f"the package {package} with its {Path(file).name} is not here"
     )
@@ -143,17 +176,43 @@ def _idx(data: Data) -> Images:
     return _folder(data.folder)
 
 
-def _only_for_folders(data: Data) -> None:
-    if data.folder is not None:
-        message = f"data.folder: the set {data.set!r} is not read from a folder"
-        raise ConfigError(Problem("data.folder", message))
-
-
 def _folder(folder: Path) -> Images:
-    x, y, x_test, y_test = read_folder(folder)
+    return _four(*read_folder(folder))
+
+
+def _npz(data: Data) -> Images:
+    if data.file is None:
+        message = f"data.file is missing: an .npz file with {', '.join(ARRAYS)}"
+        raise ConfigError(Problem("data.file", message))
+    return _four(*read_npz(data.file))
+
+
+def _hub(data: Data) -> Images:
+    return _four(*read_hub(data.set))
+
+
+def _mnist_1d(data: Data) -> Images:
+    signals, labels = mnist1d.draw(5000)
     return Images(
-        Split(x[..., None], y.astype(np.int32)),
-        Split(x_test[..., None], y_test.astype(np.int32)),
+        Split(signals[:4000], labels[:4000]), Split(signals[4000:], labels[4000:]), 10
+    )
+
+
+def _four(
+    x: np.ndarray, y: np.ndarray, x_test: np.ndarray, y_test: np.ndarray
+) -> Images:
+    """Returns four arrays as a set; bytes without channels become images with one."""
+    inputs = [
+        part[..., None]
+        if part.dtype == np.uint8 and part.ndim == 3
+        else part
+        if part.dtype == np.uint8
+        else part.astype(np.float32)
+        for part in (x, x_test)
+    ]
+    return Images(
+        Split(inputs[0], y.astype(np.int32)),
+        Split(inputs[1], y_test.astype(np.int32)),
         int(max(y.max(), y_test.max())) + 1,
     )
 
@@ -189,6 +248,20 @@ SETS: Mapping[str, DataSet] = MappingProxyType(
             "apt-get install dataset-fashion-mnist (Debian, Ubuntu), or put its four "
             "files into $JAX_ACTS_DATA/fashion_mnist",
             _fashion_mnist,
+        ),
+        "mnist_1d": DataSet(
+            "MNIST-1D",
+            "5,000 line drawings of digits, 40 numbers each",
+            "drawn on the spot after S. Greydanus and D. Kobak, arXiv 2011.14439",
+            "nothing is to be installed",
+            _mnist_1d,
+        ),
+        "npz": DataSet(
+            "a file of arrays",
+            f"any inputs and labels in an .npz file with {', '.join(ARRAYS)}",
+            "the user's own data",
+            "set data.file to an .npz file",
+            _npz,
         ),
         "idx": DataSet(
             "IDX files",

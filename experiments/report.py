@@ -46,7 +46,7 @@ def write(folder: Path, studies: Mapping[str, Study[Any, Any]]) -> Report:
     records, notices = read(folder, study.record)
     page = study.page(config, records)
     text = (folder / CONFIG).read_text(encoding="utf-8")
-    sessions = _distinct(environments(folder))
+    sessions = distinct(environments(folder))
     path = folder / "report.html"
     _replace(path, html(page, config.name, text, sessions))
     _replace(folder / "report.md", markdown(page, text, sessions))
@@ -61,8 +61,13 @@ def html(page: Page, name: str, config: str, sessions: list[dict[str, Any]]) -> 
     )
 
 
-def markdown(page: Page, config: str, sessions: list[dict[str, Any]]) -> str:
-    """Returns the page as Markdown, without its charts."""
+def markdown(
+    page: Page,
+    config: str,
+    sessions: list[dict[str, Any]],
+    charts: str = "The charts are in `report.html`.",
+) -> str:
+    """Returns the page as Markdown, with what is said in place of its charts."""
     titles = [column.title for column in page.table.columns]
     rows = [
         [f"{c.text} ({c.detail})" if c.detail else c.text for c in row]
@@ -80,7 +85,7 @@ def markdown(page: Page, config: str, sessions: list[dict[str, Any]]) -> str:
         page.answer,
         page.setting,
         "\n".join(lines),
-        "The charts are in `report.html`.",
+        charts,
         "\n".join(notes),
         f"Data: {page.origin}.",
         *(f"Ran on: {session}." for session in ran),
@@ -117,7 +122,7 @@ def terminal(page: Page, width: int) -> Table:
     return table
 
 
-def _distinct(sessions: tuple[dict[str, Any], ...]) -> list[dict[str, Any]]:
+def distinct(sessions: tuple[dict[str, Any], ...]) -> list[dict[str, Any]]:
     """Returns the environments that differ in more than the time they started."""
     found: dict[str, dict[str, Any]] = {}
     for session in sessions:

@@ -45,6 +45,8 @@ class Data(Section):
     """The name of the data set, as `python -m experiments list` shows them."""
     folder: Path | None = Field(default=None, strict=False)
     """The folder with the four IDX files, for the sets that are read from one."""
+    file: Path | None = Field(default=None, strict=False)
+    """The .npz file, for the set that is read from one."""
     train: int | None = Field(default=None, ge=1)
     """How many training images to use; all, if left out."""
     test: int | None = Field(default=None, ge=1)
@@ -69,7 +71,7 @@ class SGD(Section):
     momentum: float = Field(default=0.9, ge=0, lt=1)
 
 
-def _adam(section: Any) -> Any:
+def of_adam(section: Any) -> Any:
     """Returns the section, of Adam where it does not say of which kind it is."""
     return {"kind": "adam"} | section if isinstance(section, dict) else section
 
@@ -82,7 +84,7 @@ class Training(Section):
     schedule: Literal["constant", "cosine"] = "cosine"
     """The learning rate stays, or falls to 0 along half a cosine."""
     optimizer: Annotated[
-        Annotated[Adam | SGD, Field(discriminator="kind")], BeforeValidator(_adam)
+        Annotated[Adam | SGD, Field(discriminator="kind")], BeforeValidator(of_adam)
     ] = Adam()
 
 

@@ -4,8 +4,36 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
-from experiments.studies import cnn
+from experiments.studies import (
+    cnn,
+    collapse,
+    dead_units,
+    forms,
+    learnable,
+    output_activation,
+    precision,
+    rnn,
+    slope_sweep,
+    transformer,
+    vanishing,
+    yours,
+)
 from experiments.study import Study
 
-STUDIES: Mapping[str, Study[Any, Any]] = MappingProxyType({"cnn": cnn.STUDY})
+STUDIES: Mapping[str, Study[Any, Any]] = MappingProxyType(
+    {
+        "forms": forms.STUDY,
+        "collapse": collapse.STUDY,
+        "vanishing": vanishing.STUDY,
+        "dead_units": dead_units.STUDY,
+        "output_activation": output_activation.STUDY,
+        "cnn": cnn.STUDY,
+        "rnn": rnn.STUDY,
+        "transformer": transformer.STUDY,
+        "slope_sweep": slope_sweep.STUDY,
+        "learnable": learnable.STUDY,
+        "precision": precision.STUDY,
+        "yours": yours.STUDY,
+    }
+)
 """Every study by the name that configs call it."""

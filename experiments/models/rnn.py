@@ -1,0 +1,69 @@
+"""Recurrent networks whose activation is a choice: plain, GRU and LSTM."""
+
+from collections.abc import Callable
+from typing import Any, Literal
+
+import flax.linen as nn
+import jax.numpy as jnp
+from jax import Array
+
+import jax_acts
+
+Cell = Literal["plain", "gru", "lstm"]
+Recurrent = Literal["orthogonal", "identity"]
+
+
+class RNN(nn.Module):
+    """One recurrent layer over a sequence, and a linear head on its last state.
+
+    The cells are Flax's own. The activation is that of the state: in a plain cell
+    h = f(W x + U h + b), in a GRU and an LSTM what is tanh in the papers.
+
+    Attributes:
+        activation: Anything that `jax_acts.get` takes; nothing of it is learned.
+        hidden: The size of the state.
+        outputs: The features of the head.
+        cell: The kind of cell.
+        recurrent: How the kernels from state to state start: a random rotation, or the
+            identity, as Le et al. 2015 advise for relu.
+        gate: The activation of the gates of a GRU and an LSTM.
+    """
+
+    activation: Any
+    hidden: int
+    outputs: int
+    cell: Cell = "plain"
+    recurrent: Recurrent = "orthogonal"
+    gate: Any = "sigmoid"
+
+    @nn.compact
+    def __call__(self, x: Array) -> Array:
+        """Returns outputs `(n, outputs)` of sequences `(n, length, features)`."""
+        states: Any = nn.RNN(self._cell(), name="recurrence")(x)
+        return nn.Dense(self.outputs, name="head")(states[:, -1])
+
+    def _cell(self) -> nn.RNNCellBase:
+        options: dict[str, Any] = {
+            "activation_fn": jax_acts.get(self.activation),
+            "recurrent_kernel_init": _RECURRENT[self.recurrent](),
+            "name": "cell",
+        }
+        match self.cell:
+            case "plain":
+                return nn.SimpleCell(self.hidden, **options)
+            case "gru":
+                gate = jax_acts.get(self.gate)
+                return nn.GRUCell(self.hidden, gate_fn=gate, **options)
+            case "lstm":
+                gate = jax_acts.get(self.gate)
+                return nn.OptimizedLSTMCell(self.hidden, gate_fn=gate, **options)
+
+
+def _identity() -> Callable[..., Array]:
+    return lambda _, shape, dtype=jnp.float32: jnp.eye(*shape, dtype=dtype)
+
+
+_RECURRENT: dict[Recurrent, Callable[[], Any]] = {
+    "orthogonal": nn.initializers.orthogonal,
+    "identity": _identity,
+}

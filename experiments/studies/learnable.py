@@ -1,0 +1,222 @@
+"""Does an activation that learns its own shape do better than a fixed one?"""
+
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Self
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+from pydantic import AfterValidator, Field
+
+import jax_acts
+from experiments.classify import Classes, classification, on_device
+from experiments.data import described, load
+from experiments.fit import Fit, Params
+from experiments.learning import (
+    Learned,
+    Seeds,
+    Steps,
+    Trial,
+    Value,
+    distinct,
+    grid,
+    prepared,
+)
+from experiments.models import MLP
+from experiments.page import Cell, Column, Page
+from experiments.results import (
+    ACCURACY,
+    NO_ANSWER,
+    NOTES,
+    Group,
+    dots,
+    gap,
+    grouped,
+    histories,
+    interval,
+    mean,
+    table,
+    text,
+    unfinished,
+)
+from experiments.schema import Activation, Data, Section, StudyConfig
+from experiments.study import Member, Prepared, Study
+
+
+class Pair(Section):
+    """An activation, and the same one with something to learn."""
+
+    fixed: Activation
+    learned: Activation
+
+
+class Config(StudyConfig):
+    """A perceptron with both activations of each pair."""
+
+    pairs: Annotated[
+        tuple[Pair, ...],
+        AfterValidator(distinct),
+        Field(min_length=1, max_length=50, strict=False),
+    ]
+    data: Data = Data(set="mnist_1d")
+    depth: int = Field(default=3, ge=1, le=1000)
+    width: int = Field(default=64, ge=1, le=65_536)
+    seeds: Seeds = 10
+    training: Steps = Steps()
+
+    @property
+    def activations(self) -> tuple[str, ...]:
+        """All activations, each once."""
+        both = [name for pair in self.pairs for name in (pair.fixed, pair.learned)]
+        return tuple(dict.fromkeys(both))
+
+    def quick(self) -> Self:
+        """Returns one pair, narrow, on a few examples."""
+        return self.model_copy(
+            update={
+                "pairs": self.pairs[:1],
+                "data": self.data.model_copy(update={"train": 96, "test": 96}),
+                "width": 8,
+                "seeds": min(self.seeds, 2),
+                "training": self.training.few(),
+            }
+        )
+
+
+def members(config: Config) -> tuple[Member, ...]:
+    """Returns the members, those of an activation together."""
+    return grid(activation=config.activations, seed=range(config.seeds))
+
+
+def prepare(config: Config) -> Prepared[Learned]:
+    """Returns the study with its data on the device and nothing compiled."""
+    images = load(config.data)
+
+    def program(fixed: Mapping[str, Value]) -> Any:
+        model = MLP(fixed["activation"], config.depth, config.width, images.classes)
+
+        def also(params: Params, _: Classes) -> dict[str, Array]:
+            return {
+                f"learned {name}": values for name, values in shapes(params).items()
+            }
+
+        def train(key: Array, numbers: Any, data: Classes) -> Fit:
+            size = config.training.batch_size
+            problem = classification(model, data, size, also=also)
+            return config.training.fit(problem, key)
+
+        return train
+
+    return prepared(Trial(setting(config), on_device(images), (), program))
+
+
+def shapes(params: Params) -> dict[str, Array]:
+    """Returns the learned arguments by layer, as means where each feature has its own.
+
+    >>> shapes(
+    ...     {
+    ...         "first": {"activation": {"beta": jnp.ones(())}},
+    ...         "layers": {"activation": {"beta": jnp.zeros((2, 3))}},
+    ...         "head": {},
+    ...     }
+    ... )
+    {'beta': Array([1., 0., 0.], dtype=float32)}
+    """
+    found: dict[str, list[Array]] = {}
+    for name, layers in (("first", 1), ("layers", None)):
+        for argument, value in params.get(name, {}).get("activation", {}).items():
+            rows = value.reshape(layers or len(value), -1)
+            found.setdefault(argument, []).append(rows.mean(1))
+    return jax.tree.map(
+        jnp.concatenate, found, is_leaf=lambda part: isinstance(part, list)
+    )
+
+
+def setting(config: Config) -> str:
+    """Returns what is trained on what, in a sentence."""
+    return (
+        f"{len(config.activations)} activations × {config.seeds} seeds: perceptrons of "
+        f"{config.depth} hidden layers of {config.width} on "
+        f"{described(config.data).title}, {config.training.said}."
+    )
+
+
+def report(config: Config, records: Sequence[Learned]) -> Page:
+    """Returns the page of the study."""
+    names = config.activations
+    groups = grouped(records, names, lambda r: str(r.axes["activation"]))
+    steps = config.training.steps
+    known = {g.name: g for g in groups}
+    against_fixed = (
+        Column("gain over fixed", "points, paired by seed, with its interval"),
+        lambda group: _gain(config, known, group),
+    )
+    return Page(
+        __doc__ or "",
+        answer(config, known),
+        setting(config),
+        described(config.data).origin,
+        table("activation", groups, ACCURACY, [against_fixed, _SHAPES]),
+        (
+            dots("Test accuracy", groups, ACCURACY),
+            histories(
+                "Training loss",
+                groups,
+                lambda r: r.loss,
+                steps,
+                "cross-entropy",
+                log=True,
+            ),
+        ),
+        names,
+        (*unfinished(records, len(members(config))), *NOTES, *_NOTES),
+    )
+
+
+def answer(config: Config, groups: Mapping[str, Group]) -> str:
+    """Returns for each pair whether learning the shape helps."""
+    told = []
+    for pair in config.pairs:
+        if pair.fixed in groups and pair.learned in groups:
+            both = groups[pair.learned], groups[pair.fixed]
+            found = gap(*both, ACCURACY.of, len(config.pairs))
+            if found.n > 1:
+                word = (
+                    ("gains" if found.mean > 0 else "loses")
+                    if found.shows()
+                    else "makes no difference that these seeds show,"
+                )
+                told.append(
+                    f"{pair.learned} instead of {pair.fixed} {word} "
+                    f"{text(found.mean, 2)} points ({interval(found, 2)})"
+                )
+    return f"{'; '.join(told)}." if told else NO_ANSWER
+
+
+def _gain(config: Config, groups: Mapping[str, Group], group: Group) -> Cell:
+    fixed = [pair.fixed for pair in config.pairs if pair.learned == group.name]
+    if not fixed or fixed[0] not in groups:
+        return Cell("–")
+    return mean(gap(group, groups[fixed[0]], ACCURACY.of, len(config.pairs)), 2)
+
+
+def _learned(group: Group) -> Cell:
+    arguments = list(jax_acts.get(group.name).learned)
+    lines = []
+    for argument in arguments:
+        values = [r.measures[f"learned {argument}"][-1] for r in group.done]
+        layers = jnp.array(values, float).mean(0) if values else jnp.zeros(0)
+        lines.append(f"{argument}: {', '.join(text(float(v), 2) for v in layers)}")
+    return Cell("; ".join(lines) or "–")
+
+
+_SHAPES = (
+    Column("learned", "by layer, means over features and seeds", narrow=False),
+    _learned,
+)
+_NOTES = (
+    "Gain over fixed: the mean difference over pairs of equal seeds; its intervals "
+    "hold for all pairs together (Bonferroni). Equal seeds have the same kernels.",
+)
+
+STUDY = Study(__doc__ or "", Config, Learned, members, prepare, report)

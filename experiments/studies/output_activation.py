@@ -1,0 +1,209 @@
+"""Which activation and loss belong at the end of a network, and what do others cost?"""
+
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Literal, Self
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+from pydantic import AfterValidator, Field
+
+from experiments.classify import outputs
+from experiments.fit import Fit, Params, Problem
+from experiments.heads import TASKS, score
+from experiments.learning import (
+    Learned,
+    Seeds,
+    Steps,
+    Trial,
+    Value,
+    distinct,
+    grid,
+    prepared,
+)
+from experiments.models import MLP
+from experiments.page import Cell, Column, Page
+from experiments.results import (
+    NO_ANSWER,
+    NOTES,
+    Group,
+    Metric,
+    dots,
+    gap,
+    grouped,
+    histories,
+    interval,
+    last,
+    listed,
+    measured,
+    table,
+    text,
+    unfinished,
+)
+from experiments.schema import Activation, StudyConfig
+from experiments.study import Member, Prepared, Study
+from experiments.tasks.tables import ORIGIN, Columns
+
+SCORE = Metric("score, %", last("score", 100), " %")
+
+
+class Config(StudyConfig):
+    """A perceptron with each head, on each of the tasks."""
+
+    tasks: Annotated[
+        tuple[Literal["regression", "binary", "multiclass"], ...],
+        AfterValidator(distinct),
+        Field(min_length=1, strict=False),
+    ] = ("regression", "binary", "multiclass")
+    activation: Activation = "relu"
+    """Of the hidden layers."""
+    depth: int = Field(default=2, ge=1, le=1000)
+    width: int = Field(default=32, ge=1, le=65_536)
+    seeds: Seeds = 10
+    training: Steps = Steps()
+
+    def quick(self) -> Self:
+        """Returns the first task, narrow."""
+        return self.model_copy(
+            update={
+                "tasks": self.tasks[:1],
+                "width": 8,
+                "seeds": min(self.seeds, 2),
+                "training": self.training.few(),
+            }
+        )
+
+
+def members(config: Config) -> tuple[Member, ...]:
+    """Returns the members, those of a head together."""
+    return tuple(
+        member
+        for task in config.tasks
+        for member in grid(
+            task=[task], head=TASKS[task].heads, seed=range(config.seeds)
+        )
+    )
+
+
+def prepare(config: Config) -> Prepared[Learned]:
+    """Returns the study with its data on the device and nothing compiled."""
+    tables = {
+        name: jax.tree.map(jnp.asarray, TASKS[name].load()) for name in config.tasks
+    }
+
+    def program(fixed: Mapping[str, Value]) -> Any:
+        task = str(fixed["task"])
+        head = TASKS[task].heads[str(fixed["head"])]
+        model = MLP(config.activation, config.depth, config.width, head.outputs, "gain")
+
+        def train(key: Array, numbers: Any, data: Mapping[str, Columns]) -> Fit:
+            x, y, x_test, y_test = map(jnp.asarray, data[task])
+
+            def draw(key: Array) -> tuple[Array, Array]:
+                size = config.training.batch_size
+                places = jax.random.randint(key, (size,), 0, len(y))
+                return x[places], y[places]
+
+            def measure(params: Params) -> dict[str, Array]:
+                guesses = head.guess(outputs(model, params, x_test))
+                return {"score": score(guesses, y_test)}
+
+            problem = Problem(
+                lambda key: model.init(key, x[:1])["params"],
+                draw,
+                lambda params, batch: head.loss(
+                    outputs(model, params, batch[0]), batch[1]
+                ),
+                measure,
+            )
+            return config.training.fit(problem, key)
+
+        return train
+
+    return prepared(Trial(setting(config), tables, (), program))
+
+
+def setting(config: Config) -> str:
+    """Returns what is trained on what, in a sentence."""
+    tasks = listed([TASKS[task].title for task in config.tasks])
+    return (
+        f"Perceptrons of {config.depth} hidden layers of {config.width} with "
+        f"{config.activation}, from {config.seeds} seeds, on {tasks}: "
+        f"{config.training.said}."
+    )
+
+
+def report(config: Config, records: Sequence[Learned]) -> Page:
+    """Returns the page of the study."""
+    charts, tables, series = [], [], []
+    by_task = {}
+    for task in config.tasks:
+        heads = TASKS[task].heads
+        own = [r for r in records if r.axes["task"] == task]
+        names = [f"{task}: {head}" for head in heads]
+        groups = grouped(own, names, lambda r: f"{r.axes['task']}: {r.axes['head']}")
+        by_task[task] = groups
+        series += names
+        tables.append(table("task and head", groups, SCORE, [_ADVISED]))
+        title = TASKS[task].title
+        values, steps = measured("score", 100), config.training.steps
+        charts += [
+            dots(f"Score: {title}", groups, SCORE),
+            histories(f"Learning: {title}", groups, values, steps, "score, %"),
+        ]
+    return Page(
+        __doc__ or "",
+        answer(by_task),
+        setting(config),
+        ORIGIN,
+        tables[0]._replace(rows=tuple(row for part in tables for row in part.rows)),
+        tuple(charts),
+        tuple(series),
+        (*unfinished(records, len(members(config))), *NOTES, *_NOTES),
+    )
+
+
+def answer(by_task: Mapping[str, Sequence[Group]]) -> str:
+    """Returns for each task the advised head, and what each other one costs."""
+    told = []
+    for task, groups in by_task.items():
+        known = [g for g in groups if len(g.done) > 1]
+        advised = [g for g in known if _advised(g)]
+        others = [g for g in known if not _advised(g)]
+        if not advised or not others:
+            continue
+        right = advised[0]
+        costs, free = [], []
+        for group in others:
+            found = gap(right, group, SCORE.of, len(others))
+            name = group.name.partition(": ")[2]
+            said = f"{name} {text(found.mean, 1)} ({interval(found, 1)})"
+            (costs if found.shows() else free).append(said)
+        said = f"For {task} {right.name.partition(': ')[2]} scores "
+        said += f"{right.spread(SCORE.of).mean:.1f} %"
+        if costs:
+            said += f", points ahead of {listed(costs)}"
+        if free:
+            said += f"; not measurably other: {listed(free)}"
+        told.append(said)
+    return f"{'. '.join(told)}." if told else NO_ANSWER
+
+
+def _advised(group: Group) -> bool:
+    task, _, head = group.name.partition(": ")
+    return TASKS[task].heads[head].right
+
+
+_ADVISED = (
+    Column("advised", "whether textbooks advise this head for this task"),
+    lambda group: Cell("yes" if _advised(group) else "no", float(_advised(group))),
+)
+_NOTES = (
+    "Score: the share of test examples that are guessed right; for regression 1 minus "
+    "the squared error over the variance of the target.",
+    "The target of the regression has mean 0 and deviation 1: a sigmoid and a relu can "
+    "not be negative, and tanh and sigmoid cannot exceed 1.",
+    "Behind the best and its intervals are within a task.",
+)
+
+STUDY = Study(__doc__ or "", Config, Learned, members, prepare, report)

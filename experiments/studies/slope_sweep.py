@@ -1,0 +1,214 @@
+"""Which slope of a leaky relu, which β of Swish and which α of ELU train best?"""
+
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Self
+
+import numpy as np
+from jax import Array
+from pydantic import AfterValidator, Field, model_validator
+
+import jax_acts
+from experiments.classify import Classes, classification, on_device
+from experiments.data import described, load
+from experiments.fit import Fit
+from experiments.learning import (
+    Learned,
+    Numbers,
+    Seeds,
+    Steps,
+    Trial,
+    Value,
+    distinct,
+    grid,
+    prepared,
+)
+from experiments.models import MLP
+from experiments.page import Page
+from experiments.results import (
+    ACCURACY,
+    NO_ANSWER,
+    NOTES,
+    Group,
+    against,
+    gap,
+    grouped,
+    interval,
+    line,
+    listed,
+    ranked,
+    table,
+    unfinished,
+)
+from experiments.schema import Activation, Data, Section, StudyConfig
+from experiments.study import Member, Prepared, Study
+from jax_acts import Bound
+
+
+def at(activation: str, argument: str, value: float | Array) -> Bound:
+    """Returns the activation with an argument at a value, which may be traced."""
+    arguments: dict[str, Any] = {argument: value}
+    return jax_acts.get(activation, **arguments)
+
+
+class Sweep(Section):
+    """An argument of an activation, and its values."""
+
+    activation: Activation
+    argument: str
+    values: Numbers
+
+    @model_validator(mode="after")
+    def _the_argument_is_one(self) -> Self:
+        try:
+            for value in self.values:
+                at(self.activation, self.argument, value)
+        except (TypeError, ValueError) as error:
+            raise ValueError(str(error)) from error
+        return self
+
+    def name(self, value: float) -> str:
+        """Returns the activation at a value of its argument."""
+        return f"{self.activation}, {self.argument} {value:g}"
+
+
+class Config(StudyConfig):
+    """A perceptron with each activation, at each value of its argument."""
+
+    sweeps: Annotated[
+        tuple[Sweep, ...],
+        AfterValidator(distinct),
+        Field(min_length=1, max_length=50, strict=False),
+    ]
+    data: Data = Data(set="mnist_1d")
+    depth: int = Field(default=2, ge=1, le=1000)
+    width: int = Field(default=100, ge=1, le=65_536)
+    seeds: Seeds = 5
+    training: Steps = Steps()
+
+    def quick(self) -> Self:
+        """Returns two values of the first argument, narrow, on a few examples."""
+        sweep = self.sweeps[0]
+        return self.model_copy(
+            update={
+                "sweeps": (sweep.model_copy(update={"values": sweep.values[:2]}),),
+                "data": self.data.model_copy(update={"train": 96, "test": 96}),
+                "width": 8,
+                "seeds": min(self.seeds, 2),
+                "training": self.training.few(),
+            }
+        )
+
+
+def members(config: Config) -> tuple[Member, ...]:
+    """Returns the members, those of an activation together: they share its program."""
+    return tuple(
+        member
+        for sweep in config.sweeps
+        for member in grid(
+            activation=[sweep.activation],
+            argument=[sweep.argument],
+            value=sweep.values,
+            seed=range(config.seeds),
+        )
+    )
+
+
+def prepare(config: Config) -> Prepared[Learned]:
+    """Returns the study with its data on the device and nothing compiled."""
+    images = load(config.data)
+
+    def program(fixed: Mapping[str, Value]) -> Any:
+        def train(key: Array, numbers: Mapping[str, Array], data: Classes) -> Fit:
+            name, argument = str(fixed["activation"]), str(fixed["argument"])
+            activation = at(name, argument, numbers["value"])
+            model = MLP(activation, config.depth, config.width, images.classes)
+            problem = classification(model, data, config.training.batch_size)
+            return config.training.fit(problem, key)
+
+        return train
+
+    return prepared(Trial(setting(config), on_device(images), ("value",), program))
+
+
+def setting(config: Config) -> str:
+    """Returns what is trained on what, in a sentence."""
+    places = sum(len(sweep.values) for sweep in config.sweeps)
+    return (
+        f"{places} values of {len(config.sweeps)} arguments, each from {config.seeds} "
+        f"seeds: a perceptron of {config.depth} hidden layers of {config.width}, "
+        f"trained on {described(config.data).title} for {config.training.said}."
+    )
+
+
+def report(config: Config, records: Sequence[Learned]) -> Page:
+    """Returns the page of the study."""
+    titles = [f"{sweep.activation}, {sweep.argument}" for sweep in config.sweeps]
+    charts, tables, answers = [], [], []
+    for color, (sweep, title) in enumerate(zip(config.sweeps, titles, strict=True)):
+        own = [
+            r
+            for r in records
+            if (r.axes["activation"], r.axes["argument"])
+            == (sweep.activation, sweep.argument)
+        ]
+        groups = grouped(
+            own,
+            [sweep.name(value) for value in sweep.values],
+            lambda r, sweep=sweep: sweep.name(float(r.axes["value"])),
+            lambda name, color=color: color,
+        )
+        tables.append(table("activation", groups, ACCURACY))
+        charts.append(_chart(title, groups))
+        answers.append(_answer(sweep, groups))
+    told = [said for said in answers if said]
+    return Page(
+        __doc__ or "",
+        " ".join(told) or NO_ANSWER,
+        setting(config),
+        described(config.data).origin,
+        tables[0]._replace(rows=tuple(row for part in tables for row in part.rows)),
+        tuple(charts),
+        tuple(titles),
+        (*unfinished(records, len(members(config))), *NOTES, *_NOTES),
+    )
+
+
+def _chart(title: str, groups: Sequence[Group]) -> Any:
+    known = [g for g in groups if g.done]
+    fewest = min((len(g.done) for g in known), default=0)
+    x = [float(g.done[0].axes["value"]) for g in known]
+    seeds = np.array([g.each(ACCURACY.of)[:fewest] for g in known]).T
+    lines = [line(known[0].color, x, seeds)] if known else []
+    axis = title.rpartition(" ")[2]
+    return against(f"Test accuracy by {title}", lines, axis, "% of test examples right")
+
+
+def _answer(sweep: Sweep, groups: Sequence[Group]) -> str:
+    """Returns the best value, and which others these seeds do not tell from it."""
+    known = ranked(groups, ACCURACY)
+    if len(known) < 2 or len(known[0].done) < 2:
+        return ""
+    best, *others = known
+    value = lambda group: float(group.done[0].axes["value"])
+    close = sorted(
+        value(g) for g in others if not gap(best, g, ACCURACY.of, len(others)).shows()
+    )
+    found = best.spread(ACCURACY.of)
+    said = (
+        f"{sweep.activation} does best at {sweep.argument} = {value(best):g}, with "
+        f"{found.mean:.1f} % of {found.n} seeds right on the mean "
+        f"({interval(found, 1)})"
+    )
+    if not close:
+        return f"{said}; all other values are measurably behind."
+    values = listed([f"{v:g}" for v in close], "or")
+    return f"{said}; these seeds do not tell {values} from it."
+
+
+_NOTES = (
+    "The values of an argument are one axis of numbers: all members of an activation "
+    "share one compiled program.",
+    "Behind the best and its intervals are within an activation.",
+)
+
+STUDY = Study(__doc__ or "", Config, Learned, members, prepare, report)

@@ -1,0 +1,1 @@
+"""What networks are asked to do: data that are made, or read, and how to draw them."""

@@ -1,0 +1,112 @@
+"""Writes `docs/studies`: reports of finished runs, as Markdown with pictures.
+
+    python -m experiments run configs/collapse/mlp.toml --out runs/collapse
+    python -m tools.studies runs/collapse
+
+Each run must be of a config under `configs/`, whose command the report names.
+"""
+
+import re
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from experiments.config import Source, read as read_config
+from experiments.figures import COLORS
+from experiments.page import Chart
+from experiments.records import CONFIG, environments, read
+from experiments.report import distinct, markdown
+from experiments.schema import StudyConfig
+from experiments.studies import STUDIES
+
+ROOT = Path(__file__).parents[1]
+TARGET = ROOT / "docs" / "studies"
+TEMPLATE = ROOT / "experiments" / "templates" / "report.html"
+SCHEMAS = {name: study.config for name, study in STUDIES.items()}
+
+
+def write(run: Path, target: Path = TARGET) -> Path:
+    """Writes the report of a run and its pictures, and returns the path of the report.
+
+    Raises:
+        SystemExit: The run is not finished, or of no config under `configs/`.
+    """
+    config = read_config(Source(run / CONFIG), SCHEMAS)
+    study = STUDIES[config.study]
+    records, _ = read(run, study.record)
+    planned = len(study.members(config))
+    if len(records) < planned:
+        sys.exit(f"{run} is not finished: {len(records)} of {planned} members")
+    source = command(config)
+    page = study.page(config, records)
+    stem = source.with_suffix("").relative_to(ROOT / "configs").as_posix()
+    stem = stem.replace("/", "-")
+    pictures = target / stem
+    pictures.mkdir(parents=True, exist_ok=True)
+    for old in pictures.glob("*.svg"):
+        old.unlink()
+    (pictures / "legend.svg").write_text(legend(page.series), encoding="utf-8")
+    shown = [f"![The colours of the series]({stem}/legend.svg)"]
+    for n, chart in enumerate(page.charts):
+        name = f"{n}.svg"
+        (pictures / name).write_text(standalone(chart), encoding="utf-8")
+        shown.append(f"**{chart.title}.** {chart.caption}\n")
+        shown.append(f"![{chart.title}]({stem}/{name})")
+    told = f"Made by `python -m experiments run {source.relative_to(ROOT)}`."
+    text = (run / CONFIG).read_text(encoding="utf-8")
+    sessions = distinct(environments(run))
+    report = target / f"{stem}.md"
+    parts = "\n\n".join([told, *shown])
+    report.write_text(markdown(page, text, sessions, parts), encoding="utf-8")
+    return report
+
+
+def command(config: StudyConfig) -> Path:
+    """Returns the file under `configs/` that a config was read from."""
+    for path in sorted((ROOT / "configs").rglob("*.toml")):
+        if read_config(Source(path), SCHEMAS).digest() == config.digest():
+            return path
+    sys.exit(f"no file under configs/ is the config of {config.name}")
+
+
+def standalone(chart: Chart) -> str:
+    """Returns the chart as a file of its own, in the light colours of the page."""
+    svg = re.sub(r"var\(--([\w-]+)\)", lambda name: variables()[name[1]], chart.svg)
+    head = '<svg xmlns="http://www.w3.org/2000/svg" style="background: #ffffff"'
+    return svg.replace("<svg", head, 1)
+
+
+def legend(series: Sequence[str]) -> str:
+    """Returns a picture of the names of the series, each with its colour."""
+    height, columns = 22, 3
+    rows = -(-len(series) // columns)
+    lines = []
+    for n, name in enumerate(series):
+        x, y = 12 + n % columns * 250, 14 + n // columns * height
+        color = variables()[f"series-{n % COLORS}"]
+        lines.append(f'<circle cx="{x}" cy="{y}" r="5" fill="{color}"/>')
+        escaped = name.replace("&", "&amp;").replace("<", "&lt;")
+        lines.append(f'<text x="{x + 12}" y="{y + 5}">{escaped}</text>')
+    size = f'width="{columns * 250}" height="{rows * height + 6}"'
+    return "\n".join(
+        [
+            f'<svg xmlns="http://www.w3.org/2000/svg" {size} style="background: '
+            f'#ffffff" font-family="sans-serif" font-size="13">',
+            *lines,
+            "</svg>\n",
+        ]
+    )
+
+
+def variables() -> dict[str, str]:
+    """Returns the light colours and the font that the template of reports sets."""
+    root = (
+        TEMPLATE.read_text(encoding="utf-8").partition(":root {")[2].partition("}")[0]
+    )
+    found = dict(re.findall(r"--([\w-]+): ([^;]+);", root))
+    return {name: value.replace('"', "'") for name, value in found.items()}
+
+
+if __name__ == "__main__":
+    for folder in map(Path, sys.argv[1:]):
+        print(write(folder))
