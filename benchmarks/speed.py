@@ -103,8 +103,7 @@ def torch_run(
     f: Callable[[Any], Any], dtype: str, size: int, direction: str, compiled: bool
 ) -> Run:
     """Returns a run of a function of PyTorch, eager or compiled."""
-    import torch
-
+    torch = importlib.import_module("torch")
     count = repeats(size)
     arrays = (np.array(a.astype(jnp.float32)) for a in inputs(dtype, size))
     x, ct = (torch.tensor(a).to(getattr(torch, dtype)) for a in arrays)

@@ -48,8 +48,8 @@ stored. In the cache, where nothing waits for memory, that is twice the arithmet
 more. Where speed matters more than the digits, `tanh.keeping("output")` takes the
 derivative from the value.
 
-Against PyTorch with 4,000,000 elements each call writes to new memory, ours too, and the
-system's work for it is in the figure. Where ± is large, other work on the machine was.
+Against PyTorch with 4,000,000 elements each call writes to new memory, ours too, and
+the system's work for it is in the figure. A large ± tells of other work on the machine.
 
 The compiler turns a function and its gradient into one loop each, whatever they share:
 it has no loop with two results on a CPU.
