@@ -39,7 +39,7 @@ def score(guesses: Array, targets: Array) -> Array:
     >>> score(jnp.array([1, 2, 3, 3]), jnp.array([1, 2, 3, 4]))
     Array(0.75, dtype=float32)
     >>> score(jnp.array([1.0, 2.0, 3.0]), jnp.array([1.0, 2.0, 4.5]))
-    Array(0.6666667, dtype=float32)
+    Array(0.65384614, dtype=float32)
     """
     if jnp.issubdtype(targets.dtype, jnp.integer):
         return (guesses == targets).mean()

@@ -83,7 +83,7 @@ def lisht(x: Real) -> Array:
     r"""Linearly scaled tanh, $x \tanh x$.
 
     >>> lisht(jnp.array([-1.0, 0.0, 2.0]))
-    Array([0.76159, 0.     , 1.92806], dtype=float32)
+    Array([0.76159424, 0.        , 1.9280554 ], dtype=float32)
     """
     return x * tanh.plain(x)
 
