@@ -83,14 +83,17 @@ def exp_of_any(y: Real) -> Array:
 
 
 def exp_parts(y: Array) -> tuple[Array, Array]:
-    """Returns e^y in two parts, good to 2^-4 of the last place, for -87 < y < 88."""
+    """Returns e^y in two parts, good to 2^-7 of the last place, for -87 < y < 88."""
     high, low = _LN2[y.dtype.name]
     k = _whole(y * _LOG2_E)
     whole = k.astype(y.dtype)
     r, r_low = sum_of_two(y - whole * high, -whole * low)
-    first, rest = sum_of_two(r, r * r * polynomial(r, table.EXP_FINE))
+    square, square_low = product(r, r)
+    first, rest = sum_of_two(r, 0.5 * square)
     first, more = sum_of_two(keep_nan(y, 1.0), first)
-    rest = rest + more + r_low * (1 + r)
+    cubic = r * r * r * polynomial(r, table.EXP_FINE)
+    rest = cubic + (rest + more + 0.5 * square_low + r_low * (1 + r))
+    first, rest = sum_of_two(first, rest)
     power = _power_of_two(k, y.dtype)
     return first * power, rest * power
 

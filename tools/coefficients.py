@@ -92,9 +92,11 @@ def polynomials() -> Iterator[tuple[str, str, dict[str, list[Any]]]]:
     meaning = "(e^r - 1 - r) / r² on [-0.35, 0.35], which is ln(2) / 2 and some"
     # To an eighth of a place of e^r, of which 1 + r is known.
     yield "EXP", meaning, both(f, -0.35, 0.35, lambda r: r**2 * mp.exp(-r) / 4)
-    finer = both(f, -0.35, 0.35, lambda r: 64 * r**2)
-    yield "EXP_FINE", f"{meaning}, to 8 bits more", finer
     yield "EXPM1_MINUS", "(e^r - 1 - r) / r² on [-2, 0]", both(f, -2, 0)
+    f = series(lambda r: (mp.expm1(r) - r - r**2 / 2) / r**3, mpf(1) / 6)
+    finer = both(f, -0.35, 0.35, lambda r: 64 * abs(r) ** 3)
+    meaning = "(e^r - 1 - r - r²/2) / r³ on [-0.35, 0.35], to 8 bits more"
+    yield "EXP_FINE", meaning, finer
 
     f = series(lambda y: (2 * mp.atanh(y**0.5) - 2 * y**0.5) / y**1.5, mpf(2) / 3)
     meaning = "(2 atanh(s) - 2 s) / s³ in s² on [0, 1/9]"
@@ -117,8 +119,9 @@ def polynomials() -> Iterator[tuple[str, str, dict[str, list[Any]]]]:
     yield "ERF", "erf(x) / x in x² on [0, 1]", both(f, 0, 1)
 
     scale = 2 / mp.sqrt(mp.pi)
-    f = series(lambda e: mp.erf(mp.log1p(e)) / e, scale)
-    yield "SERF_GATE", "erf(log(1 + e)) / e on [0, 1]", both(f, 0, 1)
+    meaning = "erf(log(1 + e^x)) in x - 0.8 on [0, 1.6]"
+    f = lambda d: mp.erf(mp.log1p(mp.exp(d + mpf("0.8"))))
+    yield "SERF_GATE_RIGHT", meaning, both(f, -0.8, 0.8)
     f = series(lambda e: (mp.erf(mp.log1p(e)) / (scale * e) - 1) / e, -0.5)
     meaning = "(sqrt(π)/2 erf(log(1 + e)) / e - 1) / e on [0, 1]"
     yield "SERF_GATE_1", meaning, both(f, 0, 1)
@@ -129,8 +132,8 @@ def polynomials() -> Iterator[tuple[str, str, dict[str, list[Any]]]]:
     root = mp.sqrt(2 * mp.pi)
     f = series(lambda y: mp.erf(mp.sqrt(y / 2)) / (2 * mp.sqrt(y)), 1 / root)
     yield "PHI", "(Φ(x) - 1/2) / x in x² on [0, 1]", both(f, 0, 1)
-    meaning = "a Φ(-a) / exp(-a²/2) in (a - 2.5) / (a + 2.5) for a >= 7/8"
-    yield "PHI_TAIL", meaning, tail(lambda a: a * mills(a) / root, 0.875)
+    meaning = "a Φ(-a) / exp(-a²/2) in (a - 2.5) / (a + 2.5) for a >= 0.7"
+    yield "PHI_TAIL", meaning, tail(lambda a: a * mills(a) / root, 0.7)
 
 
 def tail(f: Function, low: float) -> dict[str, list[Any]]:

@@ -80,7 +80,9 @@ def squareplus(x: Real, b: Real = 4.0) -> Array:
 def _(x: Real, b: Real = 4.0) -> Array:
     a, root = jnp.abs(x), _root(x, b)
     root = jnp.where(root == 0, 1, root)
-    left = 0.5 * b / ((a + root) * root)  # 1 + x / sqrt cancels for x << 0
+    # 1 + x / sqrt cancels for x << 0; a rounded root is used once.
+    below = a * root + (a * a + b)
+    left = 0.5 * b / jnp.where(below > 0, below, 1)
     ratio = jnp.where(a < INF, x / root, jnp.sign(x))
     return jnp.where(ratio < -0.5, left, 0.5 + 0.5 * ratio)
 

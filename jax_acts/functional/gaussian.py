@@ -53,7 +53,7 @@ def gelu_exact(x: Real) -> Array:
     tail = times_exp(polynomial(folded(a), table.PHI_TAIL), y, low)  # a Φ(-a)
     middle = x * (0.5 + x * polynomial(jnp.square(x), table.PHI))
     far = jnp.where(x < 0, 0, x) - tail
-    return jnp.where(a < 1, middle, far)
+    return jnp.where(a < 0.875, middle, far)  # 0.5 + x P(x²) cancels for x < 0
 
 
 @gelu_exact.defderivative
@@ -96,7 +96,8 @@ def _(x: Real) -> Array:
     v, low = _gelu_tanh_exponent(x)
     e = exp(-v, -low)
     a = at_most(_REACH, jnp.abs(x))
-    t = a * _gelu_tanh_slope(a)
+    cubic, rest = table.GELU_TANH_CUBIC[a.dtype.name]
+    t = v + (2 * (cubic + rest) * a * a * a + low)  # a times the derivative of v
     left = times_exp(1 + e - t, -v, -low)
     slope = jnp.where(x < 0, left, 1 + e * (1 + t)) / (1 + e * (2 + e))
     return near_root(x, slope, table.GELU_TANH_1)
@@ -227,7 +228,7 @@ def laplace(x: Real, mu: Real = 0.707107, sigma: Real = 0.282095) -> Array:
     tail = times_exp(polynomial(folded(a), table.PHI_TAIL), y, low) / a  # Φ(-a)
     near = jnp.clip(u, -1, 1)
     middle = 0.5 + near * polynomial(near * near, table.PHI)
-    return jnp.where(a <= 1, middle, jnp.where(u < 0, tail, 1 - tail))
+    return jnp.where(a <= 0.875, middle, jnp.where(u < 0, tail, 1 - tail))
 
 
 @laplace.defderivative

@@ -16,6 +16,7 @@ from jax_acts._math import (
     keep_nan,
     log1p,
     near_root,
+    parts,
     polynomial,
     product,
     sum_of_two,
@@ -130,8 +131,12 @@ def serf(x: Real) -> Array:
     Array([-0.34225,  0.        ,  0.93672 ], dtype=float32)
     """
     z, e = _exponential(x)
-    left = times_exp(z * polynomial(e, table.SERF_GATE), jnp.minimum(z, 0))
-    return jnp.where(x < 0, left, x * erf.plain(softplus.plain(x)))
+    scale, rest = parts(_ERF_1, e.dtype)
+    gate = scale + (rest + scale * (e * polynomial(e, table.SERF_GATE_1)))
+    left = times_exp(z * gate, jnp.minimum(z, 0))
+    near = polynomial(jnp.clip(x, 0, 1.6) - 0.8, table.SERF_GATE_RIGHT)
+    right = x * jnp.where(x < 1.6, near, erf.plain(softplus.plain(x)))
+    return jnp.where(x < 0, left, right)
 
 
 @serf.defderivative
