@@ -18,6 +18,10 @@ from jax_acts.functional.algebraic import (
     square as square,
     squareplus as squareplus,
 )
+from jax_acts.functional.entmax import (
+    entmax as entmax,
+    entmax15 as entmax15,
+)
 from jax_acts.functional.exponential import (
     celu as celu,
     elu as elu,
