@@ -9,6 +9,11 @@ from jax_acts.functional.algebraic import (
     square as square,
     squareplus as squareplus,
 )
+from jax_acts.functional.attention import (
+    softmax1 as softmax1,
+    softmax_sink as softmax_sink,
+    ssmax as ssmax,
+)
 from jax_acts.functional.entmax import (
     entmax as entmax,
     entmax15 as entmax15,
