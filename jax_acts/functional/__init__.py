@@ -102,6 +102,11 @@ from jax_acts.functional.rectified import (
     threshold as threshold,
     thresholded_relu as thresholded_relu,
 )
+from jax_acts.functional.scaled import (
+    crelu as crelu,
+    l1_normalize as l1_normalize,
+    l2_normalize as l2_normalize,
+)
 from jax_acts.functional.selfgated import (
     mish as mish,
     serf as serf,
