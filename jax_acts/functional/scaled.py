@@ -1,12 +1,12 @@
 """Rows divided by their size, and rectified in both directions."""
 
-import jax
 import jax.numpy as jnp
 from jax import Array, lax
 
 from jax_acts._axis import Axes, all_axes, mask, one_axis, real, widened
 from jax_acts._function import Axis, function
 from jax_acts._sums import total
+from jax_acts.functional.rectified import relu
 
 
 @function()
@@ -73,7 +73,7 @@ def crelu(x: Array, axis: Axis = -1) -> Array:
     if not x.ndim:
         raise ValueError("crelu needs an axis of features; x is a scalar")
     i = one_axis("crelu", x, axis)
-    return lax.concatenate([jax.nn.relu(x), jax.nn.relu(-x)], i)
+    return lax.concatenate([relu(x), relu(-x)], i)
 
 
 def _to_unit_size(

@@ -1,5 +1,7 @@
 """Entmax and sparsemax against a bisection in 80-bit arithmetic, and their laws."""
 
+import json
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -14,6 +16,7 @@ from jax_acts import entmax, entmax15, get, softmax, sparsemax
 from jax_acts._compat import enable_x64
 
 INF = np.inf
+GOLDEN = json.loads((Path(__file__).parents[1] / "data" / "entmax.json").read_text())
 KEY = jax.random.key(0)
 ALPHAS = [1.0, 1 + 1e-6, 1.01, 1.3, 1.5, 1.9, 2.0, 3.0]
 FORMS = {
@@ -245,3 +248,18 @@ def test_alpha_is_learned_by_layers():
     # It is not 0: the greater alpha, the nearer are the rows to their maximum.
     assert by_layer["params"]["alpha"] > 0.1
     np.testing.assert_allclose(by_layer["params"]["alpha"], jax.grad(loss)(1.5))
+
+
+@pytest.mark.parametrize("alpha", GOLDEN["values"])
+def test_values_and_gradients_are_those_of_the_package_entmax(alpha):
+    weights = np.arange(6.0)
+    exact = {"1.5": [entmax15], "2.0": [sparsemax]}.get(alpha, [])
+    with enable_x64(True):
+        x, a = jnp.asarray(GOLDEN["x"]), float(alpha)
+        for f in (lambda x: entmax(x, a), *exact):
+            g = jax.grad(lambda x, f=f: jnp.sum(f(x) * weights))(x)
+            # Its bisection ends a few of the last places of float64 from the root.
+            np.testing.assert_allclose(f(x), GOLDEN["values"][alpha], atol=1e-14)
+            np.testing.assert_allclose(g, GOLDEN["gradients"][alpha], atol=1e-13)
+        in_alpha = jax.grad(lambda a: jnp.sum(entmax(x, a) * weights))(a)
+        np.testing.assert_allclose(in_alpha, GOLDEN["in_alpha"][alpha], rtol=1e-12)
