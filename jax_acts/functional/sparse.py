@@ -9,19 +9,21 @@ from jax import Array
 
 from jax_acts._axis import Axes, all_axes, mask, one_axis, real, widened
 from jax_acts._function import Axis, function
-from jax_acts._softmax import centred, weighted
+from jax_acts._softmax import centred, softmax, weighted
 from jax_acts._sums import first, total
 
 
 @function()
-def hardmax(x: Array, axis: Axis = -1) -> Array:
+def hardmax(x: Array, axis: Axis = -1, *, straight_through: bool = False) -> Array:
     r"""Hardmax, 1 at the first maximum and 0 elsewhere.
 
-    Its derivative is 0. A row with a NaN is NaN.
+    Its derivative is 0, or that of `softmax`. A row with a NaN is NaN.
 
     Args:
         x: The input.
         axis: The axis or axes, or by None all, along which one value is 1.
+        straight_through: Whether the derivatives are those of `softmax`, so that what
+            lies below it learns ("straight-through").
 
     >>> hardmax(jnp.array([1.0, 3.0, 3.0]))
     Array([0., 1., 0.], dtype=float32)
@@ -29,7 +31,11 @@ def hardmax(x: Array, axis: Axis = -1) -> Array:
     x = real("hardmax", "x", x)
     axes = all_axes("hardmax", x, axis)
     m = jnp.max(jax.lax.stop_gradient(x), axes, keepdims=True, initial=-jnp.inf)
-    return jnp.where(jnp.isnan(m), m, first(x == m, axes).astype(x.dtype))
+    y = jnp.where(jnp.isnan(m), m, first(x == m, axes).astype(x.dtype))
+    if straight_through:
+        soft = softmax(axes, x, None, None)
+        y = y + (soft - jax.lax.stop_gradient(soft))
+    return y
 
 
 @function(cite="martins2016")

@@ -448,6 +448,20 @@ def test_hardmax_is_1_at_the_first_maximum_alone():
     )
 
 
+def test_hardmax_may_have_the_derivatives_of_softmax():
+    x = jnp.asarray(rows(3, 4, 1, np.float32))
+    for axis in (-1, 0, None):
+        hard = lambda x, axis=axis: hardmax(x, axis, straight_through=True)
+        np.testing.assert_array_equal(hard(x), hardmax(x, axis))
+        got, want = (
+            jax.vjp(f, x)[1](x)[0]
+            for f in (hard, lambda x, axis=axis: softmax(x, axis))
+        )
+        np.testing.assert_allclose(got, want, rtol=1e-6, atol=1e-8)
+    empty = jnp.full(3, -INF)
+    np.testing.assert_array_equal(hardmax(empty, straight_through=True), hardmax(empty))
+
+
 @pytest.mark.parametrize("scale", [1e-4, 0.1, 1, 100])
 def test_sparsemax_is_the_nearest_distribution(scale):
     for n in (1, 2, 10, 3000):
