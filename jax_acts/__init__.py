@@ -18,6 +18,15 @@ from jax_acts.functional.algebraic import (
     square as square,
     squareplus as squareplus,
 )
+from jax_acts.functional.attention import (
+    softmax1 as softmax1,
+    softmax_sink as softmax_sink,
+    ssmax as ssmax,
+)
+from jax_acts.functional.entmax import (
+    entmax as entmax,
+    entmax15 as entmax15,
+)
 from jax_acts.functional.exponential import (
     celu as celu,
     elu as elu,
@@ -101,6 +110,11 @@ from jax_acts.functional.rectified import (
     step as step,
     threshold as threshold,
     thresholded_relu as thresholded_relu,
+)
+from jax_acts.functional.scaled import (
+    crelu as crelu,
+    l1_normalize as l1_normalize,
+    l2_normalize as l2_normalize,
 )
 from jax_acts.functional.selfgated import (
     mish as mish,

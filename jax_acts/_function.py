@@ -53,8 +53,14 @@ class Function(Generic[P]):
     __name__: str
     __qualname__: str
 
-    def __init__(self, rule: Callable[P, Array], facts: Facts) -> None:
+    def __init__(
+        self,
+        rule: Callable[P, Array],
+        facts: Facts,
+        check: Callable[..., None] | None = None,
+    ) -> None:
         functools.update_wrapper(self, rule)
+        self._check = check
         self.facts = facts
         self.signature = inspect.signature(rule)
         self.static = frozenset(
@@ -72,11 +78,16 @@ class Function(Generic[P]):
         self._call = call
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Array:
+        if self._check is not None:
+            self._check(**self.arguments(*args, **kwargs))
         return self._call(*args, **kwargs)
 
     def plain(self, *args: P.args, **kwargs: P.kwargs) -> Array:
         """Returns the same without `jit`."""
-        return self._trace(self.arguments(*args, **kwargs))
+        arguments = self.arguments(*args, **kwargs)
+        if self._check is not None:
+            self._check(**arguments)
+        return self._trace(arguments)
 
     def arguments(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
         """Returns the arguments that are given, by name.
@@ -121,6 +132,12 @@ def nearest(name: str, known: Mapping[str, Any] | tuple[str, ...] | list[str]) -
     return f"; did you mean {near[0]!r}?" if near else ""
 
 
-def function(*, cite: str = "") -> Callable[[Callable[P, Array]], Function[P]]:
-    """Makes a rule a `Function`: named, compiled, and known to the registry."""
-    return lambda rule: Function(rule, Facts(cite=cite))
+def function(
+    *, cite: str = "", check: Callable[..., None] | None = None
+) -> Callable[[Callable[P, Array]], Function[P]]:
+    """Makes a rule a `Function`: named, compiled, and known to the registry.
+
+    A check sees the arguments as they are given, before `jit` makes arrays of numbers,
+    and raises what there is to raise.
+    """
+    return lambda rule: Function(rule, Facts(cite=cite), check)

@@ -8,6 +8,7 @@ All their derivatives are made of p, which is all that a backward pass keeps.
 """
 
 import functools
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -163,15 +164,29 @@ def _slope(
     It is checkpointed, so that a backward pass keeps p and nothing that is made of it.
     """
     del where  # what it leaves out has p = 0
-    t, p, dtype = balanced(t, p.dtype, axes), widened(p), p.dtype
-    t = t if temperature is None else t / temperature
-    s = _at_least_something(total(p, axes))
-    v = jnp.where(p == 0, 0, t)
-    v = v - total(p * v, axes) / s
-    v = jnp.where(p == 0, 0, p * v)
+    scaled = lambda t: t if temperature is None else t / temperature
+    return weighted(axes, widened(p), t, p.dtype, scaled).astype(p.dtype)
+
+
+def weighted(
+    axes: Axes,
+    s: Array,
+    t: Array,
+    dtype: Any,
+    scaled: Callable[[Array], Array] = lambda t: t,
+) -> Array:
+    """Returns s (t - Σ s t / Σ s); its transpose sums to 0 in the dtype given.
+
+    Where the weight is 0, t may be anything.
+    """
+    t = scaled(balanced(t, dtype, axes))
+    whole = _at_least_something(total(s, axes))
+    v = jnp.where(s == 0, 0, t)
+    v = v - total(s * v, axes) / whole
+    v = jnp.where(s == 0, 0, s * v)
     # It has no mean already, but the transpose starts here, and takes the mean out of
-    # what it is given before it multiplies by p.
-    return jnp.where(p == 0, 0, v - p * (total(v, axes) / s)).astype(dtype)
+    # what it is given before it multiplies by s.
+    return jnp.where(s == 0, 0, v - s * (total(v, axes) / whole))
 
 
 @functools.partial(jax.checkpoint, prevent_cse=False, static_argnums=0)

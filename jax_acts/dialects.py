@@ -76,6 +76,9 @@ OWN: Table = {
     "bentid": "bent_identity",
     "normalize": "standardize",  # its former name in jax.nn
     "swigluoai clamped_swiglu_oai": "swiglu_oai",
+    "entmax_bisect": lambda alpha=1.5, dim=-1: to("entmax", alpha=alpha, axis=dim),
+    "softmax_one quiet_softmax": "softmax_sink",
+    "scalable_softmax": "ssmax",
 }
 
 # ---------------------------------------------------------------- jax.nn, of JAX 0.10.2

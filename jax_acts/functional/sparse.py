@@ -7,21 +7,23 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from jax_acts._axis import all_axes, one_axis, real, widened
+from jax_acts._axis import Axes, all_axes, mask, one_axis, real, widened
 from jax_acts._function import Axis, function
-from jax_acts._softmax import centred
-from jax_acts._sums import balanced, first, total
+from jax_acts._softmax import centred, softmax, weighted
+from jax_acts._sums import first, total
 
 
 @function()
-def hardmax(x: Array, axis: Axis = -1) -> Array:
+def hardmax(x: Array, axis: Axis = -1, *, straight_through: bool = False) -> Array:
     r"""Hardmax, 1 at the first maximum and 0 elsewhere.
 
-    Its derivative is 0. A row with a NaN is NaN.
+    Its derivative is 0, or that of `softmax`. A row with a NaN is NaN.
 
     Args:
         x: The input.
         axis: The axis or axes, or by None all, along which one value is 1.
+        straight_through: Whether the derivatives are those of `softmax`, so that what
+            lies below it learns ("straight-through").
 
     >>> hardmax(jnp.array([1.0, 3.0, 3.0]))
     Array([0., 1., 0.], dtype=float32)
@@ -29,61 +31,73 @@ def hardmax(x: Array, axis: Axis = -1) -> Array:
     x = real("hardmax", "x", x)
     axes = all_axes("hardmax", x, axis)
     m = jnp.max(jax.lax.stop_gradient(x), axes, keepdims=True, initial=-jnp.inf)
-    return jnp.where(jnp.isnan(m), m, first(x == m, axes).astype(x.dtype))
+    y = jnp.where(jnp.isnan(m), m, first(x == m, axes).astype(x.dtype))
+    if straight_through:
+        soft = softmax(axes, x, None, None)
+        y = y + (soft - jax.lax.stop_gradient(soft))
+    return y
 
 
 @function(cite="martins2016")
-def sparsemax(x: Array, axis: Axis = -1) -> Array:
+def sparsemax(x: Array, axis: Axis = -1, where: Array | None = None) -> Array:
     r"""Sparsemax, $\max(x_i - \tau, 0)$ with $\tau$ such that the values sum to 1.
 
     It is the distribution nearest to x. What is not within 1 of the maximum is 0. A row
-    that is all $-\infty$ gives 0, and entries of $+\infty$ share the whole evenly.
+    of which nothing counts, or that is all $-\infty$, gives 0, and entries of
+    $+\infty$ share the whole evenly.
 
     Args:
         x: The input.
         axis: The axis along which the values sum to 1.
+        where: A mask of the entries that count, broadcast to x; the others give 0.
 
     Raises:
-        ValueError: It is several axes, or out of range.
+        TypeError: x is complex, or `where` not boolean.
+        ValueError: It is several axes, or out of range, or `where` does not broadcast.
 
     >>> sparsemax(jnp.array([0.0, 1.0, 1.5]))
     Array([0.  , 0.25, 0.75], dtype=float32)
     """
     x = real("sparsemax", "x", x)
-    return _sparsemax(one_axis("sparsemax", x, axis), x) if x.ndim else x * 0 + 1
+    axes = (one_axis("sparsemax", x, axis),) if x.ndim else ()
+    return _sparsemax(axes, x, mask("sparsemax", x, where))
 
 
 @functools.partial(jax.custom_jvp, nondiff_argnums=(0,))
-def _sparsemax(axis: int, x: Array) -> Array:
-    z, low = centred((axis,), x, None, None)
+def _sparsemax(axes: Axes, x: Array, where: Array | None) -> Array:
+    z, low = centred(axes, x, where, None)
     z = z + low
+    tau = _threshold(z, *axes) if axes else jnp.full_like(z, -1)
+    # The support is known now, and its sum can be had without what cumsum rounds off.
+    support = z > tau
+    inside = total(jnp.where(support, z, 0), axes)
+    count = jnp.sum(support, axes, keepdims=True)
+    tau = (inside - 1) / jnp.maximum(count, 1)
+    return jnp.where(jnp.isnan(z), z, jnp.where(support, z - tau, 0)).astype(x.dtype)
+
+
+def _threshold(z: Array, axis: int) -> Array:
+    """Returns the tau for which the sum of max(z - tau, 0) is 1."""
     # Entries below -1 are out, and their size would drown the sums of the others.
     falling = -jnp.sort(-jnp.maximum(z, -1), axis)
     rank = jax.lax.broadcasted_iota(z.dtype, z.shape, axis) + 1
     sums_so_far = jnp.cumsum(falling, axis)
     size = jnp.sum(1 + rank * falling > sums_so_far, axis, keepdims=True)
     last = rank == size
-    tau = jnp.sum(jnp.where(last, (sums_so_far - 1) / rank, 0), axis, keepdims=True)
-    # The support is known now, and its sum can be had without what cumsum rounds off.
-    support = z > tau
-    inside = total(jnp.where(support, z, 0), (axis,))
-    count = jnp.sum(support, axis, keepdims=True)
-    tau = (inside - 1) / jnp.maximum(count, 1)
-    return jnp.where(jnp.isnan(z), z, jnp.where(support, z - tau, 0)).astype(x.dtype)
+    return jnp.sum(jnp.where(last, (sums_so_far - 1) / rank, 0), axis, keepdims=True)
 
 
 @_sparsemax.defjvp
-def _(axis: int, primals: Any, tangents: Any) -> tuple[Array, Array]:
-    y = _sparsemax(axis, *primals)
-    return y, _slope(axis, y != 0, *tangents)
+def _(axes: Axes, primals: Any, tangents: Any) -> tuple[Array, Array]:
+    y = _sparsemax(axes, *primals)
+    return y, _slope(axes, y != 0, tangents[0])
 
 
 @functools.partial(jax.checkpoint, prevent_cse=False, static_argnums=0)
-def _slope(axis: int, support: Array, t: Array) -> Array:
+def _slope(axes: Axes, support: Array, t: Array) -> Array:
     """Returns t minus its mean, both over the support."""
-    v = jnp.where(support, balanced(widened(t), t.dtype, (axis,)), 0)
-    count = jnp.maximum(jnp.sum(support, axis, keepdims=True), 1)
-    return jnp.where(support, v - total(v, (axis,)) / count, 0).astype(t.dtype)
+    t, dtype = widened(t), t.dtype
+    return weighted(axes, support.astype(t.dtype), t, dtype).astype(dtype)
 
 
 @function(cite="goodfellow2013")

@@ -412,7 +412,8 @@ def test_bad_arguments_are_refused_with_what_is_valid(function):
             function(jnp.ones((2, 3)), where=jnp.ones(4, bool))
         with pytest.raises(TypeError, match="where is a boolean mask, not float32"):
             function(jnp.ones((2, 3)), where=jnp.ones(3))
-        with pytest.raises(ValueError, match="twice"):
+        several = "takes one axis" if function is sparsemax else "twice"
+        with pytest.raises(ValueError, match=several):
             function(jnp.ones((2, 3)), axis=(0, -2))
 
 
@@ -445,6 +446,20 @@ def test_hardmax_is_1_at_the_first_maximum_alone():
     np.testing.assert_array_equal(
         jax.grad(lambda x: hardmax(x).sum())(x), jnp.zeros((2, 3))
     )
+
+
+def test_hardmax_may_have_the_derivatives_of_softmax():
+    x = jnp.asarray(rows(3, 4, 1, np.float32))
+    for axis in (-1, 0, None):
+        hard = lambda x, axis=axis: hardmax(x, axis, straight_through=True)
+        np.testing.assert_array_equal(hard(x), hardmax(x, axis))
+        got, want = (
+            jax.vjp(f, x)[1](x)[0]
+            for f in (hard, lambda x, axis=axis: softmax(x, axis))
+        )
+        np.testing.assert_allclose(got, want, rtol=1e-6, atol=1e-8)
+    empty = jnp.full(3, -INF)
+    np.testing.assert_array_equal(hardmax(empty, straight_through=True), hardmax(empty))
 
 
 @pytest.mark.parametrize("scale", [1e-4, 0.1, 1, 100])

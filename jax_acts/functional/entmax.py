@@ -1,0 +1,238 @@
+"""Entmax: distributions between softmax and sparsemax, 0 where the logits are low.
+
+All solve y_i^(α - 1) = (α - 1) (x_i - t), for t such that the row sums to 1. With the
+weights s = y^(2 - α), all their derivatives are those of one row:
+
+    dy = s (v - Σ s v / Σ s)    v = dx - k dα    k = ∂/∂α (y^(α - 1) - 1) / (α - 1)
+"""
+
+import functools
+import math
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+from jax.custom_derivatives import SymbolicZero
+
+from jax_acts._axis import Axes, all_axes, mask, one_axis, per_row, real, widened
+from jax_acts._function import Axis, Real, function
+from jax_acts._softmax import centred, weighted
+from jax_acts._sums import total
+
+
+@function(cite="peters2019")
+def entmax15(x: Array, axis: Axis = -1, where: Array | None = None) -> Array:
+    r"""Entmax of $\alpha = 1.5$, $\max(x_i / 2 - \tau, 0)^2$ with the sum 1.
+
+    It is half way between `softmax` and `sparsemax`, and is had without iteration, by
+    sorting. What is not within 2 of the maximum is 0. A row of which nothing counts, or
+    that is all $-\infty$, gives 0 and has the derivative 0. Entries of $+\infty$ share
+    the whole evenly. A row with a NaN is NaN.
+
+    Args:
+        x: The logits.
+        axis: The axis along which the values sum to 1.
+        where: A mask of the entries that count, broadcast to x; the others give 0.
+
+    Returns:
+        An array of the shape and dtype of x. 16-bit rows are computed in float32.
+
+    Raises:
+        TypeError: x is complex, or `where` not boolean.
+        ValueError: It is several axes, one is out of range, or `where` does not
+            broadcast.
+
+    >>> entmax15(jnp.array([-1.0, 1.0, 1.0]))
+    Array([0. , 0.5, 0.5], dtype=float32)
+    """
+    x = real("entmax15", "x", x)
+    axes = (one_axis("entmax15", x, axis),) if x.ndim else ()
+    return _entmax15(axes, x, mask("entmax15", x, where))
+
+
+@functools.partial(jax.custom_jvp, nondiff_argnums=(0,))
+def _entmax15(axes: Axes, x: Array, where: Array | None) -> Array:
+    z, low = centred(axes, x, where, None)
+    half = (z + low) / 2
+    tau = _threshold(half, *axes) if axes else jnp.full_like(half, -1)
+    # What was summed in order is rounded, and may be in the wrong order by a place. The
+    # excess of the sum is convex in tau, for which two steps of Newton are exact.
+    for _ in range(2):
+        over = jnp.maximum(half - tau, 0)
+        slope = 2 * total(over, axes)
+        excess = total(jnp.square(over), axes) - 1
+        tau = tau + excess / jnp.where(slope == 0, 1, slope)
+    return jnp.square(jnp.maximum(half - tau, 0)).astype(x.dtype)
+
+
+def _threshold(half: Array, axis: int) -> Array:
+    """Returns the tau for which the sum of max(half - tau, 0)² is 1.
+
+    Of the first k in order it is their mean, less a root that their variance gives; k
+    is right if the k-th lies above it.
+    """
+    # Entries below -1 are out, and their size would drown the sums of the others.
+    falling = -jnp.sort(-jnp.maximum(half, -1), axis)
+    rank = jax.lax.broadcasted_iota(half.dtype, half.shape, axis) + 1
+    mean = jnp.cumsum(falling, axis) / rank
+    squares = jnp.cumsum(jnp.square(falling), axis) / rank
+    tau = mean - jnp.sqrt(jnp.maximum(1 / rank - (squares - jnp.square(mean)), 0))
+    size = jnp.maximum(jnp.sum(tau <= falling, axis, keepdims=True), 1)
+    return jnp.sum(jnp.where(rank == size, tau, 0), axis, keepdims=True)
+
+
+@_entmax15.defjvp
+def _(axes: Axes, primals: Any, tangents: Any) -> tuple[Array, Array]:
+    y = _entmax15(axes, *primals)
+    return y, _slope(axes, y, None, tangents[0], None)
+
+
+def _possible(alpha: Any = 1.5, **_: Any) -> None:
+    """Refuses a number below 1; an array that holds one gives NaN."""
+    if isinstance(alpha, int | float | np.number) and not alpha >= 1:
+        raise ValueError(f"entmax: alpha is at least 1, not {alpha}")
+
+
+@function(cite="peters2019 correia2019", check=_possible)
+def entmax(
+    x: Array, alpha: Real = 1.5, axis: Axis = -1, where: Array | None = None
+) -> Array:
+    r"""Entmax, $\max((\alpha - 1) x_i - \tau, 0)^{1 / (\alpha - 1)}$ with the sum 1.
+
+    At $\alpha = 1$ it is `softmax`, at 2 `sparsemax`; the greater $\alpha$, the more
+    entries are 0. It may be learned: the derivative in $\alpha$ is exact, at 1 too.
+    Rows that are empty, infinite or NaN give what they give in `entmax15`.
+
+    Args:
+        x: The logits.
+        alpha: $\alpha$, at least 1 and finite: one number, or one for each row.
+        axis: The axis, the axes or, by None, all axes along which the values sum to 1.
+        where: A mask of the entries that count, broadcast to x; the others give 0.
+
+    Returns:
+        An array of the shape and dtype of x. 16-bit rows are computed in float32.
+
+    Raises:
+        TypeError: x is complex, or `where` not boolean.
+        ValueError: alpha is a number below 1, an axis is out of range, or a shape does
+            not broadcast.
+
+    >>> entmax(jnp.array([0.0, 1.0, 1.0]), alpha=2.0)
+    Array([0. , 0.5, 0.5], dtype=float32)
+    >>> slope = jax.grad(lambda alpha: entmax(jnp.array([0.0, 1.0]), alpha)[1])
+    >>> print(f"{slope(1.0):.4f}")
+    0.1599
+    """
+    x = real("entmax", "x", x)
+    axes = all_axes("entmax", x, axis)
+    a = per_row("entmax", "alpha", alpha, x, axes)
+    return _entmax(axes, x, mask("entmax", x, where), a)
+
+
+@functools.partial(jax.custom_jvp, nondiff_argnums=(0,))
+def _entmax(axes: Axes, x: Array, where: Array | None, alpha: Array) -> Array:
+    z, low = centred(axes, x, where, None)
+    e = _relative(z + low, _log_of_greatest(axes, z + low, alpha), alpha)
+    s = total(e, axes)
+    y = e / jnp.where(s == 0, 1, s)
+    return jnp.where(alpha >= 1, y, jnp.nan).astype(x.dtype)
+
+
+def _entmax_jvp(axes: Axes, primals: Any, tangents: Any) -> tuple[Array, Array]:
+    y, (dx, _, da) = _entmax(axes, *primals), tangents
+    alpha = primals[2]
+    dx = jnp.zeros_like(y) if type(dx) is SymbolicZero else dx
+    da = None if type(da) is SymbolicZero else da
+    return y, _slope(axes, y, alpha, dx, da)
+
+
+_entmax.defjvp(_entmax_jvp, symbolic_zeros=True)
+
+
+def _relative(z: Array, q: Array, alpha: Array) -> Array:
+    """Returns y / max y for the logarithm q of max y, where max z is 0.
+
+    This is max(1 + (α - 1) w, 0)^(1 / (α - 1)) with w = z / max y^(α - 1), written such
+    that it is e^w at α = 1.
+    """
+    a = alpha - 1
+    w = z * jnp.exp(-a * q)
+    u = jnp.maximum(a * jnp.maximum(w, jnp.finfo(z.dtype).min), -1)
+    inside = (u > -1) & (w > -jnp.inf)
+    near = jnp.abs(u) < jnp.finfo(z.dtype).tiny  # where log1p(u) is u
+    ratio = jnp.where(
+        near, 1, jnp.log1p(jnp.where(inside, u, 0)) / jnp.where(near, 1, u)
+    )
+    e = jnp.where(inside, jnp.exp(jnp.where(inside, w, 0) * ratio), 0)
+    return jnp.where(jnp.isnan(u), jnp.nan, e)
+
+
+def _log_of_greatest(axes: Axes, z: Array, alpha: Array) -> Array:
+    """Returns q = log max y: the root of q + log Σ e, e the ratios that q gives.
+
+    The left side rises with q, of slope Σ e^(2 - α) / Σ e. A Newton step that leaves
+    the bracket, which is -log n and 0 at first, or is more than half of the one before,
+    is replaced by one to the middle.
+    """
+    count = math.prod(z.shape[axis] for axis in axes)
+    bottom = jnp.full_like(total(z, axes), -math.log(max(count, 1)))
+    steps = 2 * jnp.finfo(z.dtype).nmant  # twice the halvings that reach the last place
+    close = 2 * jnp.finfo(z.dtype).eps * jnp.maximum(1, -bottom)
+
+    def unfinished(state: Any) -> Array:
+        step, _, _, _, moved = state
+        return (step < steps) & jnp.any(moved > close)
+
+    def improved(state: Any) -> Any:
+        step, q, low, high, moved = state
+        e = _relative(z, q, alpha)
+        s = total(e, axes)
+        error = q + jnp.log(jnp.where(s == 0, 1, s))
+        low, high = jnp.where(error <= 0, q, low), jnp.where(error >= 0, q, high)
+        slope = total(_weights(e, alpha), axes) / jnp.where(s == 0, 1, s)
+        newton = q - error / jnp.where(slope > 0, slope, 1)
+        fast = jnp.abs(newton - q) <= moved / 2
+        inside = (newton >= low) & (newton <= high) & fast
+        following = jnp.where(inside, newton, (low + high) / 2)
+        following = jnp.where(moved <= close, q, following)
+        return step + 1, following, low, high, jnp.abs(following - q)
+
+    start = 0, bottom, bottom, jnp.zeros_like(bottom), jnp.full_like(bottom, jnp.inf)
+    return jax.lax.while_loop(unfinished, improved, start)[1]
+
+
+def _weights(y: Array, alpha: Array | None) -> Array:
+    """Returns y^(2 - α), or the root of y without α, and 0 outside the support."""
+    inside = y != 0
+    y = jnp.where(inside, y, 1)
+    s = jnp.sqrt(y) if alpha is None else jnp.exp((2 - alpha) * jnp.log(y))
+    return jnp.where(inside, s, 0)
+
+
+@functools.partial(jax.checkpoint, prevent_cse=False, static_argnums=0)
+def _slope(
+    axes: Axes, y: Array, alpha: Array | None, dx: Array, da: Array | None
+) -> Array:
+    """Returns the tangent of y. A backward pass keeps y and nothing made of it."""
+    wide, t = widened(y), widened(dx)
+    if alpha is not None and da is not None:
+        t = t - _bend(wide, alpha) * da
+    return weighted(axes, _weights(wide, alpha), t, y.dtype).astype(y.dtype)
+
+
+def _bend(y: Array, alpha: Array) -> Array:
+    """Returns ∂/∂α (y^(α - 1) - 1) / (α - 1), 0 outside the support.
+
+    It is (log y)² φ(c) of c = (α - 1) log y, φ(c) = (1 + (c - 1) e^c) / c², which is a
+    series where that cancels.
+    """
+    log_y = jnp.log(jnp.where(y > 0, y, 1))
+    c = (alpha - 1) * log_y
+    near = c > -1
+    small, large = jnp.where(near, c, 0), jnp.where(near, -1, c)
+    terms = [(m + 1) / math.factorial(m + 2) for m in range(18)]  # to 1e-17
+    series = jnp.polyval(jnp.array(terms[::-1], c.dtype), small)
+    closed = (1 + (large - 1) * jnp.exp(large)) / jnp.square(large)
+    return jnp.square(log_y) * jnp.where(near, series, closed)

@@ -1,0 +1,99 @@
+"""Rows divided by their size, and rectified in both directions."""
+
+import jax.numpy as jnp
+from jax import Array, lax
+
+from jax_acts._axis import Axes, all_axes, mask, one_axis, real, widened
+from jax_acts._function import Axis, function
+from jax_acts._sums import total
+from jax_acts.functional.rectified import relu
+
+
+@function()
+def l1_normalize(x: Array, axis: Axis = -1, where: Array | None = None) -> Array:
+    r"""L1 normalisation, $x_i / \sum_j |x_j|$.
+
+    It neither overflows nor underflows, whatever the size of a row. A row of zeros, or
+    of which nothing counts, gives 0 and has the derivative 0. Infinite entries share
+    the whole. A row with a NaN is NaN.
+
+    Args:
+        x: The input.
+        axis: The axis, the axes or, by None, all axes of a row.
+        where: A mask of the entries that count, broadcast to x; the others give 0.
+
+    Raises:
+        TypeError: x is complex, or `where` not boolean.
+        ValueError: An axis is out of range, or `where` does not broadcast.
+
+    >>> l1_normalize(jnp.array([1.0, -3.0]))
+    Array([ 0.25, -0.75], dtype=float32)
+    """
+    x, axes, u = _to_unit_size("l1_normalize", x, axis, where)
+    size = total(jnp.where(u < 0, -u, u), axes)
+    return (u / jnp.where(size == 0, 1, size)).astype(x.dtype)
+
+
+@function()
+def l2_normalize(x: Array, axis: Axis = -1, where: Array | None = None) -> Array:
+    r"""L2 normalisation, $x_i / \sqrt{\sum_j x_j^2}$.
+
+    It is as safe as `l1_normalize`, and treats the same rows in the same way.
+
+    Args:
+        x: The input.
+        axis: As of `l1_normalize`.
+        where: As of `l1_normalize`.
+
+    >>> l2_normalize(jnp.array([0.0, -4e30]))
+    Array([ 0., -1.], dtype=float32)
+    """
+    x, axes, u = _to_unit_size("l2_normalize", x, axis, where)
+    squares = total(jnp.square(u), axes)
+    return (u / jnp.sqrt(jnp.where(squares == 0, 1, squares))).astype(x.dtype)
+
+
+@function(cite="shang2016")
+def crelu(x: Array, axis: Axis = -1) -> Array:
+    r"""Concatenated ReLU, $[\max(x, 0), \max(-x, 0)]$ along an axis.
+
+    Its derivative at 0 is 0.
+
+    Args:
+        x: The input.
+        axis: The axis, which becomes twice as long.
+
+    Raises:
+        ValueError: It is several axes, or out of range, or x is a scalar.
+
+    >>> crelu(jnp.array([1.0, -2.0]))
+    Array([1., 0., 0., 2.], dtype=float32)
+    """
+    x = real("crelu", "x", x)
+    if not x.ndim:
+        raise ValueError("crelu needs an axis of features; x is a scalar")
+    i = one_axis("crelu", x, axis)
+    return lax.concatenate([relu(x), relu(-x)], i)
+
+
+def _to_unit_size(
+    function: str, x: Array, axis: Axis, where: Array | None
+) -> tuple[Array, Axes, Array]:
+    """Returns x, the axes, and x over the power of two below its greatest.
+
+    What is divided by is a constant to autodiff: that cancels in what follows.
+    """
+    x = real(function, "x", x)
+    axes, where = all_axes(function, x, axis), mask(function, x, where)
+    wide = widened(x) if where is None else jnp.where(where, widened(x), 0)
+    size = jnp.abs(lax.stop_gradient(wide))
+    m = jnp.max(size, axes, keepdims=True, initial=0)
+    info = jnp.finfo(wide.dtype)
+    integer = jnp.dtype(f"int{info.bits}")
+    exponent = lax.bitcast_convert_type(m, integer) & (-1 << info.nmant)
+    power = lax.bitcast_convert_type(exponent, wide.dtype)
+    # Of what lies outside, the reciprocal is no normal number, and may be made 0.
+    power = jnp.clip(power, info.tiny, 1 / info.tiny)
+    power = jnp.where(jnp.isfinite(m), power, 1)
+    infinite = jnp.where(jnp.isinf(wide), jnp.sign(lax.stop_gradient(wide)), 0)
+    return x, axes, jnp.where(jnp.isinf(m), infinite, wide / power)
