@@ -1,8 +1,8 @@
 """Members that learn: one program for those that differ in numbers alone."""
 
 import time
-from collections.abc import Callable, Iterable, Mapping
-from functools import lru_cache
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cache, lru_cache
 from itertools import product
 from typing import Annotated, Any, Literal, NamedTuple, TypeVar
 
@@ -11,13 +11,14 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 from jax import Array
+from jax.sharding import NamedSharding
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from experiments.fit import Fit, Problem, fit
-from experiments.schema import SGD, Activation, Adam, Section, of_adam
-from experiments.study import Member, Prepared, Record
+from experiments.schema import SGD, Activation, Adam, Chunks, Section, of_adam
+from experiments.study import Member, Prepared, Record, Together, Value
+from experiments.sweep import SAME, Chunk, Numbers as Places, compiled, mesh
 
-Value = str | int | float
 Number = float | None
 """None where it is not finite."""
 
@@ -118,6 +119,7 @@ class Learned(Record):
     measures: dict[str, list[Number] | list[list[Number]]]
     """By name; of each the measures before training and after each part."""
     run_seconds: float
+    """Of members trained together: the time of their chunk over their number."""
     compile_seconds: float
 
 
@@ -153,14 +155,51 @@ def grid(**axes: Iterable[Value]) -> tuple[Member, ...]:
     )
 
 
-def prepared(trial: Trial) -> Prepared[Learned]:
-    """Returns the trial, compiled where it is first needed."""
+def prepared(trial: Trial, chunks: Chunks | None = None) -> Prepared[Learned]:
+    """Returns the trial, compiled where it is first needed, to train in chunks."""
+    if chunks is None:
+        return _alone(trial)
+    axes = {"seed": jnp.uint32} | dict.fromkeys(trial.numeric, jnp.float32)
+    place = cache(lambda: mesh(chunks))
+    data = cache(lambda: jax.device_put(trial.data, NamedSharding(place(), SAME)))
 
+    def fixed(member: Member) -> tuple[tuple[str, Value], ...]:
+        return tuple(axis for axis in member.axes if axis[0] not in axes)
+
+    @lru_cache(maxsize=1)  # chunks come by program, and programs take memory
+    def program(fixed: tuple[tuple[str, Value], ...]) -> Chunk:
+        train = trial.program(dict(fixed))
+
+        def one(numbers: Places, data: Any) -> Outcome:
+            return outcome(train(jax.random.key(numbers["seed"]), numbers, data))
+
+        return compiled(one, axes, data(), chunks, place())
+
+    def train(members: Sequence[Member]) -> list[Learned]:
+        chunk = program(fixed(members[0]))
+        begin = time.perf_counter()
+        found = chunk.train([dict(member.axes) for member in members])
+        seconds = (time.perf_counter() - begin) / len(members)
+        return [
+            learned(member, one, seconds, chunk.compile_seconds)
+            for member, one in zip(members, found, strict=True)
+        ]
+
+    return Prepared(
+        trial.summary,
+        1,
+        lambda member, tick: train([member])[0],
+        Together(chunks.members, fixed, train),
+    )
+
+
+def _alone(trial: Trial) -> Prepared[Learned]:
     @lru_cache(maxsize=1)  # members come by program, and programs take memory
     def compiled(fixed: tuple[tuple[str, Value], ...]) -> Any:
         shapes = jax.eval_shape(lambda: (jax.random.key(0), dict(numbers(()))))
         begin = time.perf_counter()
-        train = trial.program(dict(fixed))
+        alone = trial.program(dict(fixed))
+        train = lambda *given: outcome(alone(*given))
         done = jax.jit(train).lower(*shapes, trial.data).compile()
         return done, time.perf_counter() - begin
 
@@ -181,13 +220,29 @@ def prepared(trial: Trial) -> Prepared[Learned]:
     return Prepared(trial.summary, 1, member)
 
 
-def learned(member: Member, found: Fit, run: float, compile_: float) -> Learned:
+class Outcome(NamedTuple):
+    """What is brought from the devices of a training; its parameters stay there."""
+
+    losses: Array
+    scores: dict[str, Array]
+    finite: Array
+    parameters: Array
+    """How many there are."""
+
+
+def outcome(fit: Fit) -> Outcome:
+    """Returns what a record is made of."""
+    count = sum(leaf.size for leaf in jax.tree.leaves(fit.params))
+    return Outcome(fit.losses, fit.scores, fit.finite, jnp.uint32(count))
+
+
+def learned(member: Member, found: Outcome, run: float, compile_: float) -> Learned:
     """Returns the record of a training whose arrays are numpy's."""
     return Learned(
         member=member.name,
         status="done" if bool(found.finite) else "diverged",
         axes=dict(member.axes),
-        parameters=sum(leaf.size for leaf in jax.tree.leaves(found.params)),
+        parameters=int(found.parameters),
         loss=numbers(found.losses),
         measures={name: numbers(values) for name, values in found.scores.items()},
         run_seconds=run,

@@ -1,15 +1,16 @@
 """Runs the members of a study that have no record yet."""
 
+from collections.abc import Iterator, Sequence, Set
 from pathlib import Path
 from typing import TypeVar
 
 from rich.console import Console
 
 from experiments.environment import environment
-from experiments.progress import watched
+from experiments.progress import Watch, watched
 from experiments.records import opened
 from experiments.schema import StudyConfig
-from experiments.study import Prepared, Record, Study
+from experiments.study import Member, Prepared, Record, Study
 
 C = TypeVar("C", bound=StudyConfig)
 R = TypeVar("R", bound=Record)
@@ -24,7 +25,7 @@ def run(
     *,
     quiet: bool = False,
 ) -> None:
-    """Trains what is missing and records each member as soon as it is done.
+    """Trains what is missing and records each member, or chunk, as soon as it is done.
 
     A member depends on the config and its own axes alone, so a run that was cut and
     goes on ends with the numbers of one that was not.
@@ -48,8 +49,29 @@ def run(
             prepared.ticks,
             quiet=quiet,
         ) as watch:
-            for member in missing:
+            for finished in _trained(prepared, members, done, watch):
+                for record in finished:
+                    journal.append(record)
+                    watch.end(f"{record.member}: {record.status}")
+
+
+def _trained(
+    prepared: Prepared[R], members: Sequence[Member], done: Set[str], watch: Watch
+) -> Iterator[Sequence[R]]:
+    """Yields the records that are missing, those of a chunk when it is finished.
+
+    A chunk is made of all members, done or not, so that it is the same one whenever it
+    is run: what is vmapped with a member may change its rounding.
+    """
+    if prepared.together is None:
+        for member in members:
+            if member.name not in done:
                 watch.begin(member.name)
-                record = prepared.train(member, watch.tick)
-                journal.append(record)
-                watch.end(f"{member.name}: {record.status}")
+                yield [prepared.train(member, watch.tick)]
+        return
+    for chunk in prepared.together.chunks(members):
+        if any(member.name not in done for member in chunk):
+            others = f" and {len(chunk) - 1} more" if len(chunk) > 1 else ""
+            watch.begin(f"{chunk[0].name}{others}")
+            found = prepared.together.train(chunk)
+            yield [record for record in found if record.member not in done]

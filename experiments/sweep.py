@@ -1,0 +1,125 @@
+"""Members that differ in numbers alone: one program, compiled once, a chunk at a time.
+
+    group    members with the same program: they share the axes that are not numbers
+    chunk    members of a group: the unit of work, and of what a fault costs
+    slice    members of a chunk that are one `vmap`
+
+Rounding depends on how many members are one `vmap`, as XLA orders sums by shapes. So
+the width of a slice is part of the config, and the last slice of a group is padded to
+it. Each device loops over its slices of a chunk: more devices make the loop shorter and
+leave its body as it is, and so the numbers.
+"""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
+
+from experiments.schema import Chunks
+
+Numbers = Mapping[str, Any]
+"""What a member differs in, by the name of its axis."""
+
+Program = Callable[[Numbers, Any], Any]
+"""Trains a member, from its numbers and from the data that all members see."""
+
+MEMBERS = "members"
+SPREAD, SAME = PartitionSpec(MEMBERS), PartitionSpec()
+
+
+class Chunk(NamedTuple):
+    """A program for the chunks of a group."""
+
+    train: Callable[[Sequence[Numbers]], list[Any]]
+    """Returns what the program returns for each of at most so many members."""
+    compile_seconds: float
+    """The time to trace and compile it."""
+
+
+def mesh(chunks: Chunks) -> Mesh:
+    """Returns as many of the local devices as divide the slices of a chunk."""
+    slices, devices = chunks.members // chunks.vmapped, jax.local_devices()
+    count = max(n for n in range(1, len(devices) + 1) if slices % n == 0)
+    return Mesh(np.array(devices[:count]), (MEMBERS,), axis_types=(AxisType.Auto,))
+
+
+def compiled(
+    program: Program, axes: Mapping[str, Any], data: Any, chunks: Chunks, mesh: Mesh
+) -> Chunk:
+    """Returns the program compiled for chunks of members.
+
+    Args:
+        program: What trains a member; it is traced once.
+        axes: The dtype of each number.
+        data: Arrays that all members see, on each device of the mesh.
+        chunks: How wide a chunk is.
+        mesh: Where it runs.
+    """
+    spread = NamedSharding(mesh, SPREAD)
+    shape = lambda dtype: jax.ShapeDtypeStruct(
+        (chunks.members,), dtype, sharding=spread
+    )
+    begin = time.perf_counter()
+    run = (
+        jax.jit(over_members(program, chunks, mesh))
+        .lower(jax.tree.map(shape, dict(axes)), shape(jnp.bool), data)
+        .compile()
+    )
+    seconds = time.perf_counter() - begin
+
+    def train(members: Sequence[Numbers]) -> list[Any]:
+        padded = [*members, *[members[-1]] * (chunks.members - len(members))]
+        numbers = {
+            axis: np.array([member[axis] for member in padded], dtype)
+            for axis, dtype in axes.items()
+        }
+        real = np.arange(chunks.members) < len(members)
+        found = run(*jax.device_put((numbers, real), spread), data)
+        found = jax.device_get(found)
+        return [jax.tree.map(lambda x, n=n: x[n], found) for n in range(len(members))]
+
+    return Chunk(train, seconds)
+
+
+def over_members(
+    program: Program, chunks: Chunks, mesh: Mesh
+) -> Callable[[dict[str, Array], Array, Any], Any]:
+    """Returns the program for a chunk: each number and each result has an axis before.
+
+    It also takes which members are real. A slice of none is not trained.
+    """
+    once = jax.jit(program)  # its trace is kept: it is needed for its shapes, too
+
+    def lanes(numbers: dict[str, Array], data: Any) -> Any:
+        if chunks.vmapped > 1:
+            return jax.vmap(once, (0, None))(numbers, data)
+        alone = jax.tree.map(lambda x: x[0], numbers)
+        return jax.tree.map(lambda x: x[None], once(alone, data))
+
+    def own(numbers: dict[str, Array], real: Array, data: Any) -> Any:
+        def part(given: tuple[dict[str, Array], Array]) -> Any:
+            numbers, real = given
+            like = jax.eval_shape(lanes, numbers, data)
+            nothing = lambda _: jax.tree.map(
+                lambda x: jnp.zeros(x.shape, x.dtype), like
+            )
+            return jax.lax.cond(
+                real.any(), lambda numbers: lanes(numbers, data), nothing, numbers
+            )
+
+        slices = jax.tree.map(lambda x: x.reshape(-1, chunks.vmapped), (numbers, real))
+        found = jax.lax.map(part, slices)
+        return jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), found)
+
+    return jax.shard_map(
+        own,
+        mesh=mesh,
+        in_specs=(SPREAD, SPREAD, SAME),
+        out_specs=SPREAD,
+        check_vma=False,  # what begins as a constant need not be marked as spread
+    )
