@@ -71,7 +71,9 @@ def _trained(
         return
     for chunk in prepared.together.chunks(members):
         if any(member.name not in done for member in chunk):
-            others = f" and {len(chunk) - 1} more" if len(chunk) > 1 else ""
-            watch.begin(f"{chunk[0].name}{others}")
+            first, *others = chunk
+            watch.begin(
+                f"{first.name} and {len(others)} more" if others else first.name
+            )
             found = prepared.together.train(chunk)
             yield [record for record in found if record.member not in done]

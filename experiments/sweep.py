@@ -60,10 +60,8 @@ def compiled(
         chunks: How wide a chunk is.
         mesh: Where it runs.
     """
-    spread = NamedSharding(mesh, SPREAD)
-    shape = lambda dtype: jax.ShapeDtypeStruct(
-        (chunks.members,), dtype, sharding=spread
-    )
+    same = NamedSharding(mesh, SAME)
+    shape = lambda dtype: jax.ShapeDtypeStruct((chunks.members,), dtype, sharding=same)
     begin = time.perf_counter()
     run = (
         jax.jit(over_members(program, chunks, mesh))
@@ -79,7 +77,7 @@ def compiled(
             for axis, dtype in axes.items()
         }
         real = np.arange(chunks.members) < len(members)
-        found = run(*jax.device_put((numbers, real), spread), data)
+        found = run(*jax.device_put((numbers, real), same), data)
         found = jax.device_get(found)
         return [jax.tree.map(lambda x, n=n: x[n], found) for n in range(len(members))]
 
@@ -91,8 +89,14 @@ def over_members(
 ) -> Callable[[dict[str, Array], Array, Any], Any]:
     """Returns the program for a chunk: each number and each result has an axis before.
 
-    It also takes which members are real. A slice of none is not trained.
+    It also takes which members are real, those first. A slice of none is not trained.
+
+    Each device has the numbers of the whole chunk, and a place for all results, and
+    does not know when it is compiled how many turns its loop has. Else a device with
+    one slice would have no loop: XLA would round its training in another way.
     """
+    slices = chunks.members // chunks.vmapped
+    share = slices // mesh.size
     once = jax.jit(program)  # its trace is kept: it is needed for its shapes, too
 
     def lanes(numbers: dict[str, Array], data: Any) -> Any:
@@ -102,24 +106,26 @@ def over_members(
         return jax.tree.map(lambda x: x[None], once(alone, data))
 
     def own(numbers: dict[str, Array], real: Array, data: Any) -> Any:
-        def part(given: tuple[dict[str, Array], Array]) -> Any:
-            numbers, real = given
-            like = jax.eval_shape(lanes, numbers, data)
-            nothing = lambda _: jax.tree.map(
-                lambda x: jnp.zeros(x.shape, x.dtype), like
-            )
-            return jax.lax.cond(
-                real.any(), lambda numbers: lanes(numbers, data), nothing, numbers
-            )
+        cut = lambda x: x.reshape(slices, chunks.vmapped)
+        numbers, real = jax.tree.map(cut, numbers), cut(real).any(1)
+        at = lambda n: jax.tree.map(lambda x: x[n], numbers)
+        like = jax.eval_shape(lanes, at(0), data)
+        blank = lambda x: jnp.zeros((slices, *x.shape), x.dtype)
 
-        slices = jax.tree.map(lambda x: x.reshape(-1, chunks.vmapped), (numbers, real))
-        found = jax.lax.map(part, slices)
-        return jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), found)
+        def part(n: Array, found: Any) -> Any:
+            put = lambda all, one: all.at[n].set(one)
+            return jax.tree.map(put, found, lanes(at(n), data))
+
+        begin = jax.lax.axis_index(MEMBERS) * share
+        end = jnp.minimum(begin + share, real.sum())
+        found = jax.lax.fori_loop(begin, end, part, jax.tree.map(blank, like))
+        mine = lambda x: jax.lax.dynamic_slice_in_dim(x, begin, share)
+        return jax.tree.map(lambda x: mine(x).reshape(-1, *x.shape[2:]), found)
 
     return jax.shard_map(
         own,
         mesh=mesh,
-        in_specs=(SPREAD, SPREAD, SAME),
+        in_specs=(SAME, SAME, SAME),
         out_specs=SPREAD,
         check_vma=False,  # what begins as a constant need not be marked as spread
     )
