@@ -152,7 +152,9 @@ def _prepared(source: Source, quick: bool) -> tuple[StudyConfig, Prepared[Any]]:
     with _judged(source):
         typed = read(source, {name: study.config for name, study in STUDIES.items()})
         typed = typed.quick() if quick else typed
-        return typed, STUDIES[typed.study].prepare(typed)
+        study = STUDIES[typed.study]
+        study.members(typed)  # which says if they are too many
+        return typed, study.prepare(typed)
 
 
 @contextmanager

@@ -1,7 +1,8 @@
 """Members that learn: one program for those that differ in numbers alone."""
 
+import math
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import cache, lru_cache
 from itertools import product
 from typing import Annotated, Any, Literal, NamedTuple, TypeVar
@@ -14,7 +15,8 @@ from jax import Array
 from jax.sharding import NamedSharding
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from experiments.fit import Fit, Problem, fit
+from experiments.fit import Fit, Problem as Learnable, fit
+from experiments.problems import ConfigError, Problem
 from experiments.schema import SGD, Activation, Adam, Chunks, Section, of_adam
 from experiments.study import Member, Prepared, Record, Together, Value
 from experiments.sweep import SAME, Chunk, Numbers as Places, compiled, mesh
@@ -103,7 +105,7 @@ class Steps(Section):
         )
         return optax.chain(shorter, rule)
 
-    def fit(self, problem: Problem, key: Array, learning_rate: Any = None) -> Fit:
+    def fit(self, problem: Learnable, key: Array, learning_rate: Any = None) -> Fit:
         """Returns the training of a problem from a key."""
         optimizer = self.transform(learning_rate)
         return fit(problem, optimizer, key, steps=self.steps, parts=self.parts)
@@ -143,14 +145,39 @@ class Trial(NamedTuple):
     """
 
 
-def grid(**axes: Iterable[Value]) -> tuple[Member, ...]:
+MOST = 100_000
+"""So many members at most are a run; each is a line of its records."""
+
+
+def grid(**axes: Collection[Value]) -> tuple[Member, ...]:
     """Returns a member for each place on the axes; the last axis runs first.
+
+    Raises:
+        ConfigError: There are more than `MOST`.
 
     >>> [m.name for m in grid(activation=["relu", "elu"], seed=range(2))][:3]
     ['activation relu, seed 0', 'activation relu, seed 1', 'activation elu, seed 0']
     """
+    return grids(axes)
+
+
+def grids(*grids: Mapping[str, Collection[Value]]) -> tuple[Member, ...]:
+    """Returns the members of one grid after the other.
+
+    Raises:
+        ConfigError: There are more than `MOST`.
+    """
+    counts = [{axis: len(values) for axis, values in axes.items()} for axes in grids]
+    total = sum(math.prod(count.values()) for count in counts)
+    if total > MOST:
+        largest = max(counts, key=lambda count: math.prod(count.values()))
+        sizes = " × ".join(f"{n:,} of {axis}" for axis, n in largest.items() if n > 1)
+        each = "" if len(grids) == 1 else f" in {len(grids)} grids, the largest"
+        said = f"{total:,} members{each} ({sizes}): a run has {MOST:,} at most"
+        raise ConfigError(Problem("", said))
     return tuple(
         Member(tuple(zip(axes, place, strict=True)))
+        for axes in grids
         for place in product(*axes.values())
     )
 

@@ -19,7 +19,7 @@ from experiments.learning import (
     Trial,
     Value,
     distinct,
-    grid,
+    grids,
     prepared,
 )
 from experiments.models import MLP
@@ -102,14 +102,15 @@ class Config(StudyConfig):
 
 def members(config: Config) -> tuple[Member, ...]:
     """Returns the members, those of an activation together: they share its program."""
-    return tuple(
-        member
-        for sweep in config.sweeps
-        for member in grid(
-            activation=[sweep.activation],
-            argument=[sweep.argument],
-            value=sweep.values,
-            seed=range(config.seeds),
+    return grids(
+        *(
+            {
+                "activation": [sweep.activation],
+                "argument": [sweep.argument],
+                "value": sweep.values,
+                "seed": range(config.seeds),
+            }
+            for sweep in config.sweeps
         )
     )
 

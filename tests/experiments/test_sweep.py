@@ -191,3 +191,36 @@ def test_a_member_whose_loss_is_nan_is_marked_and_leaves_its_chunk_alone():
     for n in (0, 1, 4, 5):
         assert broken[n].loss == fine[n].loss
         assert broken[n].measures == fine[n].measures
+
+
+@pytest.mark.parametrize(
+    ("override", "said"),
+    [
+        ("chunks.vmapped=3", "slices of 3 do not divide a chunk of 8"),
+        ("chunks.members=0", "chunks.members = 0: should be greater than or equal"),
+        ("chunks.member=4", "unknown key 'chunks.member'; did you mean 'members'?"),
+        (
+            "sweeps=[{activation='elu', argument='alpha', values=[]}]",
+            "sweeps[0].values",
+        ),
+        (
+            "sweeps=[{activation='elu', argument='alfa', values=[1.0]}]",
+            "did you mean 'alpha'?",
+        ),
+    ],
+)
+def test_a_fault_of_a_sweep_is_named_before_anything_runs(override, said, slopes):
+    result = CliRunner().invoke(app, ["validate", str(slopes), "--set", override])
+    assert result.exit_code == 2
+    assert said in result.stderr
+
+
+def test_too_many_members_are_counted_and_refused(slopes, tmp_path):
+    values = ", ".join(map(str, range(1, 1001)))
+    sweep = f"{{activation='elu', argument='alpha', values=[{values}]}}"
+    many = ("--set", f"sweeps=[{sweep}]", "--set", "seeds=101")
+    result = run(slopes, *many, "--out", tmp_path / "run")
+    assert result.exit_code == 2
+    said = "101,000 members (1,000 of value × 101 of seed): a run has 100,000 at most"
+    assert said in result.stderr
+    assert not (tmp_path / "run").exists()
