@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import cache, lru_cache
 from itertools import product
 from typing import Annotated, Any, Literal, NamedTuple, TypeVar
@@ -182,10 +182,8 @@ def grids(*grids: Mapping[str, Collection[Value]]) -> tuple[Member, ...]:
     )
 
 
-def prepared(trial: Trial, chunks: Chunks | None = None) -> Prepared[Learned]:
+def prepared(trial: Trial, chunks: Chunks) -> Prepared[Learned]:
     """Returns the trial, compiled where it is first needed, to train in chunks."""
-    if chunks is None:
-        return _alone(trial)
     axes = {"seed": jnp.uint32} | dict.fromkeys(trial.numeric, jnp.float32)
     place = cache(lambda: mesh(chunks))
     data = cache(lambda: jax.device_put(trial.data, NamedSharding(place(), SAME)))
@@ -218,33 +216,6 @@ def prepared(trial: Trial, chunks: Chunks | None = None) -> Prepared[Learned]:
         lambda member, tick: train([member])[0],
         Together(chunks.members, fixed, train),
     )
-
-
-def _alone(trial: Trial) -> Prepared[Learned]:
-    @lru_cache(maxsize=1)  # members come by program, and programs take memory
-    def compiled(fixed: tuple[tuple[str, Value], ...]) -> Any:
-        shapes = jax.eval_shape(lambda: (jax.random.key(0), dict(numbers(()))))
-        begin = time.perf_counter()
-        alone = trial.program(dict(fixed))
-        train = lambda *given: outcome(alone(*given))
-        done = jax.jit(train).lower(*shapes, trial.data).compile()
-        return done, time.perf_counter() - begin
-
-    def numbers(axes: Iterable[tuple[str, Value]]) -> dict[str, Array]:
-        given = dict(axes)
-        return {n: jnp.float32(given.get(n, 0.0)) for n in trial.numeric}
-
-    def member(member: Member, tick: Callable[[], None]) -> Learned:
-        loose = (*trial.numeric, "seed")
-        train, seconds = compiled(tuple(a for a in member.axes if a[0] not in loose))
-        key = jax.random.key(int(dict(member.axes)["seed"]))
-        begin = time.perf_counter()
-        found = jax.device_get(train(key, numbers(member.axes), trial.data))
-        record = learned(member, found, time.perf_counter() - begin, seconds)
-        tick()
-        return record
-
-    return Prepared(trial.summary, 1, member)
 
 
 class Outcome(NamedTuple):
