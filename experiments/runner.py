@@ -1,19 +1,31 @@
 """Runs the members of a study that have no record yet."""
 
 from collections.abc import Iterator, Sequence, Set
+from enum import StrEnum
 from pathlib import Path
 from typing import TypeVar
 
 from rich.console import Console
 
+from experiments import cluster
 from experiments.environment import environment
+from experiments.problems import RunError
 from experiments.progress import Watch, watched
 from experiments.records import opened
 from experiments.schema import StudyConfig
-from experiments.study import Member, Prepared, Record, Study
+from experiments.study import Member, Prepared, Record, Study, Together
 
 C = TypeVar("C", bound=StudyConfig)
 R = TypeVar("R", bound=Record)
+
+
+class Executor(StrEnum):
+    """Where chunks are trained."""
+
+    LOCAL = "local"
+    """In this process, on all of its devices."""
+    RAY = "ray"
+    """On a Ray cluster, a task for each chunk."""
 
 
 def run(
@@ -24,6 +36,7 @@ def run(
     console: Console,
     *,
     quiet: bool = False,
+    executor: Executor = Executor.LOCAL,
 ) -> None:
     """Trains what is missing and records each member, or chunk, as soon as it is done.
 
@@ -49,31 +62,59 @@ def run(
             prepared.ticks,
             quiet=quiet,
         ) as watch:
-            for finished in _trained(prepared, members, done, watch):
+            if executor is Executor.RAY:
+                trained = _on_ray(config, prepared, members, done, watch)
+            else:
+                trained = _trained(prepared, members, done, watch)
+            for finished in trained:
                 for record in finished:
-                    journal.append(record)
-                    watch.end(f"{record.member}: {record.status}")
+                    if record.member not in done:
+                        journal.append(record)
+                        watch.end(f"{record.member}: {record.status}")
 
 
 def _trained(
     prepared: Prepared[R], members: Sequence[Member], done: Set[str], watch: Watch
 ) -> Iterator[Sequence[R]]:
-    """Yields the records that are missing, those of a chunk when it is finished.
-
-    A chunk is made of all members, done or not, so that it is the same one whenever it
-    is run: what is vmapped with a member may change its rounding.
-    """
+    """Yields the records that are missing, those of a chunk when it is finished."""
     if prepared.together is None:
         for member in members:
             if member.name not in done:
                 watch.begin(member.name)
                 yield [prepared.train(member, watch.tick)]
         return
-    for chunk in prepared.together.chunks(members):
-        if any(member.name not in done for member in chunk):
-            first, *others = chunk
-            watch.begin(
-                f"{first.name} and {len(others)} more" if others else first.name
-            )
-            found = prepared.together.train(chunk)
-            yield [record for record in found if record.member not in done]
+    for chunk in _missing(prepared.together, members, done):
+        first, *others = chunk
+        watch.begin(f"{first.name} and {len(others)} more" if others else first.name)
+        yield prepared.together.train(chunk)
+
+
+def _on_ray(
+    config: StudyConfig,
+    prepared: Prepared[R],
+    members: Sequence[Member],
+    done: Set[str],
+    watch: Watch,
+) -> Iterator[Sequence[R]]:
+    """Yields the same as `_trained`, whichever chunk is finished first."""
+    if prepared.together is None:
+        said = f"the members of {config.study} are trained in one process: leave out"
+        raise RunError(f"{said} --executor ray")
+    chunks = _missing(prepared.together, members, done)
+    watch.begin(f"{len(chunks)} chunks")
+    return cluster.trained(config, chunks)
+
+
+def _missing(
+    together: Together[R], members: Sequence[Member], done: Set[str]
+) -> list[tuple[Member, ...]]:
+    """Returns the chunks of which a member is missing.
+
+    They are made of all members, done or not, so that a chunk is the same one whenever
+    it is run: what is vmapped with a member may change its rounding.
+    """
+    return [
+        chunk
+        for chunk in together.chunks(members)
+        if any(member.name not in done for member in chunk)
+    ]
