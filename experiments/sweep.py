@@ -12,6 +12,7 @@ leave its body as it is, and so the numbers.
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -20,6 +21,8 @@ import numpy as np
 from jax import Array
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
+from experiments import memory
+from experiments.problems import RunError
 from experiments.schema import Chunks
 
 Numbers = Mapping[str, Any]
@@ -59,16 +62,17 @@ def compiled(
         data: Arrays that all members see, on each device of the mesh.
         chunks: How wide a chunk is.
         mesh: Where it runs.
+
+    Raises:
+        RunError: It needs more memory than a device has.
     """
-    same = NamedSharding(mesh, SAME)
-    shape = lambda dtype: jax.ShapeDtypeStruct((chunks.members,), dtype, sharding=same)
     begin = time.perf_counter()
-    run = (
-        jax.jit(over_members(program, chunks, mesh))
-        .lower(jax.tree.map(shape, dict(axes)), shape(jnp.bool), data)
-        .compile()
-    )
+    build = partial(_program, program, axes, data)
+    run = build(chunks, mesh)
     seconds = time.perf_counter() - begin
+    if not fits(run, mesh):
+        raise RunError(_too_much(build, chunks, mesh, run))
+    same = NamedSharding(mesh, SAME)
 
     def train(members: Sequence[Numbers]) -> list[Any]:
         padded = [*members, *[members[-1]] * (chunks.members - len(members))]
@@ -82,6 +86,58 @@ def compiled(
         return [jax.tree.map(lambda x, n=n: x[n], found) for n in range(len(members))]
 
     return Chunk(train, seconds)
+
+
+def _program(
+    program: Program, axes: Mapping[str, Any], data: Any, chunks: Chunks, mesh: Mesh
+) -> Any:
+    same = NamedSharding(mesh, SAME)
+    like = lambda shape, dtype: jax.ShapeDtypeStruct(shape, dtype, sharding=same)
+    numbers = {axis: like((chunks.members,), dtype) for axis, dtype in axes.items()}
+    real = like((chunks.members,), jnp.bool)
+    seen = jax.tree.map(lambda x: like(x.shape, x.dtype), data)
+    whole = jax.jit(over_members(program, chunks, mesh))
+    return whole.lower(numbers, real, seen).compile()
+
+
+def fits(run: Any, mesh: Mesh) -> bool:
+    """Returns whether the devices have the memory for it, as far as is known."""
+    has = memory.available(mesh.devices.flat[0], mesh.size)
+    return has is None or memory.needed(run) <= has
+
+
+def _too_much(
+    build: Callable[[Chunks, Mesh], Any], chunks: Chunks, place: Mesh, run: Any
+) -> str:
+    """Returns what to say of a chunk that does not fit, with the widest that does."""
+    has = memory.available(place.devices.flat[0], place.size) or 0
+    told = (
+        f"chunks.members = {chunks.members}, chunks.vmapped = {chunks.vmapped}: needs "
+        f"{memory.said(memory.needed(run))} of each device, which has "
+        f"{memory.said(has)}"
+    )
+    for less in narrower(chunks):
+        where = mesh(less)
+        if fits(build(less, where), where):
+            return (
+                f"{told}; chunks.members = {less.members}, chunks.vmapped = "
+                f"{less.vmapped} fits"
+            )
+    return f"{told}; no smaller chunk fits"
+
+
+def narrower(chunks: Chunks) -> list[Chunks]:
+    """Returns the chunks with narrower slices, and then those with fewer members.
+
+    >>> [(c.members, c.vmapped) for c in narrower(Chunks(members=4, vmapped=4))]
+    [(4, 2), (4, 1), (2, 1), (1, 1)]
+    """
+    all = chunks.members
+    divisors = [n for n in range(all, 0, -1) if all % n == 0]
+    return [
+        *(Chunks(members=all, vmapped=n) for n in divisors if n < chunks.vmapped),
+        *(Chunks(members=n) for n in divisors if n < all),
+    ]
 
 
 def over_members(

@@ -1,6 +1,7 @@
 import contextlib
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -13,9 +14,11 @@ import psutil
 import pytest
 from typer.testing import CliRunner
 
+from experiments import memory
 from experiments.cli import app
 from experiments.fit import Problem, fit
 from experiments.learning import Trial, grid, prepared
+from experiments.problems import RunError
 from experiments.records import RECORDS
 from experiments.schema import Chunks
 
@@ -261,3 +264,54 @@ def test_a_study_that_is_no_sweep_is_refused_on_ray(tiny, tmp_path):
     result = run(tiny, "--executor", "ray", "--out", tmp_path / "run")
     assert result.exit_code == 1
     assert "the members of cnn are trained in one process" in result.stderr
+
+
+def hungry(bytes_each: int) -> Trial:
+    """Returns a trial each member of which needs so much memory."""
+
+    def program(fixed):
+        def train(key, given, data):
+            many = jax.random.normal(key, (bytes_each // 4,))
+            score = lambda x: {"most": jnp.sort(many * x)[-1]}
+            line = Problem(lambda key: data, lambda key: data, jnp.subtract, score)
+            return fit(line, optax.sgd(0.1), key, steps=1, parts=1)
+
+        return train
+
+    return Trial("", jnp.float32(1.0), (), program)
+
+
+@pytest.mark.parametrize(
+    ("has", "said"),
+    [
+        (10_000_000, "chunks.members = 8, chunks.vmapped = [124] fits"),
+        (1000, "which has 1.0 kB; no smaller chunk fits"),
+    ],
+)
+def test_a_chunk_that_does_not_fit_is_refused_with_one_that_does(
+    has, said, monkeypatch
+):
+    monkeypatch.setattr(memory, "available", lambda device, sharing: has)
+    members = grid(seed=range(8))
+
+    def trained(chunks: Chunks):
+        together = prepared(hungry(1_000_000), chunks).together
+        assert together is not None
+        return together.train(members)
+
+    with pytest.raises(RunError, match=said) as caught:
+        trained(Chunks(members=8, vmapped=8))
+    assert str(caught.value).startswith("chunks.members = 8, chunks.vmapped = 8: needs")
+    if found := re.search(r"vmapped = (\d) fits", str(caught.value)):
+        assert len(trained(Chunks(members=8, vmapped=int(found[1])))) == 8
+
+
+def test_the_memory_of_this_device_is_known():
+    (device, *_) = jax.local_devices()
+    has = memory.available(device, 1)
+    assert has is not None
+    assert memory.available(device, 2) in (has, has // 2)
+    assert 100e6 < has < 1e15
+    size = 1000
+    add = jax.jit(jnp.add).lower(jnp.zeros(size), jnp.zeros(size)).compile()
+    assert memory.needed(add) == 3 * 4 * size
