@@ -21,6 +21,18 @@ RETRIES = 3
 """So often a chunk is begun again whose worker, or its machine, is gone."""
 
 
+def imported() -> Any:
+    """Returns the module of Ray.
+
+    Raises:
+        RunError: It is not installed.
+    """
+    try:
+        return importlib.import_module("ray")
+    except ImportError:
+        raise RunError("there is no Ray: pip install 'jax-acts[ray]'") from None
+
+
 def trained(
     config: StudyConfig, chunks: Sequence[tuple[Member, ...]]
 ) -> Iterator[Sequence[Any]]:
@@ -32,10 +44,7 @@ def trained(
     Raises:
         RunError: Ray is not installed, or a worker died again and again.
     """
-    try:
-        ray: Any = importlib.import_module("ray")
-    except ImportError:
-        raise RunError("there is no Ray: pip install 'jax-acts[ray]'") from None
+    ray = imported()
     alone = {"include_dashboard": False, "_node_ip_address": "127.0.0.1"}
     gpus = 0 if jax.default_backend() == "cpu" else 1
     task = ray.remote(num_cpus=1, num_gpus=gpus, max_retries=RETRIES)(_train)

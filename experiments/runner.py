@@ -44,8 +44,14 @@ def run(
     goes on ends with the numbers of one that was not.
 
     Raises:
-        RunError: The directory is in use, is another run's, or cannot be written.
+        RunError: The directory is in use, is another run's, or cannot be written; or
+            the executor cannot train it.
     """
+    if executor is Executor.RAY:
+        if prepared.together is None:
+            said = f"the members of {config.study} are trained in one process"
+            raise RunError(f"{said}: leave out --executor ray")
+        cluster.imported()
     members = study.members(config)
     with opened(folder, config, study.record, environment()) as journal:
         for notice in journal.notices:
@@ -62,10 +68,7 @@ def run(
             prepared.ticks,
             quiet=quiet,
         ) as watch:
-            if executor is Executor.RAY:
-                trained = _on_ray(config, prepared, members, done, watch)
-            else:
-                trained = _trained(prepared, members, done, watch)
+            trained = _trained(config, prepared, members, done, watch, executor)
             for finished in trained:
                 for record in finished:
                     if record.member not in done:
@@ -74,7 +77,12 @@ def run(
 
 
 def _trained(
-    prepared: Prepared[R], members: Sequence[Member], done: Set[str], watch: Watch
+    config: StudyConfig,
+    prepared: Prepared[R],
+    members: Sequence[Member],
+    done: Set[str],
+    watch: Watch,
+    executor: Executor,
 ) -> Iterator[Sequence[R]]:
     """Yields the records that are missing, those of a chunk when it is finished."""
     if prepared.together is None:
@@ -83,26 +91,15 @@ def _trained(
                 watch.begin(member.name)
                 yield [prepared.train(member, watch.tick)]
         return
-    for chunk in _missing(prepared.together, members, done):
+    chunks = _missing(prepared.together, members, done)
+    if executor is Executor.RAY and chunks:
+        watch.begin(f"{len(chunks)} chunks")
+        yield from cluster.trained(config, chunks)
+        return
+    for chunk in chunks:
         first, *others = chunk
         watch.begin(f"{first.name} and {len(others)} more" if others else first.name)
         yield prepared.together.train(chunk)
-
-
-def _on_ray(
-    config: StudyConfig,
-    prepared: Prepared[R],
-    members: Sequence[Member],
-    done: Set[str],
-    watch: Watch,
-) -> Iterator[Sequence[R]]:
-    """Yields the same as `_trained`, whichever chunk is finished first."""
-    if prepared.together is None:
-        said = f"the members of {config.study} are trained in one process: leave out"
-        raise RunError(f"{said} --executor ray")
-    chunks = _missing(prepared.together, members, done)
-    watch.begin(f"{len(chunks)} chunks")
-    return cluster.trained(config, chunks)
 
 
 def _missing(

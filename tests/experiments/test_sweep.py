@@ -264,6 +264,15 @@ def test_a_study_that_is_no_sweep_is_refused_on_ray(tiny, tmp_path):
     result = run(tiny, "--executor", "ray", "--out", tmp_path / "run")
     assert result.exit_code == 1
     assert "the members of cnn are trained in one process" in result.stderr
+    assert not (tmp_path / "run").exists()
+
+
+def test_where_ray_is_not_installed_it_is_said_how(slopes, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "ray", None)
+    result = run(slopes, "--executor", "ray", "--out", tmp_path / "run")
+    assert result.exit_code == 1
+    assert "there is no Ray: pip install 'jax-acts[ray]'" in result.stderr
+    assert not (tmp_path / "run").exists()
 
 
 def hungry(bytes_each: int) -> Trial:
