@@ -17,7 +17,7 @@ from experiments.config import Source, read
 from experiments.data import SETS
 from experiments.problems import ConfigError, RunError, hint
 from experiments.records import CONFIG, folder_of
-from experiments.runner import run as run_members
+from experiments.runner import Executor, run as run_members
 from experiments.schema import StudyConfig
 from experiments.studies import STUDIES
 from experiments.study import Prepared
@@ -61,6 +61,9 @@ def run(
     quiet: Annotated[
         bool, typer.Option("--quiet", help="A line for each member, and no bar.")
     ] = False,
+    executor: Annotated[
+        Executor, typer.Option(help="Where chunks of members are trained.")
+    ] = Executor.LOCAL,
 ) -> None:
     """Train what a config describes, and write the report.
 
@@ -73,7 +76,15 @@ def run(
         _say(f"{prepared.summary}\nrecords: {folder}")
         study = STUDIES[typed.study]
         try:
-            run_members(study, typed, prepared, folder, _errors(), quiet=quiet)
+            run_members(
+                study,
+                typed,
+                prepared,
+                folder,
+                _errors(),
+                quiet=quiet,
+                executor=executor,
+            )
         except KeyboardInterrupt:
             again = shlex.join(["python", "-m", "experiments", *sys.argv[1:]])
             kept = len(records.read(folder, study.record)[0])
@@ -152,7 +163,9 @@ def _prepared(source: Source, quick: bool) -> tuple[StudyConfig, Prepared[Any]]:
     with _judged(source):
         typed = read(source, {name: study.config for name, study in STUDIES.items()})
         typed = typed.quick() if quick else typed
-        return typed, STUDIES[typed.study].prepare(typed)
+        study = STUDIES[typed.study]
+        study.members(typed)  # which says if they are too many
+        return typed, study.prepare(typed)
 
 
 @contextmanager

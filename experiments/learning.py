@@ -1,8 +1,9 @@
 """Members that learn: one program for those that differ in numbers alone."""
 
+import math
 import time
-from collections.abc import Callable, Iterable, Mapping
-from functools import lru_cache
+from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import cache, lru_cache
 from itertools import product
 from typing import Annotated, Any, Literal, NamedTuple, TypeVar
 
@@ -11,13 +12,15 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 from jax import Array
+from jax.sharding import NamedSharding
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from experiments.fit import Fit, Problem, fit
-from experiments.schema import SGD, Activation, Adam, Section, of_adam
-from experiments.study import Member, Prepared, Record
+from experiments.fit import Fit, Problem as Learnable, fit
+from experiments.problems import ConfigError, Problem
+from experiments.schema import SGD, Activation, Adam, Chunks, Section, of_adam
+from experiments.study import Member, Prepared, Record, Together, Value
+from experiments.sweep import SAME, Chunk, Numbers as Places, compiled, mesh
 
-Value = str | int | float
 Number = float | None
 """None where it is not finite."""
 
@@ -102,7 +105,7 @@ class Steps(Section):
         )
         return optax.chain(shorter, rule)
 
-    def fit(self, problem: Problem, key: Array, learning_rate: Any = None) -> Fit:
+    def fit(self, problem: Learnable, key: Array, learning_rate: Any = None) -> Fit:
         """Returns the training of a problem from a key."""
         optimizer = self.transform(learning_rate)
         return fit(problem, optimizer, key, steps=self.steps, parts=self.parts)
@@ -118,6 +121,7 @@ class Learned(Record):
     measures: dict[str, list[Number] | list[list[Number]]]
     """By name; of each the measures before training and after each part."""
     run_seconds: float
+    """Of members trained together: the time of their chunk over their number."""
     compile_seconds: float
 
 
@@ -141,53 +145,102 @@ class Trial(NamedTuple):
     """
 
 
-def grid(**axes: Iterable[Value]) -> tuple[Member, ...]:
+MOST = 100_000
+"""So many members at most are a run; each is a line of its records."""
+
+
+def grid(**axes: Collection[Value]) -> tuple[Member, ...]:
     """Returns a member for each place on the axes; the last axis runs first.
+
+    Raises:
+        ConfigError: There are more than `MOST`.
 
     >>> [m.name for m in grid(activation=["relu", "elu"], seed=range(2))][:3]
     ['activation relu, seed 0', 'activation relu, seed 1', 'activation elu, seed 0']
     """
+    return grids(axes)
+
+
+def grids(*grids: Mapping[str, Collection[Value]]) -> tuple[Member, ...]:
+    """Returns the members of one grid after the other.
+
+    Raises:
+        ConfigError: There are more than `MOST`.
+    """
+    counts = [{axis: len(values) for axis, values in axes.items()} for axes in grids]
+    total = sum(math.prod(count.values()) for count in counts)
+    if total > MOST:
+        largest = max(counts, key=lambda count: math.prod(count.values()))
+        sizes = " × ".join(f"{n:,} of {axis}" for axis, n in largest.items() if n > 1)
+        each = "" if len(grids) == 1 else f" in {len(grids)} grids, the largest"
+        said = f"{total:,} members{each} ({sizes}): a run has {MOST:,} at most"
+        raise ConfigError(Problem("", said))
     return tuple(
         Member(tuple(zip(axes, place, strict=True)))
+        for axes in grids
         for place in product(*axes.values())
     )
 
 
-def prepared(trial: Trial) -> Prepared[Learned]:
-    """Returns the trial, compiled where it is first needed."""
+def prepared(trial: Trial, chunks: Chunks) -> Prepared[Learned]:
+    """Returns the trial, compiled where it is first needed, to train in chunks."""
+    axes = {"seed": jnp.uint32} | dict.fromkeys(trial.numeric, jnp.float32)
+    place = cache(lambda: mesh(chunks))
+    data = cache(lambda: jax.device_put(trial.data, NamedSharding(place(), SAME)))
 
-    @lru_cache(maxsize=1)  # members come by program, and programs take memory
-    def compiled(fixed: tuple[tuple[str, Value], ...]) -> Any:
-        shapes = jax.eval_shape(lambda: (jax.random.key(0), dict(numbers(()))))
-        begin = time.perf_counter()
+    def fixed(member: Member) -> tuple[tuple[str, Value], ...]:
+        return tuple(axis for axis in member.axes if axis[0] not in axes)
+
+    @lru_cache(maxsize=1)  # chunks come by program, and programs take memory
+    def program(fixed: tuple[tuple[str, Value], ...]) -> Chunk:
         train = trial.program(dict(fixed))
-        done = jax.jit(train).lower(*shapes, trial.data).compile()
-        return done, time.perf_counter() - begin
 
-    def numbers(axes: Iterable[tuple[str, Value]]) -> dict[str, Array]:
-        given = dict(axes)
-        return {n: jnp.float32(given.get(n, 0.0)) for n in trial.numeric}
+        def one(numbers: Places, data: Any) -> Outcome:
+            return outcome(train(jax.random.key(numbers["seed"]), numbers, data))
 
-    def member(member: Member, tick: Callable[[], None]) -> Learned:
-        loose = (*trial.numeric, "seed")
-        train, seconds = compiled(tuple(a for a in member.axes if a[0] not in loose))
-        key = jax.random.key(int(dict(member.axes)["seed"]))
+        return compiled(one, axes, data(), chunks, place())
+
+    def train(members: Sequence[Member]) -> list[Learned]:
+        chunk = program(fixed(members[0]))
         begin = time.perf_counter()
-        found = jax.device_get(train(key, numbers(member.axes), trial.data))
-        record = learned(member, found, time.perf_counter() - begin, seconds)
-        tick()
-        return record
+        found = chunk.train([dict(member.axes) for member in members])
+        seconds = (time.perf_counter() - begin) / len(members)
+        return [
+            learned(member, one, seconds, chunk.compile_seconds)
+            for member, one in zip(members, found, strict=True)
+        ]
 
-    return Prepared(trial.summary, 1, member)
+    return Prepared(
+        trial.summary,
+        1,
+        lambda member, tick: train([member])[0],
+        Together(chunks.members, fixed, train),
+    )
 
 
-def learned(member: Member, found: Fit, run: float, compile_: float) -> Learned:
+class Outcome(NamedTuple):
+    """What is brought from the devices of a training; its parameters stay there."""
+
+    losses: Array
+    scores: dict[str, Array]
+    finite: Array
+    parameters: Array
+    """How many there are."""
+
+
+def outcome(fit: Fit) -> Outcome:
+    """Returns what a record is made of."""
+    count = sum(leaf.size for leaf in jax.tree.leaves(fit.params))
+    return Outcome(fit.losses, fit.scores, fit.finite, jnp.uint32(count))
+
+
+def learned(member: Member, found: Outcome, run: float, compile_: float) -> Learned:
     """Returns the record of a training whose arrays are numpy's."""
     return Learned(
         member=member.name,
         status="done" if bool(found.finite) else "diverged",
         axes=dict(member.axes),
-        parameters=sum(leaf.size for leaf in jax.tree.leaves(found.params)),
+        parameters=int(found.parameters),
         loss=numbers(found.losses),
         measures={name: numbers(values) for name, values in found.scores.items()},
         run_seconds=run,

@@ -1,18 +1,31 @@
 """Runs the members of a study that have no record yet."""
 
+from collections.abc import Iterator, Sequence, Set
+from enum import StrEnum
 from pathlib import Path
 from typing import TypeVar
 
 from rich.console import Console
 
+from experiments import cluster
 from experiments.environment import environment
-from experiments.progress import watched
+from experiments.problems import RunError
+from experiments.progress import Watch, watched
 from experiments.records import opened
 from experiments.schema import StudyConfig
-from experiments.study import Prepared, Record, Study
+from experiments.study import Member, Prepared, Record, Study, Together
 
 C = TypeVar("C", bound=StudyConfig)
 R = TypeVar("R", bound=Record)
+
+
+class Executor(StrEnum):
+    """Where chunks are trained."""
+
+    LOCAL = "local"
+    """In this process, on all of its devices."""
+    RAY = "ray"
+    """On a Ray cluster, a task for each chunk."""
 
 
 def run(
@@ -23,15 +36,22 @@ def run(
     console: Console,
     *,
     quiet: bool = False,
+    executor: Executor = Executor.LOCAL,
 ) -> None:
-    """Trains what is missing and records each member as soon as it is done.
+    """Trains what is missing and records each member, or chunk, as soon as it is done.
 
     A member depends on the config and its own axes alone, so a run that was cut and
     goes on ends with the numbers of one that was not.
 
     Raises:
-        RunError: The directory is in use, is another run's, or cannot be written.
+        RunError: The directory is in use, is another run's, or cannot be written; or
+            the executor cannot train it.
     """
+    if executor is Executor.RAY:
+        if prepared.together is None:
+            said = f"the members of {config.study} are trained in one process"
+            raise RunError(f"{said}: leave out --executor ray")
+        cluster.imported()
     members = study.members(config)
     with opened(folder, config, study.record, environment()) as journal:
         for notice in journal.notices:
@@ -48,8 +68,50 @@ def run(
             prepared.ticks,
             quiet=quiet,
         ) as watch:
-            for member in missing:
+            trained = _trained(config, prepared, members, done, watch, executor)
+            for finished in trained:
+                for record in finished:
+                    if record.member not in done:
+                        journal.append(record)
+                        watch.end(f"{record.member}: {record.status}")
+
+
+def _trained(
+    config: StudyConfig,
+    prepared: Prepared[R],
+    members: Sequence[Member],
+    done: Set[str],
+    watch: Watch,
+    executor: Executor,
+) -> Iterator[Sequence[R]]:
+    """Yields the records that are missing, those of a chunk when it is finished."""
+    if prepared.together is None:
+        for member in members:
+            if member.name not in done:
                 watch.begin(member.name)
-                record = prepared.train(member, watch.tick)
-                journal.append(record)
-                watch.end(f"{member.name}: {record.status}")
+                yield [prepared.train(member, watch.tick)]
+        return
+    chunks = _missing(prepared.together, members, done)
+    if executor is Executor.RAY and chunks:
+        watch.begin(f"{len(chunks)} chunks")
+        yield from cluster.trained(config, chunks)
+        return
+    for chunk in chunks:
+        first, *others = chunk
+        watch.begin(f"{first.name} and {len(others)} more" if others else first.name)
+        yield prepared.together.train(chunk)
+
+
+def _missing(
+    together: Together[R], members: Sequence[Member], done: Set[str]
+) -> list[tuple[Member, ...]]:
+    """Returns the chunks of which a member is missing.
+
+    They are made of all members, done or not, so that a chunk is the same one whenever
+    it is run: what is vmapped with a member may change its rounding.
+    """
+    return [
+        chunk
+        for chunk in together.chunks(members)
+        if any(member.name not in done for member in chunk)
+    ]

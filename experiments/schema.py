@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 import jax
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 import jax_acts
 
@@ -86,6 +86,23 @@ class Training(Section):
     optimizer: Annotated[
         Annotated[Adam | SGD, Field(discriminator="kind")], BeforeValidator(of_adam)
     ] = Adam()
+
+
+class Chunks(Section):
+    """How members that differ in numbers alone are trained together."""
+
+    members: int = Field(default=8, ge=1, le=65_536)
+    """The members of a chunk, over all devices; a fault costs no more than a chunk."""
+    vmapped: int = Field(default=1, ge=1, le=65_536)
+    """How many of them are one `vmap`. It changes the rounding; more suit a GPU."""
+
+    @model_validator(mode="after")
+    def _slices_are_equal(self) -> Self:
+        if self.members % self.vmapped:
+            raise ValueError(
+                f"slices of {self.vmapped} do not divide a chunk of {self.members}"
+            )
+        return self
 
 
 class StudyConfig(Section):

@@ -1,19 +1,21 @@
 """What a study is: a question, the members that answer it, and a page to show it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Generic, Literal, NamedTuple, TypeVar
+from typing import Any, Generic, Literal, NamedTuple, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
 from experiments.page import Page
 from experiments.schema import StudyConfig
 
+Value = str | int | float
+
 
 class Member(NamedTuple):
-    """The unit of work: one training, at one place on each axis of the study."""
+    """One training, at one place on each axis of the study."""
 
-    axes: tuple[tuple[str, str | int | float], ...]
+    axes: tuple[tuple[str, Value], ...]
 
     @property
     def name(self) -> str:
@@ -36,6 +38,28 @@ C = TypeVar("C", bound=StudyConfig)
 R = TypeVar("R", bound=Record)
 
 
+class Together(NamedTuple, Generic[R]):
+    """How members are trained that have one program and differ in numbers alone."""
+
+    width: int
+    """The most members of a chunk."""
+    group: Callable[[Member], Any]
+    """Returns what members that share a program have in common."""
+    train: Callable[[Sequence[Member]], Sequence[R]]
+    """Returns the records of a chunk: members of one group, in their order."""
+
+    def chunks(self, members: Iterable[Member]) -> list[tuple[Member, ...]]:
+        """Returns the chunks, those of a group one after the other."""
+        groups: dict[Any, list[Member]] = {}
+        for member in members:
+            groups.setdefault(self.group(member), []).append(member)
+        return [
+            tuple(group[n : n + self.width])
+            for group in groups.values()
+            for n in range(0, len(group), self.width)
+        ]
+
+
 @dataclass(frozen=True)
 class Prepared(Generic[R]):
     """A study with its data loaded and nothing compiled."""
@@ -45,6 +69,9 @@ class Prepared(Generic[R]):
     ticks: int
     """How often the training of a member reports that it goes on."""
     train: Callable[[Member, Callable[[], None]], R]
+    """Trains one member alone."""
+    together: Together[R] | None = None
+    """If there is one, members are trained by it, and not by `train`."""
 
 
 @dataclass(frozen=True)

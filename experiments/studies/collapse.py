@@ -38,7 +38,7 @@ from experiments.results import (
     table,
     unfinished,
 )
-from experiments.schema import Data, StudyConfig
+from experiments.schema import Chunks, Data, StudyConfig
 from experiments.study import Member, Prepared, Study
 
 LINEAR = "no hidden layer"
@@ -58,6 +58,7 @@ class Config(StudyConfig):
     width: int = Field(default=100, ge=1, le=65_536)
     seeds: Seeds = 5
     training: Steps = Steps()
+    chunks: Chunks = Chunks()
 
     def quick(self) -> Self:
         """Returns two activations, narrow, on a few examples."""
@@ -115,7 +116,8 @@ def prepare(config: Config) -> Prepared[Learned]:
         return train
 
     arrays = {name: on_device(found) for name, found in images.items()}
-    return prepared(Trial(setting(config), arrays, (), program))
+    trial = Trial(setting(config), arrays, (), program)
+    return prepared(trial, config.chunks)
 
 
 def setting(config: Config) -> str:

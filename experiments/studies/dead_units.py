@@ -38,7 +38,7 @@ from experiments.results import (
     table,
     unfinished,
 )
-from experiments.schema import SGD, Data, StudyConfig
+from experiments.schema import SGD, Chunks, Data, StudyConfig
 from experiments.study import Member, Prepared, Study
 
 
@@ -54,6 +54,7 @@ class Config(StudyConfig):
     width: int = Field(default=128, ge=1, le=65_536)
     seeds: Seeds = 5
     training: Steps = Steps(optimizer=SGD())
+    chunks: Chunks = Chunks()
 
     def quick(self) -> Self:
         """Returns two activations at one place, narrow, on a few examples."""
@@ -105,7 +106,8 @@ def prepare(config: Config) -> Prepared[Learned]:
         return train
 
     numeric = ("learning_rate", "bias")
-    return prepared(Trial(setting(config), on_device(images), numeric, program))
+    trial = Trial(setting(config), on_device(images), numeric, program)
+    return prepared(trial, config.chunks)
 
 
 def setting(config: Config) -> str:

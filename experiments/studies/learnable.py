@@ -39,7 +39,7 @@ from experiments.results import (
     text,
     unfinished,
 )
-from experiments.schema import Activation, Data, Section, StudyConfig
+from experiments.schema import Activation, Chunks, Data, Section, StudyConfig
 from experiments.study import Member, Prepared, Study
 
 
@@ -63,6 +63,7 @@ class Config(StudyConfig):
     width: int = Field(default=64, ge=1, le=65_536)
     seeds: Seeds = 10
     training: Steps = Steps()
+    chunks: Chunks = Chunks()
 
     @property
     def activations(self) -> tuple[str, ...]:
@@ -107,7 +108,8 @@ def prepare(config: Config) -> Prepared[Learned]:
 
         return train
 
-    return prepared(Trial(setting(config), on_device(images), (), program))
+    trial = Trial(setting(config), on_device(images), (), program)
+    return prepared(trial, config.chunks)
 
 
 def shapes(params: Params) -> dict[str, Array]:

@@ -40,7 +40,7 @@ from experiments.results import (
     text,
     unfinished,
 )
-from experiments.schema import Activation, StudyConfig
+from experiments.schema import Activation, Chunks, StudyConfig
 from experiments.study import Member, Prepared, Study
 from experiments.tasks.tables import ORIGIN, Columns
 
@@ -61,6 +61,7 @@ class Config(StudyConfig):
     width: int = Field(default=32, ge=1, le=65_536)
     seeds: Seeds = 10
     training: Steps = Steps()
+    chunks: Chunks = Chunks()
 
     def quick(self) -> Self:
         """Returns the first task, narrow."""
@@ -120,7 +121,8 @@ def prepare(config: Config) -> Prepared[Learned]:
 
         return train
 
-    return prepared(Trial(setting(config), tables, (), program))
+    trial = Trial(setting(config), tables, (), program)
+    return prepared(trial, config.chunks)
 
 
 def setting(config: Config) -> str:

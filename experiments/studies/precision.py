@@ -40,7 +40,7 @@ from experiments.results import (
     text,
     unfinished,
 )
-from experiments.schema import Data, StudyConfig
+from experiments.schema import Chunks, Data, StudyConfig
 from experiments.study import Member, Prepared, Study
 
 Precision = Literal["float32", "mixed", "bfloat16"]
@@ -61,6 +61,7 @@ class Config(StudyConfig):
     width: int = Field(default=64, ge=1, le=65_536)
     seeds: Seeds = 5
     training: Steps = Steps()
+    chunks: Chunks = Chunks()
 
     def quick(self) -> Self:
         """Returns one activation in two precisions, narrow, on a few examples."""
@@ -110,7 +111,8 @@ def prepare(config: Config) -> Prepared[Learned]:
 
         return train
 
-    return prepared(Trial(setting(config), on_device(images), (), program))
+    trial = Trial(setting(config), on_device(images), (), program)
+    return prepared(trial, config.chunks)
 
 
 def setting(config: Config) -> str:

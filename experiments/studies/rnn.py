@@ -43,7 +43,7 @@ from experiments.results import (
     unfinished,
     verdict,
 )
-from experiments.schema import Activation, Data, Section, StudyConfig
+from experiments.schema import Activation, Chunks, Data, Section, StudyConfig
 from experiments.study import Member, Prepared, Study
 from experiments.tasks import adding
 
@@ -86,6 +86,8 @@ class Config(StudyConfig):
     hidden: int = Field(default=64, ge=1, le=16_384)
     seeds: Seeds = 5
     training: Steps = Steps(batch_size=50, clip=1.0)
+    chunks: Chunks = Chunks(members=1)
+    """A member takes minutes, and is recorded as soon as it is finished."""
 
     def quick(self) -> Self:
         """Returns two networks, narrow, on short sequences."""
@@ -175,7 +177,8 @@ def prepare(config: Config) -> Prepared[Learned]:
 
         return train
 
-    return prepared(Trial(setting(config), data, (), program))
+    trial = Trial(setting(config), data, (), program)
+    return prepared(trial, config.chunks)
 
 
 def _sequences(config: Config, data: Any) -> Sequences:

@@ -19,7 +19,7 @@ from experiments.learning import (
     Trial,
     Value,
     distinct,
-    grid,
+    grids,
     prepared,
 )
 from experiments.models import MLP
@@ -39,7 +39,7 @@ from experiments.results import (
     table,
     unfinished,
 )
-from experiments.schema import Activation, Data, Section, StudyConfig
+from experiments.schema import Activation, Chunks, Data, Section, StudyConfig
 from experiments.study import Member, Prepared, Study
 from jax_acts import Bound
 
@@ -84,6 +84,7 @@ class Config(StudyConfig):
     width: int = Field(default=100, ge=1, le=65_536)
     seeds: Seeds = 5
     training: Steps = Steps()
+    chunks: Chunks = Chunks()
 
     def quick(self) -> Self:
         """Returns two values of the first argument, narrow, on a few examples."""
@@ -101,14 +102,15 @@ class Config(StudyConfig):
 
 def members(config: Config) -> tuple[Member, ...]:
     """Returns the members, those of an activation together: they share its program."""
-    return tuple(
-        member
-        for sweep in config.sweeps
-        for member in grid(
-            activation=[sweep.activation],
-            argument=[sweep.argument],
-            value=sweep.values,
-            seed=range(config.seeds),
+    return grids(
+        *(
+            {
+                "activation": [sweep.activation],
+                "argument": [sweep.argument],
+                "value": sweep.values,
+                "seed": range(config.seeds),
+            }
+            for sweep in config.sweeps
         )
     )
 
@@ -127,7 +129,8 @@ def prepare(config: Config) -> Prepared[Learned]:
 
         return train
 
-    return prepared(Trial(setting(config), on_device(images), ("value",), program))
+    trial = Trial(setting(config), on_device(images), ("value",), program)
+    return prepared(trial, config.chunks)
 
 
 def setting(config: Config) -> str:

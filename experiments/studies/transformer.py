@@ -39,7 +39,7 @@ from experiments.results import (
     unfinished,
     verdict,
 )
-from experiments.schema import Section, StudyConfig
+from experiments.schema import Chunks, Section, StudyConfig
 from experiments.study import Member, Prepared, Study
 from experiments.summary import Spread, spread
 from experiments.tasks import text as texts
@@ -85,6 +85,8 @@ class Config(StudyConfig):
     test_pieces: int = Field(default=200, ge=1, le=100_000)
     seeds: Seeds = 5
     training: Steps = Steps(batch_size=32, clip=1.0)
+    chunks: Chunks = Chunks(members=1)
+    """A member takes minutes, and is recorded as soon as it is finished."""
 
     def quick(self) -> Self:
         """Returns a plain and a gated block, narrow, on short pieces."""
@@ -142,7 +144,8 @@ def prepare(config: Config) -> Prepared[Learned]:
 
         return train
 
-    return prepared(Trial(setting(config), data, (), program))
+    trial = Trial(setting(config), data, (), program)
+    return prepared(trial, config.chunks)
 
 
 def _check(config: Config, found: texts.Text) -> None:

@@ -45,7 +45,7 @@ from experiments.results import (
     text,
     unfinished,
 )
-from experiments.schema import Data, StudyConfig
+from experiments.schema import Chunks, Data, StudyConfig
 from experiments.study import Member, Prepared, Study
 
 
@@ -63,6 +63,7 @@ class Config(StudyConfig):
     width: int = Field(default=64, ge=1, le=65_536)
     seeds: Seeds = 5
     training: Steps = Steps(steps=300, batch_size=64, clip=1.0)
+    chunks: Chunks = Chunks()
 
     def quick(self) -> Self:
         """Returns two activations at one depth, narrow, on a few examples."""
@@ -113,7 +114,8 @@ def prepare(config: Config) -> Prepared[Learned]:
 
         return train
 
-    return prepared(Trial(setting(config), on_device(images), (), program))
+    trial = Trial(setting(config), on_device(images), (), program)
+    return prepared(trial, config.chunks)
 
 
 def setting(config: Config) -> str:

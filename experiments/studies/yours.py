@@ -36,7 +36,7 @@ from experiments.results import (
     unfinished,
     verdict,
 )
-from experiments.schema import Data, StudyConfig
+from experiments.schema import Chunks, Data, StudyConfig
 from experiments.study import Member, Prepared, Study
 from jax_acts.linen import Dense
 
@@ -61,6 +61,7 @@ class Config(StudyConfig):
     data: Data = Data(set="digits")
     seeds: Seeds = 5
     training: Steps = Steps()
+    chunks: Chunks = Chunks()
 
     def quick(self) -> Self:
         """Returns two activations, on a few examples, for a moment."""
@@ -92,7 +93,8 @@ def prepare(config: Config) -> Prepared[Learned]:
 
         return train
 
-    return prepared(Trial(setting(config), on_device(found), (), program))
+    trial = Trial(setting(config), on_device(found), (), program)
+    return prepared(trial, config.chunks)
 
 
 def setting(config: Config) -> str:
