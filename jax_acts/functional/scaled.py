@@ -31,7 +31,8 @@ def l1_normalize(x: Array, axis: Axis = -1, where: Array | None = None) -> Array
     """
     x, axes, u = _to_unit_size("l1_normalize", x, axis, where)
     size = total(jnp.where(u < 0, -u, u), axes)
-    return (u / jnp.where(size == 0, 1, size)).astype(x.dtype)
+    # The reciprocal of a row is shared: XLA makes this of a quotient, or does not.
+    return (u * (1 / jnp.where(size == 0, 1, size))).astype(x.dtype)
 
 
 @function()
@@ -50,7 +51,7 @@ def l2_normalize(x: Array, axis: Axis = -1, where: Array | None = None) -> Array
     """
     x, axes, u = _to_unit_size("l2_normalize", x, axis, where)
     squares = total(jnp.square(u), axes)
-    return (u / jnp.sqrt(jnp.where(squares == 0, 1, squares))).astype(x.dtype)
+    return (u * (1 / jnp.sqrt(jnp.where(squares == 0, 1, squares)))).astype(x.dtype)
 
 
 @function(cite="shang2016")
@@ -90,10 +91,13 @@ def _to_unit_size(
     m = jnp.max(size, axes, keepdims=True, initial=0)
     info = jnp.finfo(wide.dtype)
     integer = jnp.dtype(f"int{info.bits}")
-    exponent = lax.bitcast_convert_type(m, integer) & (-1 << info.nmant)
-    power = lax.bitcast_convert_type(exponent, wide.dtype)
-    # Of what lies outside, the reciprocal is no normal number, and may be made 0.
-    power = jnp.clip(power, info.tiny, 1 / info.tiny)
+    one, top = 1 << info.nmant, 2 * (info.maxexp - 1)  # in the place of the exponent
+    exponent = lax.bitcast_convert_type(m, integer) & -one
+    # The reciprocal, within the normal numbers. It is multiplied by: of two divisions
+    # that follow each other XLA may make one, in some programs and not in others.
+    power = lax.bitcast_convert_type(
+        jnp.clip(top * one - exponent, one, (top - 1) * one), wide.dtype
+    )
     power = jnp.where(jnp.isfinite(m), power, 1)
     infinite = jnp.where(jnp.isinf(wide), jnp.sign(lax.stop_gradient(wide)), 0)
-    return x, axes, jnp.where(jnp.isinf(m), infinite, wide / power)
+    return x, axes, jnp.where(jnp.isinf(m), infinite, wide * power)
