@@ -1,11 +1,13 @@
 """Writes `docs/accuracy.md` from the stored results of `benchmarks.accuracy`."""
 
 import math
+import tomllib
 from pathlib import Path
 
 from benchmarks.accuracy import Row, load
 from jax_acts.testing import CONTRACT
 
+EXCEPTIONS = Path(__file__).parents[1] / "tests" / "functional" / "exceptions.toml"
 PAGE = Path(__file__).parents[1] / "docs" / "accuracy.md"
 TITLES = {"jax_acts": "jax_acts", "jax": "jax.nn", "torch": "PyTorch", "keras": "Keras"}
 ORDERS = ("value", "first derivative", "second derivative")
@@ -26,10 +28,11 @@ def write() -> None:
     stored = {library: load(library) for library in TITLES}
     stored = {library: s for library, s in stored.items() if s[1]}
     PAGE.parent.mkdir(exist_ok=True)
-    lines = [HEAD, *summary(stored)]
+    lines = [HEAD, *summary(stored), *exceptions()]
     for dtype in ("float32", "bfloat16", "float16", "float64"):
         for order, title in enumerate(ORDERS):
-            lines += [f"\n## {dtype}, {title}\n"]
+            limit = CONTRACT[dtype][order]
+            lines += [f"\n## {dtype}, {title}\n", f"The contract is {limit} ulp.\n"]
             tables = {
                 library: {
                     r.function: r for r in rows if (r.dtype, r.order) == (dtype, order)
@@ -64,6 +67,23 @@ def summary(stored: dict) -> list[str]:
         f"in bfloat16. Measured on {machine['device']} ({machine['machine']}) with JAX "
         f"{machine['jax']}."
     )
+    return lines
+
+
+def exceptions() -> list[str]:
+    """Returns what misses the contract, with the reasons that the tests have."""
+    lines = [
+        "\n## What misses the contract\n",
+        "| function | dtype | order | ulp that tests allow | reason |",
+        "|---|---|---|---|---|",
+    ]
+    for name, dtypes in tomllib.loads(EXCEPTIONS.read_text()).items():
+        for dtype, orders in dtypes.items():
+            for order, why in orders.items():
+                forgiven = "1 ulp of the input, times the next derivative"
+                allowed = why.get("ulp", forgiven)
+                cells = f"{name} | {dtype} | {order} | {allowed} | {why['reason']}"
+                lines.append(f"| {cells} |")
     return lines
 
 

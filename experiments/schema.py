@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from abc import abstractmethod
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -112,9 +113,9 @@ class StudyConfig(Section):
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=100)
     """The name of the run; the name of the file, if left out."""
 
+    @abstractmethod
     def quick(self) -> Self:
         """Returns the same experiment, so small that a test can run it."""
-        raise NotImplementedError
 
     def digest(self) -> str:
         """Returns eight hex digits that tell this config from others."""

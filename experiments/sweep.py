@@ -9,7 +9,7 @@ the width of a slice is part of the config, and the last slice of a group is pad
 it. Each device loops over its slices of a chunk: more devices make the loop shorter and
 leave its body as it is. So the numbers of a perceptron are the same to the bit, which a
 test holds. Those of the transformer are not: on 1, 2 and 4 devices of a CPU some
-differ in the last bit, for a reason that is not known; on as many devices they are
+differ in the last digits, for a reason that is not known; on as many devices they are
 the same.
 """
 

@@ -89,13 +89,13 @@ def _(axes: Axes, primals: Any, tangents: Any) -> tuple[Array, Array]:
     return y, _slope(axes, y, None, tangents[0], None)
 
 
-def _possible(alpha: Any = 1.5, **_: Any) -> None:
+def _at_least_1(alpha: Any = 1.5, **_: Any) -> None:
     """Refuses a number below 1; an array that holds one gives NaN."""
     if isinstance(alpha, int | float | np.number) and not alpha >= 1:
         raise ValueError(f"entmax: alpha is at least 1, not {alpha}")
 
 
-@function(cite="peters2019 correia2019", check=_possible)
+@function(cite="peters2019 correia2019", check=_at_least_1)
 def entmax(
     x: Array, alpha: Real = 1.5, axis: Axis = -1, where: Array | None = None
 ) -> Array:

@@ -1,14 +1,23 @@
 """A config small enough to train in a test, and a study that trains nothing at all."""
 
+import os
+import subprocess
+import sys
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Self
 
 import pytest
 
 from experiments import cli
 from experiments.page import Cell, Column, Page, Table
+from experiments.records import RECORDS
 from experiments.schema import StudyConfig
 from experiments.study import Member, Prepared, Record, Study
+
+ROOT = Path(__file__).parents[2]
+PATIENCE = 240  # seconds; a machine may be busy
 
 TINY = """
 study = "cnn"
@@ -37,8 +46,35 @@ def tiny(tmp_path: Path) -> Path:
     return path
 
 
+def started(*arguments: object, devices: int = 1) -> subprocess.Popen[bytes]:
+    """Starts a run in a process of its own, with so many devices."""
+    flags = f"--xla_force_host_platform_device_count={devices}"
+    return subprocess.Popen(
+        [sys.executable, "-m", "experiments", "run", *map(str, arguments)],
+        cwd=ROOT,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "XLA_FLAGS": flags},
+    )
+
+
+def killed_at_its_first_record(folder: Path, *arguments: object) -> bytes:
+    """Kills a run as soon as it has a record, and returns what it recorded."""
+    running = started(*arguments, "--out", folder)
+    end = time.monotonic() + PATIENCE
+    while not (folder / RECORDS).exists() and time.monotonic() < end:
+        time.sleep(0.005)
+    running.kill()
+    _, said = running.communicate()
+    assert (folder / RECORDS).exists(), said.decode()
+    return (folder / RECORDS).read_bytes()
+
+
 class CountConfig(StudyConfig):
     members: int = 4
+
+    def quick(self) -> Self:
+        return self
 
 
 class Counted(Record):

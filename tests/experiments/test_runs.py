@@ -1,8 +1,4 @@
 import json
-import os
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -13,9 +9,8 @@ from experiments.config import Source, read
 from experiments.records import RECORDS, opened
 from experiments.studies import STUDIES
 from experiments.study import Prepared
-from tests.experiments.conftest import COUNT
+from tests.experiments.conftest import COUNT, ROOT, killed_at_its_first_record
 
-ROOT = Path(__file__).parents[2]
 CONFIGS = sorted((ROOT / "configs").rglob("*.toml"))
 TIMES = {"session", "step_seconds", "compile_seconds"}
 
@@ -54,20 +49,7 @@ def test_a_killed_run_resumes_with_equal_records(tiny, tmp_path):
     whole, cut = tmp_path / "whole", tmp_path / "cut"
     # Enough epochs that the kill comes between the first member and the last.
     longer = ("--set", "training.epochs=100")
-    command = [sys.executable, "-m", "experiments", "run", str(tiny), *longer]
-    process = subprocess.Popen(
-        [*command, "--out", str(cut)],
-        cwd=ROOT,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-    )
-    end = time.monotonic() + 120
-    while not (cut / RECORDS).exists() and time.monotonic() < end:
-        time.sleep(0.005)
-    process.kill()
-    process.wait()
-    before = (cut / RECORDS).read_bytes()
+    before = killed_at_its_first_record(cut, tiny, *longer)
     kept = before.count(b"\n")
     assert 1 <= kept < 3
 

@@ -1,6 +1,5 @@
 import contextlib
 import json
-import os
 import re
 import subprocess
 import sys
@@ -21,8 +20,8 @@ from experiments.learning import Trial, grid, prepared
 from experiments.problems import RunError
 from experiments.records import RECORDS
 from experiments.schema import Chunks
+from tests.experiments.conftest import PATIENCE, killed_at_its_first_record, started
 
-ROOT = Path(__file__).parents[2]
 TIMES = {"session", "run_seconds", "compile_seconds"}
 
 # With ten members, slices of two and chunks of eight, the second chunk has one slice.
@@ -71,18 +70,6 @@ def numbers(folder: Path) -> list[str]:
 
 def run(*arguments: object):
     return CliRunner().invoke(app, ["run", *map(str, arguments)])
-
-
-def process(*arguments: object, devices: int = 1) -> subprocess.Popen[bytes]:
-    """Starts a run with so many devices."""
-    flags = f"--xla_force_host_platform_device_count={devices}"
-    return subprocess.Popen(
-        [sys.executable, "-m", "experiments", "run", *map(str, arguments)],
-        cwd=ROOT,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        env={**os.environ, "PYTHONPATH": str(ROOT), "XLA_FLAGS": flags},
-    )
 
 
 def counted(traces: list[str]) -> Trial:
@@ -138,8 +125,8 @@ def test_the_records_are_equal_to_the_bit_on_1_2_4_and_8_devices(slopes, tmp_pat
     wide = ("--set", "chunks.members=16")
     for devices in (1, 2, 4, 8):
         out = tmp_path / str(devices)
-        running = process(slopes, *wide, "--out", out, devices=devices)
-        _, said = running.communicate(timeout=240)
+        running = started(slopes, *wide, "--out", out, devices=devices)
+        _, said = running.communicate(timeout=PATIENCE)
         assert running.returncode == 0, said.decode()
         session = json.loads((out / "environment.jsonl").read_text())
         assert session["devices"] == devices
@@ -151,13 +138,7 @@ def test_a_sweep_killed_in_the_middle_resumes_with_equal_records(slopes, tmp_pat
     whole, cut = tmp_path / "whole", tmp_path / "cut"
     # Enough steps that the kill comes between the first chunk and the last.
     longer = ("--set", "chunks.members=2", "--set", "training.steps=6000")
-    running = process(slopes, *longer, "--out", cut)
-    end = time.monotonic() + 240
-    while not (cut / RECORDS).exists() and time.monotonic() < end:
-        time.sleep(0.005)
-    running.kill()
-    running.communicate()
-    before = (cut / RECORDS).read_bytes()
+    before = killed_at_its_first_record(cut, slopes, *longer)
     kept = before.count(b"\n")
     assert 1 <= kept < 10
 
@@ -245,7 +226,7 @@ def _of_ray(running: subprocess.Popen[bytes]) -> list[psutil.Process]:
 def test_a_ray_worker_killed_in_the_middle_leaves_equal_records(slopes, tmp_path):
     pytest.importorskip("ray", reason="ray is an extra: pip install 'jax-acts[ray]'")
     narrow = ("--set", "chunks.members=4")
-    running = process(slopes, *narrow, "--executor", "ray", "--out", tmp_path / "ray")
+    running = started(slopes, *narrow, "--executor", "ray", "--out", tmp_path / "ray")
     end = time.monotonic() + 120
     while not (workers := _of_ray(running)):
         assert running.poll() is None, running.communicate()[1].decode()
@@ -253,7 +234,7 @@ def test_a_ray_worker_killed_in_the_middle_leaves_equal_records(slopes, tmp_path
         time.sleep(0.01)
     before = len(numbers(tmp_path / "ray"))
     workers[0].kill()
-    _, said = running.communicate(timeout=240)
+    _, said = running.communicate(timeout=PATIENCE)
     assert running.returncode == 0, said.decode()
     assert before < 10
     assert run(slopes, *narrow, "--out", tmp_path / "local").exit_code == 0

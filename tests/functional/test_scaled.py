@@ -22,7 +22,7 @@ def test_rows_of_any_size_are_divided_by_it(order, function):
         x = X * np.float32(size)
         wide = x.astype(np.float64)
         want = wide / np.linalg.norm(wide, order, -1, keepdims=True)
-        # The sum, the root and the quotient are each rounded.
+        # The sum, the root, the reciprocal and the product are each rounded.
         np.testing.assert_allclose(function(jnp.asarray(x)), want, rtol=4e-7)
 
 
