@@ -6,10 +6,10 @@ import pytest
 
 from experiments.problems import RunError
 from experiments.records import environments, folder_of, opened, read
-from experiments.schema import StudyConfig
 from experiments.study import Record
+from tests.experiments.conftest import CountConfig
 
-CONFIG = StudyConfig(study="any", name="some")
+CONFIG = CountConfig(study="any", name="some")
 
 
 def record(name: str) -> Record:
