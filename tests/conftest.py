@@ -2,6 +2,7 @@
 
 import jax
 import jax.numpy as jnp
+import psutil
 import pytest
 
 from jax_acts._activation import ActivationFunction
@@ -10,6 +11,7 @@ from jax_acts.registry import FUNCTIONS
 ACTIVATIONS = {
     f.__name__: f for f in FUNCTIONS.values() if isinstance(f, ActivationFunction)
 }
+FULL = 3 * 2**30  # bytes of one process
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -23,16 +25,10 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("f", values)
 
 
-_latest: dict[str, object] = {}
-
-
 @pytest.fixture(autouse=True)
-def _few_programs_in_memory(request: pytest.FixtureRequest) -> None:
-    """Forgets compiled programs with every function and file: they fill the memory."""
-    callspec = getattr(request.node, "callspec", None)
-    place = request.path, callspec.params.get("f") if callspec else None
-    if _latest.setdefault("place", place) != place:
-        _latest["place"] = place
+def _few_programs_in_memory() -> None:
+    """Forgets compiled programs before they fill the memory."""
+    if psutil.Process().memory_info().rss > FULL:
         jax.clear_caches()
 
 

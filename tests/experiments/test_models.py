@@ -7,6 +7,8 @@ from experiments.layers import hidden
 from experiments.models import CNN, MLP, RNN, Transformer
 from experiments.models.mlp import by_layer, collapsed
 
+pytestmark = pytest.mark.usefixtures("quickly_compiled")
+
 
 @pytest.mark.parametrize("pool", ["average", "stride"])
 def test_the_linear_control_is_linear(pool):

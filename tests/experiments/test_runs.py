@@ -11,6 +11,8 @@ from experiments.studies import STUDIES
 from experiments.study import Prepared
 from tests.experiments.conftest import COUNT, ROOT, killed_at_its_first_record
 
+pytestmark = pytest.mark.usefixtures("quickly_compiled")
+
 CONFIGS = sorted((ROOT / "configs").rglob("*.toml"))
 TIMES = {"session", "step_seconds", "compile_seconds"}
 

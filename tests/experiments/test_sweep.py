@@ -22,6 +22,8 @@ from experiments.records import RECORDS
 from experiments.schema import Chunks
 from tests.experiments.conftest import PATIENCE, killed_at_its_first_record, started
 
+pytestmark = pytest.mark.usefixtures("quickly_compiled")
+
 TIMES = {"session", "run_seconds", "compile_seconds"}
 
 # With ten members, slices of two and chunks of eight, the second chunk has one slice.

@@ -173,7 +173,7 @@ def test_gradients_of_a_row_sum_to_0(function, dtype):
     pull = jax.jit(lambda x, c: jax.vjp(function, x)[1](c)[0])
     wide = np.float64 if dtype == jnp.float64 else np.float32
     info = jnp.finfo(dtype)
-    for n in (2, 3, 10, 1000, 32_000):
+    for n in (2, 10, 32_000):
         for scale in (1e-3, 1, 10, 60):
             x = rows(3, n, scale, wide)
             for c in (rows(3, n, 1, wide, seed=1), np.eye(3, n), np.ones((3, n))):
@@ -244,7 +244,8 @@ def test_second_derivatives_agree_in_every_nesting(function):
     x = jnp.asarray(rows(1, 4, 1, np.float32)[0])
     g = lambda x: jnp.sum(function(x, axis=-1) * jnp.arange(1.0, 5))
     both = jax.jacfwd, jax.jacrev
-    nested = [outer(inner(g))(x) for outer in both for inner in both]
+    nestings = [outer(inner(g)) for outer in both for inner in both]
+    nested = jax.jit(lambda x: [nesting(x) for nesting in nestings])(x)
     for other in nested[1:]:
         np.testing.assert_allclose(other, nested[0], rtol=1e-5, atol=2e-6)
 
@@ -428,9 +429,11 @@ def test_integers_and_booleans_become_the_default_float(function, dtype):
 @pytest.mark.parametrize("dtype", [jnp.float32, jnp.bfloat16, jnp.float16])
 @pytest.mark.parametrize("shape", [(), (0,), (3,), (2, 0, 3), (3, 0), (2, 3, 4)])
 def test_shape_and_dtype_are_kept(function, dtype, shape):
-    x = jnp.zeros(shape, dtype)
-    y, pullback = jax.vjp(function, x)
-    for array in (y, pullback(y)[0]):
+    def both(x):
+        y, pullback = jax.vjp(function, x)
+        return y, pullback(y)[0]
+
+    for array in jax.eval_shape(both, jax.ShapeDtypeStruct(shape, dtype)):
         assert (array.shape, array.dtype) == (shape, dtype)
 
 
