@@ -36,10 +36,20 @@ from jax_acts.functional.exponential import (
     xielu as xielu,
 )
 from jax_acts.functional.gated import (
+    bilinear as bilinear,
+    drelu as drelu,
     geglu as geglu,
     glu as glu,
+    gtu as gtu,
+    qgeglu as qgeglu,
     reglu as reglu,
+    seglu as seglu,
+    sreglu as sreglu,
     swiglu as swiglu,
+)
+from jax_acts.functional.gated_bounded import (
+    situ_glu as situ_glu,
+    swiglu_clamped as swiglu_clamped,
     swiglu_oai as swiglu_oai,
 )
 from jax_acts.functional.gaussian import (

@@ -17,6 +17,7 @@ FLOORS = (
         "jax_acts._axis",
         "jax_acts._coefficients",
         "jax_acts._function",
+        "jax_acts._gate",
         "jax_acts._math",
         "jax_acts._softmax",
         "jax_acts._sine",

@@ -1,174 +1,293 @@
-"""Gated linear units: one half of the features multiplied by a function of the other.
+"""Gated linear units: values multiplied by a function of gates, which are as many.
 
-A backward pass keeps the input alone, and computes the gate again.
+Each takes gates and values in two arrays or in one:
+
+    swiglu(gate, value)                                 two arrays of one shape
+    swiglu(x)                                           values, then gates
+    swiglu(x, order="gate_first")                       gates, then values
+    swiglu(x, order="gate_first", layout="interleaved") gate, value, gate, value, …
+
+The backward pass keeps what the unit is given, and computes the activation of the gates
+again. Units with limits are in `gated_bounded`.
 """
 
-import functools
-from collections.abc import Callable
+from jax import Array
 
-import jax
-import jax.numpy as jnp
-from jax import Array, lax
-
-from jax_acts._axis import one_axis, real, widened
 from jax_acts._function import Axis, Real, function
+from jax_acts._gate import Layout, Order, gated
+from jax_acts.functional.exponential import selu
 from jax_acts.functional.gaussian import gelu
-from jax_acts.functional.logistic import sigmoid, silu
-from jax_acts.functional.rectified import relu
+from jax_acts.functional.hyperbolic import tanh
+from jax_acts.functional.logistic import gelu_quick, sigmoid, silu
+from jax_acts.functional.rectified import relu, relu_squared
 
 
 @function(cite="dauphin2016")
-def glu(x: Array, axis: Axis = -1, gate_first: bool = False) -> Array:
-    r"""Gated linear unit, $a\,\sigma(b)$ for the halves $a$ and $b$ of x.
+def glu(
+    x: Array,
+    axis: Axis = -1,
+    value: Array | None = None,
+    *,
+    order: Order = "value_first",
+    layout: Layout = "split",
+) -> Array:
+    r"""Gated linear unit, $a\,\sigma(b)$ for values $a$ and gates $b$.
+
+    The second argument is the axis, as in `jax.nn.glu`; of all other units it is the
+    value.
 
     Args:
-        x: The input.
-        axis: The axis that is halved.
-        gate_first: Whether the gate $b$ is the first half of x; it is the second one in
-            `jax.nn`, PyTorch and Keras.
+        x: Gates and values along an axis, or gates alone, where there is a `value`.
+        axis: The axis along which both lie in x; with a `value` it says nothing, as do
+            the order and the layout.
+        value: The values, of the shape of the gates.
+        order: Which of the two comes first: the values in `jax.nn`, PyTorch and Keras;
+            the gates in most language models that keep both in one matrix.
+        layout: "split", where each is one half of the axis, or "interleaved", where
+            they alternate.
 
     Returns:
-        An array of the dtype of x, whose axis is half as long.
+        An array of the shape of the gates, in the dtype of x, or in the one to which
+        x and value promote. 16-bit inputs are computed in float32 and rounded once.
 
     Raises:
-        TypeError: x is complex.
-        ValueError: The axis is out of range, or of an odd size.
+        TypeError: x or value is complex.
+        ValueError: The axis is out of range, or of an odd size; gates and values differ
+            in shape; or order or layout is no such word.
 
     >>> glu(jnp.array([2.0, 4.0, 0.0, -1.0]))
     Array([1.       , 1.0757657], dtype=float32)
+    >>> glu(jnp.array([0.0, -1.0]), value=jnp.array([2.0, 4.0]))
+    Array([1.       , 1.0757657], dtype=float32)
     """
-    return _gated("glu", sigmoid, x, axis, gate_first)
+    rule = lambda gate, value: value * sigmoid(gate)
+    return gated("glu", rule, x, value, axis, order, layout)
 
 
 @function(cite="shazeer2020")
-def reglu(x: Array, axis: Axis = -1, gate_first: bool = False) -> Array:
-    r"""Gated linear unit with `relu`, $a \max(b, 0)$ for the halves of x.
+def bilinear(
+    x: Array,
+    value: Array | None = None,
+    *,
+    axis: int = -1,
+    order: Order = "value_first",
+    layout: Layout = "split",
+) -> Array:
+    r"""Bilinear unit, $a\,b$ for values $a$ and gates $b$.
 
     Args:
-        x: The input.
+        x: As of `glu`.
+        value: As of `glu`.
         axis: As of `glu`.
-        gate_first: As of `glu`.
+        order: As of `glu`.
+        layout: As of `glu`.
 
-    >>> reglu(jnp.array([2.0, 4.0, 3.0, -1.0]))
+    >>> bilinear(jnp.array([2.0, 1.0, 3.0, -1.0]))
+    Array([ 6., -1.], dtype=float32)
+    """
+    rule = lambda gate, value: value * gate
+    return gated("bilinear", rule, x, value, axis, order, layout)
+
+
+@function(cite="vandenoord2016")
+def gtu(
+    x: Array,
+    value: Array | None = None,
+    *,
+    axis: int = -1,
+    order: Order = "value_first",
+    layout: Layout = "split",
+) -> Array:
+    r"""Gated tanh unit, $\tanh(a)\,\sigma(b)$ for values $a$ and gates $b$.
+
+    Args:
+        x: As of `glu`.
+        value: As of `glu`.
+        axis: As of `glu`.
+        order: As of `glu`.
+        layout: As of `glu`.
+
+    >>> gtu(jnp.array([2.0, 1.0, 3.0, -1.0]))
+    Array([0.91830784, 0.20482424], dtype=float32)
+    """
+    rule = lambda gate, value: tanh(value) * sigmoid(gate)
+    return gated("gtu", rule, x, value, axis, order, layout)
+
+
+@function(cite="shazeer2020")
+def reglu(
+    x: Array,
+    value: Array | None = None,
+    *,
+    axis: int = -1,
+    order: Order = "value_first",
+    layout: Layout = "split",
+) -> Array:
+    r"""Gated linear unit with `relu`, $a \max(b, 0)$ for values $a$ and gates $b$.
+
+    Args:
+        x: As of `glu`.
+        value: As of `glu`.
+        axis: As of `glu`.
+        order: As of `glu`.
+        layout: As of `glu`.
+
+    >>> reglu(jnp.array([2.0, 1.0, 3.0, -1.0]))
     Array([6., 0.], dtype=float32)
     """
-    return _gated("reglu", relu, x, axis, gate_first)
+    rule = lambda gate, value: value * relu(gate)
+    return gated("reglu", rule, x, value, axis, order, layout)
+
+
+@function()
+def sreglu(
+    x: Array,
+    value: Array | None = None,
+    *,
+    axis: int = -1,
+    order: Order = "value_first",
+    layout: Layout = "split",
+) -> Array:
+    r"""Gated linear unit with `relu_squared`, $a \max(b, 0)^2$, $b$ being the gates.
+
+    Args:
+        x: As of `glu`.
+        value: As of `glu`.
+        axis: As of `glu`.
+        order: As of `glu`.
+        layout: As of `glu`.
+
+    >>> sreglu(jnp.array([2.0, 1.0, 3.0, -1.0]))
+    Array([18.,  0.], dtype=float32)
+    """
+    rule = lambda gate, value: value * relu_squared(gate)
+    return gated("sreglu", rule, x, value, axis, order, layout)
+
+
+@function(cite="song2024")
+def drelu(
+    x: Array,
+    value: Array | None = None,
+    *,
+    axis: int = -1,
+    order: Order = "value_first",
+    layout: Layout = "split",
+) -> Array:
+    r"""Rectified values times rectified gates, $\max(a, 0) \max(b, 0)$.
+
+    Args:
+        x: As of `glu`.
+        value: As of `glu`.
+        axis: As of `glu`.
+        order: As of `glu`.
+        layout: As of `glu`.
+
+    >>> drelu(jnp.array([2.0, 1.0, 3.0, -1.0]))
+    Array([6., 0.], dtype=float32)
+    """
+    rule = lambda gate, value: relu(value) * relu(gate)
+    return gated("drelu", rule, x, value, axis, order, layout)
+
+
+@function()
+def seglu(
+    x: Array,
+    value: Array | None = None,
+    *,
+    axis: int = -1,
+    order: Order = "value_first",
+    layout: Layout = "split",
+) -> Array:
+    r"""Gated linear unit with `selu`, $a\,\mathrm{selu}(b)$, $b$ being the gates.
+
+    Args:
+        x: As of `glu`.
+        value: As of `glu`.
+        axis: As of `glu`.
+        order: As of `glu`.
+        layout: As of `glu`.
+
+    >>> seglu(jnp.array([2.0, 1.0, 3.0, -1.0]))
+    Array([ 6.304206 , -1.1113307], dtype=float32)
+    """
+    rule = lambda gate, value: value * selu(gate)
+    return gated("seglu", rule, x, value, axis, order, layout)
 
 
 @function(cite="shazeer2020")
 def geglu(
-    x: Array, axis: Axis = -1, approximate: bool = True, gate_first: bool = False
+    x: Array,
+    value: Array | None = None,
+    *,
+    axis: int = -1,
+    order: Order = "value_first",
+    layout: Layout = "split",
+    approximate: bool = True,
 ) -> Array:
-    r"""Gated linear unit with `gelu`, $a\,\mathrm{gelu}(b)$ for the halves of x.
+    r"""Gated linear unit with `gelu`, $a\,\mathrm{gelu}(b)$, $b$ being the gates.
 
     Args:
-        x: The input.
+        x: As of `glu`.
+        value: As of `glu`.
         axis: As of `glu`.
+        order: As of `glu`.
+        layout: As of `glu`.
         approximate: As of `gelu`; T5 and Gemma have its approximation by tanh.
-        gate_first: As of `glu`.
 
     >>> geglu(jnp.array([2.0, 1.0, 3.0, -1.0]), approximate=False)
-    Array([ 5.9919004 , -0.15865523], dtype=float32)
+    Array([ 5.9919004 , -0.15865524], dtype=float32)
     """
-    gate = functools.partial(gelu, approximate=approximate)
-    return _gated("geglu", gate, x, axis, gate_first)
+    rule = lambda gate, value: value * gelu(gate, approximate)
+    return gated("geglu", rule, x, value, axis, order, layout)
+
+
+@function()
+def qgeglu(
+    x: Array,
+    value: Array | None = None,
+    *,
+    axis: int = -1,
+    order: Order = "value_first",
+    layout: Layout = "split",
+) -> Array:
+    r"""Gated linear unit with `gelu_quick`, $a\,b\,\sigma(1.702\,b)$.
+
+    Args:
+        x: As of `glu`.
+        value: As of `glu`.
+        axis: As of `glu`.
+        order: As of `glu`.
+        layout: As of `glu`.
+
+    >>> qgeglu(jnp.array([2.0, 1.0, 3.0, -1.0]))
+    Array([ 5.9638577 , -0.15420423], dtype=float32)
+    """
+    rule = lambda gate, value: value * gelu_quick(gate)
+    return gated("qgeglu", rule, x, value, axis, order, layout)
 
 
 @function(cite="shazeer2020")
-def swiglu(x: Array, axis: Axis = -1, gate_first: bool = False) -> Array:
-    r"""Gated linear unit with `silu`, $a\,b\,\sigma(b)$ for the halves of x.
+def swiglu(
+    x: Array,
+    value: Array | None = None,
+    beta: Real = 1.0,
+    *,
+    axis: int = -1,
+    order: Order = "value_first",
+    layout: Layout = "split",
+) -> Array:
+    r"""Gated linear unit with `silu`, $a\,b\,\sigma(\beta b)$, $b$ being the gates.
 
     Args:
-        x: The input.
+        x: As of `glu`.
+        value: As of `glu`.
+        beta: $\beta$, as of `silu`.
         axis: As of `glu`.
-        gate_first: As of `glu`; language models that keep both halves in one matrix,
-            "gate_up_proj", mostly have the gate first.
+        order: As of `glu`.
+        layout: As of `glu`.
 
     >>> swiglu(jnp.array([2.0, 1.0, 3.0, -1.0]))
     Array([ 5.715445  , -0.26894143], dtype=float32)
     """
-    return _gated("swiglu", silu, x, axis, gate_first)
-
-
-@function(cite="openai2025")
-def swiglu_oai(
-    x: Array,
-    axis: Axis = -1,
-    alpha: Real = 1.702,
-    limit: Real = 7.0,
-    interleaved: bool = True,
-) -> Array:
-    r"""Clipped SwiGLU, $(a + 1)\, b\, \sigma(\alpha b)$ with $b \le l$ and $|a| \le l$.
-
-    At a limit the derivative is that from inside.
-
-    Args:
-        x: The input, gates $b$ and values $a$.
-        axis: The axis that is halved.
-        alpha: $\alpha$.
-        limit: $l$.
-        interleaved: Whether gates and values alternate, as in gpt-oss; otherwise the
-            gates are the first half of x.
-
-    >>> swiglu_oai(jnp.array([3.0, 1.0, 9.0, -8.0]))
-    Array([  5.9638577, -41.999718 ], dtype=float32)
-    """
-
-    def gated(x: Array) -> Array:
-        gate, value = _pairs(x, i) if interleaved else _halves(x, i)
-        b = jnp.where(gate > limit, limit, gate)
-        a = jnp.where(value > limit, limit, jnp.where(value < -limit, -limit, value))
-        return (a + 1) * silu(b, alpha)
-
-    x = real("swiglu_oai", "x", x)
-    i = _even_axis("swiglu_oai", x, axis)
-    return _lean(gated, x)
-
-
-def _gated(
-    name: str, gate: Callable[[Array], Array], x: Array, axis: Axis, gate_first: bool
-) -> Array:
-    x = real(name, "x", x)
-    i = _even_axis(name, x, axis)
-
-    def gated(x: Array) -> Array:
-        first, second = _halves(x, i)
-        return second * gate(first) if gate_first else first * gate(second)
-
-    return _lean(gated, x)
-
-
-def _lean(rule: Callable[[Array], Array], x: Array) -> Array:
-    """Returns the rule computed in float32 or wider and rounded once."""
-    rounded = lambda x: rule(widened(x)).astype(x.dtype)
-    return jax.checkpoint(rounded, prevent_cse=False)(x)
-
-
-def _even_axis(name: str, x: Array, axis: Axis) -> int:
-    if not x.ndim:
-        raise ValueError(f"{name} needs an axis to halve; x is a scalar")
-    i = one_axis(name, x, axis)
-    if x.shape[i] % 2:
-        raise ValueError(
-            f"{name} halves axis {axis}, but its size {x.shape[i]} is odd (x has the "
-            f"shape {x.shape})"
-        )
-    return i
-
-
-def _halves(x: Array, axis: int) -> tuple[Array, Array]:
-    n = x.shape[axis] // 2
-    return (
-        lax.slice_in_dim(x, 0, n, axis=axis),
-        lax.slice_in_dim(x, n, 2 * n, axis=axis),
-    )
-
-
-def _pairs(x: Array, axis: int) -> tuple[Array, Array]:
-    """Returns the entries of even and of odd place."""
-    n = x.shape[axis] // 2
-    pairs = x.reshape(*x.shape[:axis], n, 2, *x.shape[axis + 1 :])
-    return (
-        lax.index_in_dim(pairs, 0, axis + 1, keepdims=False),
-        lax.index_in_dim(pairs, 1, axis + 1, keepdims=False),
-    )
+    rule = lambda gate, value, beta: value * silu(gate, beta)
+    return gated("swiglu", rule, x, value, axis, order, layout, beta=beta)

@@ -1,4 +1,4 @@
-"""Gated linear units: which half is which, their derivatives and what they keep."""
+"""Gated units: which numbers are the gates, their derivatives, what they keep."""
 
 import copy
 import functools
@@ -8,39 +8,92 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from jax.test_util import check_grads
 
 from jax_acts import (
+    bilinear,
+    drelu,
     geglu,
-    gelu,
-    gelu_exact,
     glu,
+    gtu,
     linen,
     nnx,
+    qgeglu,
     reglu,
-    relu,
-    sigmoid,
-    silu,
+    seglu,
+    situ_glu,
+    sreglu,
     swiglu,
+    swiglu_clamped,
     swiglu_oai,
 )
 from jax_acts._compat import enable_x64
+from tests.differences import agree_with_differences
 
-GATES = {glu: sigmoid, reglu: relu, geglu: gelu, swiglu: silu}
-UNITS = [*GATES, swiglu_oai]
-X = jnp.asarray(np.random.default_rng(0).normal(size=(3, 8)).astype(np.float32)) * 3
+SIGMOID = lambda g: 1 / (1 + np.exp(-g))
+# What each unit is of gates and values, in the words of its source.
+WANT = {
+    glu: lambda g, v: v * SIGMOID(g),
+    bilinear: lambda g, v: v * g,
+    gtu: lambda g, v: np.tanh(v) * SIGMOID(g),
+    reglu: lambda g, v: v * np.maximum(g, 0),
+    sreglu: lambda g, v: v * np.maximum(g, 0) ** 2,
+    drelu: lambda g, v: np.maximum(v, 0) * np.maximum(g, 0),
+    seglu: lambda g, v: v * np.asarray(jax.nn.selu(g)),
+    geglu: lambda g, v: v * g * SIGMOID(np.sqrt(8 / np.pi) * (g + 0.044715 * g**3)),
+    qgeglu: lambda g, v: v * g * SIGMOID(1.702 * g),
+    swiglu: lambda g, v: v * g * SIGMOID(g),
+    swiglu_oai: lambda g, v: (
+        (np.clip(v, -7, 7) + 1) * np.minimum(g, 7) * SIGMOID(1.702 * np.minimum(g, 7))
+    ),
+    swiglu_clamped: lambda g, v: (
+        np.clip(v, -10, 10) * np.minimum(g, 10) * SIGMOID(np.minimum(g, 10))
+    ),
+    situ_glu: lambda g, v: 4 * np.tanh(g / 4) * SIGMOID(g) * 25 * np.tanh(v / 25),
+}
+RANDOM = np.random.default_rng(0)
+GATE, VALUE = (
+    jnp.asarray(RANDOM.normal(0, 6, (3, 4)).astype(np.float32)) for _ in "gv"
+)
+X = jnp.concatenate([VALUE, GATE], -1)
 
-name = lambda function: function.__name__
+every_unit = pytest.mark.parametrize("unit", WANT, ids=lambda unit: unit.__name__)
+two = lambda unit: lambda gate, value: unit(gate, value=value)
+packed = lambda unit: functools.partial(unit, order="value_first", layout="split")
 
 
-@pytest.mark.parametrize("function", GATES, ids=name)
-def test_the_gate_is_the_second_half_unless_it_is_said_to_be_the_first(function):
-    a, b = jnp.split(X, 2, -1)
-    np.testing.assert_allclose(function(X), a * GATES[function](b), rtol=1e-6)
-    np.testing.assert_allclose(
-        function(X, gate_first=True), b * GATES[function](a), rtol=1e-6
-    )
-    np.testing.assert_array_equal(function(X.T, axis=0), function(X).T)
+@every_unit
+def test_values_are_right_to_the_last_places(unit):
+    with enable_x64(True):
+        gate, value = np.asarray(GATE, np.float64), np.asarray(VALUE, np.float64)
+        want = WANT[unit](gate, value)
+        np.testing.assert_allclose(unit(gate, value=value), want, rtol=1e-14)
+    # Two or three factors, each within 3 ulp of 6e-8, and their products.
+    np.testing.assert_allclose(unit(GATE, value=VALUE), want, rtol=1e-6, atol=1e-36)
+
+
+@every_unit
+def test_both_orders_and_layouts_hold_the_same_numbers(unit):
+    want = unit(GATE, value=VALUE)
+    for order, parts in {
+        "value_first": (VALUE, GATE),
+        "gate_first": (GATE, VALUE),
+    }.items():
+        halves = jnp.concatenate(parts, -1)
+        pairs = jnp.stack(parts, -1).reshape(halves.shape)
+        for layout, x in {"split": halves, "interleaved": pairs}.items():
+            np.testing.assert_array_equal(unit(x, order=order, layout=layout), want)
+    turned = unit(X.T, axis=0, order="value_first", layout="split")
+    np.testing.assert_array_equal(turned.T, want)
+
+
+def test_only_the_unit_of_gpt_oss_has_another_form_by_default():
+    for unit in WANT:
+        order, layout = (
+            unit.signature.parameters[name].default for name in ("order", "layout")
+        )
+        other = unit is swiglu_oai
+        assert order == ("gate_first" if other else "value_first")
+        assert layout == ("interleaved" if other else "split")
 
 
 def test_glu_is_that_of_jax_nn():
@@ -49,87 +102,112 @@ def test_glu_is_that_of_jax_nn():
 
 
 def test_geglu_has_both_forms_of_gelu():
-    a, b = jnp.split(X, 2, -1)
-    np.testing.assert_allclose(geglu(X, approximate=False), a * gelu_exact(b), 1e-6)
+    want = VALUE * jax.nn.gelu(GATE.astype(jnp.float32), approximate=False)
+    got = geglu(GATE, VALUE, approximate=False)
+    np.testing.assert_allclose(got, want, rtol=1e-5, atol=1e-6)  # theirs cancels
 
 
-def test_swiglu_oai_clips_its_halves():
-    x = jnp.array([[3.0, 1.0, 9.0, -8.0], [-20.0, 20.0, 7.0, 7.0]])
-    gate, value = x[:, ::2], x[:, 1::2]
-    g, v = jnp.minimum(gate, 7), jnp.clip(value, -7, 7)
-    want = g * jax.nn.sigmoid(1.702 * g) * (v + 1)
-    np.testing.assert_allclose(swiglu_oai(x), want, rtol=1e-6)
-    chunks = jnp.concatenate([gate, value], -1)
-    np.testing.assert_allclose(swiglu_oai(chunks, interleaved=False), want, rtol=1e-6)
-    # At the limits the derivative is that from inside, beyond them 0.
-    slope = jax.grad(lambda x: swiglu_oai(x)[0])
-    assert (slope(jnp.array([7.0, 7.0])) != 0).all()
-    np.testing.assert_array_equal(slope(jnp.array([7.5, 7.5])), [0, 0])
-
-
-@pytest.mark.parametrize("function", UNITS, ids=name)
-def test_derivatives_agree_with_differences(function):
-    with enable_x64(True):
-        x = X.astype(jnp.float64)
-        check_grads(function, (x,), 2, eps=1e-5, atol=1e-4, rtol=1e-5)
-        if function is swiglu_oai:
-            limits = jnp.float64(1.3), jnp.float64(2.0)
-            g = lambda a, l: swiglu_oai(x, -1, a, l)
-            check_grads(g, limits, 1, eps=1e-6, atol=1e-5, rtol=1e-5)
-
-
-@pytest.mark.parametrize("function", UNITS, ids=name)
-@pytest.mark.parametrize("dtype", [jnp.float32, jnp.bfloat16])
-def test_backward_keeps_the_input_alone(function, dtype):
-    x = X.astype(dtype)
-    y, pullback = jax.vjp(function, x)
-    kept = [(r.shape, r.dtype) for r in jax.tree.leaves(pullback) if r.ndim]
-    assert kept == [(x.shape, x.dtype)]
-    assert (y.dtype, pullback(y)[0].dtype) == (dtype, dtype)
-
-
-@pytest.mark.parametrize("function", UNITS, ids=name)
-@pytest.mark.parametrize("dtype", [jnp.bfloat16, jnp.float16])
-def test_16_bit_inputs_are_rounded_once(function, dtype):
-    x = X.astype(dtype)
-    np.testing.assert_array_equal(
-        function(x), function(x.astype(jnp.float32)).astype(dtype)
+@pytest.mark.parametrize("limit", [1.0, 2.0, 10.0])
+def test_clamping_before_and_after_are_two_units(limit):
+    gate = jnp.array([limit - 0.25, limit, limit + 5])
+    silu = lambda g: np.asarray(g) * SIGMOID(np.asarray(g))
+    both = (
+        swiglu_clamped(gate, jnp.ones(3), limit, after=after) for after in (False, True)
     )
+    for got, want in zip(
+        both,
+        (silu(np.minimum(gate, limit)), np.minimum(silu(gate), limit)),
+        strict=True,
+    ):
+        np.testing.assert_allclose(got, want, rtol=1e-6)
 
 
-@pytest.mark.parametrize("function", UNITS, ids=name)
-def test_eager_jit_and_vmap_agree(function):
+def test_at_a_limit_the_derivative_is_that_from_inside():
+    for unit in (swiglu_oai, swiglu_clamped):
+        limit = unit.signature.parameters["limit"].default
+        slope = jax.grad(unit, argnums=(0, 1))
+        assert all(d != 0 for d in slope(jnp.float32(limit), jnp.float32(limit)))
+        assert slope(jnp.float32(limit + 1), jnp.float32(limit + 1)) == (0, 0)
+
+
+@every_unit
+def test_derivatives_agree_with_differences(unit):
+    agree_with_differences(two(unit), GATE, VALUE)
+
+
+@pytest.mark.parametrize("unit", [swiglu, swiglu_oai, swiglu_clamped, situ_glu])
+def test_derivatives_in_the_numbers_agree_with_differences(unit):
+    names = [
+        n for n in unit.parameters if n in {"alpha", "beta", "limit"} or "cap" in n
+    ]
+    numbers = 1.3 + np.arange(len(names))
+    gate, value = np.asarray(GATE, np.float64), np.asarray(VALUE, np.float64)
+    with_numbers = lambda *n: unit(gate, value, **dict(zip(names, n, strict=True)))
+    agree_with_differences(with_numbers, *numbers)
+
+
+@every_unit
+@pytest.mark.parametrize("dtype", [jnp.float32, jnp.bfloat16])
+def test_backward_keeps_what_it_was_given_alone(unit, dtype):
+    for f, arrays in ((two(unit), (GATE, VALUE)), (packed(unit), (X,))):
+        arrays = tuple(a.astype(dtype) for a in arrays)
+        y, pullback = jax.eval_shape(lambda *a, f=f: jax.vjp(f, *a), *arrays)
+        kept = [(r.shape, r.dtype) for r in jax.tree.leaves(pullback) if r.ndim]
+        assert kept == [(a.shape, a.dtype) for a in arrays]
+        assert y.dtype == dtype
+
+
+@every_unit
+@pytest.mark.parametrize("dtype", [jnp.bfloat16, jnp.float16])
+def test_16_bit_inputs_are_rounded_once(unit, dtype):
+    x = X.astype(dtype)
+    want = packed(unit)(x.astype(jnp.float32)).astype(dtype)
+    np.testing.assert_array_equal(packed(unit)(x), want)
+
+
+@every_unit
+def test_eager_jit_and_vmap_agree(unit):
+    f = two(unit)
     with jax.disable_jit():
-        eager = function(X)
-    for got in (jax.jit(function)(X), jax.vmap(function)(X), eager):
-        np.testing.assert_allclose(got, function(X), rtol=1e-6, atol=1e-7)
+        eager = f(GATE, VALUE)
+    for got in (jax.jit(f)(GATE, VALUE), jax.vmap(f)(GATE, VALUE), eager):
+        np.testing.assert_allclose(got, f(GATE, VALUE), rtol=1e-6, atol=1e-7)
 
 
-@pytest.mark.parametrize("function", UNITS, ids=name)
-def test_bad_arguments_are_refused_with_what_is_valid(function):
+@every_unit
+def test_bad_arguments_are_refused_with_what_is_valid(unit):
     with pytest.raises(ValueError, match=r"halves axis -1, but its size 3 is odd"):
-        function(jnp.ones((2, 3)))
+        unit(jnp.ones((2, 3)))
     with pytest.raises(ValueError, match=r"axis 2 is out of range.*valid is -2 to 1"):
-        function(jnp.ones((2, 4)), axis=2)
+        unit(jnp.ones((2, 4)), axis=2)
     with pytest.raises(ValueError, match="takes one axis"):
-        function(jnp.ones((2, 4)), axis=(0, 1))
+        unit(jnp.ones((2, 4)), axis=(0, 1))
     with pytest.raises(ValueError, match="needs an axis"):
-        function(1.0)
-    with pytest.raises(TypeError, match=f"{function.__name__} takes real numbers"):
-        function(jnp.ones(2) * 1j)
+        unit(1.0)
+    with pytest.raises(ValueError, match=r"gates have the shape \(2,\).*values \(3,\)"):
+        unit(jnp.ones(2), value=jnp.ones(3))
+    with pytest.raises(ValueError, match="did you mean 'gate_first'"):
+        unit(X, order="gates_first")
+    with pytest.raises(ValueError, match="layout is 'split' or 'interleaved'"):
+        unit(X, layout="chunk")
+    with pytest.raises(TypeError, match=f"{unit.__name__} takes real numbers; x"):
+        unit(jnp.ones(2) * 1j)
+    with pytest.raises(TypeError, match=f"{unit.__name__} takes real numbers; value"):
+        unit(jnp.ones(2), value=jnp.ones(2) * 1j)
 
 
-@pytest.mark.parametrize("function", UNITS, ids=name)
-def test_empty_inputs_and_integers_are_taken(function):
-    assert function(jnp.zeros((0, 4))).shape == (0, 2)
-    assert function(jnp.zeros((2, 0))).shape == (2, 0)
-    np.testing.assert_array_equal(function(jnp.arange(4)), function(jnp.arange(4.0)))
+@every_unit
+def test_empty_inputs_and_integers_are_taken(unit):
+    assert unit(jnp.zeros((0, 4))).shape == (0, 2)
+    assert unit(jnp.zeros((2, 0))).shape == (2, 0)
+    np.testing.assert_array_equal(unit(jnp.arange(4)), unit(jnp.arange(4.0)))
+    mixed = unit(GATE.astype(jnp.bfloat16), value=VALUE)
+    assert mixed.dtype == jnp.float32
 
 
-@pytest.mark.parametrize("function", UNITS, ids=name)
-def test_pickle_copy_and_layers_give_the_function_itself(function):
-    assert pickle.loads(pickle.dumps(function)) is function is copy.deepcopy(function)
-    layer = linen.Activation(function.__name__)
-    apply = functools.partial(layer.apply, layer.init(jax.random.key(0), X))
-    np.testing.assert_array_equal(apply(X), function(X))
-    np.testing.assert_array_equal(nnx.Activation(function.__name__)(X), function(X))
+@every_unit
+def test_pickle_copy_and_layers_give_the_function_itself(unit):
+    assert pickle.loads(pickle.dumps(unit)) is unit is copy.deepcopy(unit)
+    layer = linen.Activation(unit.__name__)
+    np.testing.assert_array_equal(layer.apply({}, X), unit(X))
+    np.testing.assert_array_equal(nnx.Activation(unit.__name__)(X), unit(X))
