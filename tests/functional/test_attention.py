@@ -4,10 +4,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from jax.test_util import check_grads
 
 from jax_acts import get, softmax, softmax1, softmax_sink, ssmax
-from jax_acts._compat import enable_x64
+from tests.differences import agree_with_differences
 
 INF = np.inf
 X = jnp.asarray(3 * np.random.default_rng(0).normal(size=(4, 6)), jnp.float32)
@@ -40,13 +39,7 @@ def test_softmax1_has_the_sink_0():
 
 @pytest.mark.parametrize("function", [softmax_sink, ssmax])
 def test_derivatives_in_the_argument_too_agree_with_differences(function):
-    with enable_x64(True):
-        x, each = (
-            jnp.asarray(X[:3, :4], jnp.float64) / 3,
-            jnp.array([[0.3], [1], [2.0]]),
-        )
-        g = lambda x, a: jnp.sum(jnp.sin(3 * function(x, a)))
-        check_grads(g, (x, each), 2, eps=1e-5, atol=1e-5, rtol=1e-5)
+    agree_with_differences(function, X[:3, :4] / 3, [[0.3], [1], [2.0]])
 
 
 @pytest.mark.parametrize("function", [softmax_sink, ssmax])

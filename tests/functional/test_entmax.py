@@ -8,12 +8,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from jax.test_util import check_grads
 
 import jax_acts.linen
 import jax_acts.nnx
 from jax_acts import entmax, entmax15, get, softmax, sparsemax
 from jax_acts._compat import enable_x64
+from tests.differences import agree_with_differences
 
 INF = np.inf
 GOLDEN = json.loads((Path(__file__).parents[1] / "data" / "entmax.json").read_text())
@@ -106,18 +106,13 @@ ROWS = [[0.0, 0.13, 0.31], [0.2, -9.0, 0.05], [-0.1, 0.15, 9.0]]
 
 @pytest.mark.parametrize("function", [sparsemax, entmax15])
 def test_first_and_second_derivatives_agree_with_differences(function):
-    with enable_x64(True):
-        g = lambda x: jnp.sum(jnp.sin(3 * function(x)))
-        check_grads(g, (jnp.array(ROWS),), 2, eps=1e-5, atol=1e-5, rtol=1e-5)
+    agree_with_differences(function, ROWS)
 
 
 def test_derivatives_in_alpha_agree_with_differences():
     alphas = (1.01, 1.3, 1.5, 1.9, 2.0, 2.5, 3.0)
-    with enable_x64(True):
-        x = jnp.array([ROWS] * len(alphas))
-        alpha = jnp.array(alphas)[:, None, None]
-        g = lambda x, a: jnp.sum(jnp.sin(3 * entmax(x, a)))
-        check_grads(g, (x, alpha), 2, eps=1e-5, atol=1e-5, rtol=1e-5)
+    each = np.reshape(alphas, (-1, 1, 1))
+    agree_with_differences(entmax, [ROWS] * len(alphas), each)
 
 
 def test_at_alpha_1_it_is_softmax_with_a_derivative_in_alpha():

@@ -4,10 +4,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from jax.test_util import check_grads
 
 from jax_acts import crelu, l1_normalize, l2_normalize
-from jax_acts._compat import enable_x64
+from tests.differences import agree_with_differences
 
 INF = np.inf
 ORDERS = pytest.mark.parametrize(
@@ -28,10 +27,7 @@ def test_rows_of_any_size_are_divided_by_it(order, function):
 
 @ORDERS
 def test_derivatives_agree_with_differences(order, function):
-    with enable_x64(True):
-        x = jnp.asarray(X, jnp.float64)
-        g = lambda x: jnp.sum(jnp.sin(function(x)))
-        check_grads(g, (x,), 2, eps=1e-6, atol=1e-4, rtol=1e-4)
+    agree_with_differences(function, X)
 
 
 @ORDERS
