@@ -14,6 +14,7 @@ from jax.typing import DTypeLike
 
 from jax_acts._activation import ActivationFunction
 from jax_acts._function import Axis, Function, nearest
+from jax_acts._gate import gated, takes_values
 
 
 @dataclasses.dataclass(frozen=True)
@@ -98,6 +99,21 @@ class Bound:
     def __call__(self, x: Any, **arguments: Any) -> Array:
         start = {n: v.init for n, v in self.learned.items()}
         return self.function(x, **{**self.arguments, **start, **arguments})
+
+    def gate(self, gate: Any, value: Any, **arguments: Any) -> Array:
+        """Returns f(gate) * value, or, of a gated unit, the unit of gates and values.
+
+        16-bit inputs are computed in float32 and rounded once; the backward pass keeps
+        both arrays, and computes f again.
+
+        >>> from jax_acts import elu
+        >>> Bound(elu).gate(jnp.array([-1.0, 2.0]), jnp.array([3.0, 4.0]))
+        Array([-1.8963616,  8.       ], dtype=float32)
+        """
+        if takes_values(self.function):
+            return self(gate, value=value, **arguments)
+        rule = lambda gate, value: value * self(gate, **arguments)
+        return gated(self.name, rule, gate, value, -1, "value_first", "split")
 
     def __str__(self) -> str:
         inside = ", ".join(f"{n}={v!r}" for n, v in self.arguments.items())

@@ -13,7 +13,7 @@ import jax.numpy as jnp
 from jax import Array, lax
 
 from jax_acts._axis import one_axis, per_row, real
-from jax_acts._function import Axis, nearest
+from jax_acts._function import Axis, Function, nearest
 
 Order = Literal["value_first", "gate_first"]
 Layout = Literal["split", "interleaved"]
@@ -42,11 +42,10 @@ def gated(
         **numbers: Each one number, or of a shape that broadcasts to that of the gates.
     """
     x = real(name, "x", x)
-    _one_of(name, "order", order, get_args(Order))
-    _one_of(name, "layout", layout, get_args(Layout))
+    check_form(name, order, layout)
     if value is None:
         i = _even_axis(name, x, axis)
-        arrays, two = (x,), lambda x: _parts(x, i, order, layout)
+        arrays, two = (x,), lambda x: parts(x, i, order, layout)
     else:
         arrays, two = (x, real(name, "value", value)), lambda gate, value: (gate, value)
         _same_shape(name, *arrays)
@@ -61,7 +60,14 @@ def gated(
     return jax.checkpoint(rounded, prevent_cse=False)(arrays, numbers)
 
 
-def _parts(x: Array, axis: int, order: Order, layout: Layout) -> tuple[Array, Array]:
+def takes_values(function: Callable[..., Any]) -> bool:
+    """Returns whether it is a gated unit, which takes gates and values."""
+    return isinstance(function, Function) and {"value", "order"} <= {
+        *function.parameters
+    }
+
+
+def parts(x: Array, axis: int, order: Order, layout: Layout) -> tuple[Array, Array]:
     """Returns the gates and the values of x, which are half as many each."""
     n = x.shape[axis] // 2
     if layout == "split":
@@ -70,6 +76,25 @@ def _parts(x: Array, axis: int, order: Order, layout: Layout) -> tuple[Array, Ar
         pairs = x.reshape(*x.shape[:axis], n, 2, *x.shape[axis + 1 :])
         at = lambda i: lax.index_in_dim(pairs, i, axis + 1, keepdims=False)
     return (at(0), at(1)) if order == "gate_first" else (at(1), at(0))
+
+
+def check_names(name: str, names: Any, order: Any, layout: Any) -> None:
+    """Complains unless there are names for one map or two, and the form is one."""
+    check_form(name, order, layout)
+    several = isinstance(names, tuple | list) and all(isinstance(n, str) for n in names)
+    if not isinstance(names, str) and not (
+        several and len({*names}) == len(names) == 2
+    ):
+        raise ValueError(
+            f"{name}: names is the name of one map, or two names, that of the gates "
+            f"first; not {names!r}"
+        )
+
+
+def check_form(name: str, order: Any, layout: Any) -> None:
+    """Complains about an order or a layout that there is not."""
+    _one_of(name, "order", order, get_args(Order))
+    _one_of(name, "layout", layout, get_args(Layout))
 
 
 def _one_of(name: str, argument: str, given: Any, valid: tuple[str, ...]) -> None:

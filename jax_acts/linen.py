@@ -9,6 +9,7 @@ from jax import Array
 from jax.typing import DTypeLike
 
 from jax_acts._bound import Bound, Learn
+from jax_acts._gate import Layout, Order, check_names, parts
 from jax_acts.registry import get
 
 
@@ -45,8 +46,13 @@ class Activation(nn.Module):
         super().__post_init__()
 
     @nn.compact
-    def __call__(self, x: Array, **arguments: Any) -> Array:
-        """Returns f(x, **arguments), of the shape and dtype of `x`."""
+    def __call__(
+        self, x: Array, *, times: Array | None = None, **arguments: Any
+    ) -> Array:
+        """Returns f(x, **arguments), of the shape and dtype of `x`.
+
+        With `times`, x are gates and these are their values, as of `Bound.gate`.
+        """
         shape = jnp.shape(x)
 
         def start(_: Array, learn: Learn) -> Array:
@@ -56,6 +62,8 @@ class Activation(nn.Module):
             name: self.param(name, start, learn)
             for name, learn in self.activation.learned.items()
         }
+        if times is not None:
+            return self.activation.gate(x, times, **learned, **arguments)
         return self.activation.keeping(self.keep)(x, **learned, **arguments)
 
 
@@ -95,6 +103,76 @@ class Dense(nn.Dense):
         return activation(y, **arguments)
 
 
+class GatedDense(nn.Module):
+    """Two linear maps, of which one gates the other, f(x G + c) * (x W + b).
+
+    The backward pass keeps both products, and computes the activation again.
+
+    >>> import jax
+    >>> layer = GatedDense(4, activation="silu", use_bias=False)
+    >>> variables = layer.init(jax.random.key(0), jnp.ones((2, 3)))
+    >>> jax.tree.map(jnp.shape, variables["params"])
+    {'gate': {'kernel': (3, 4)}, 'up': {'kernel': (3, 4)}}
+
+    Attributes:
+        features: The number of output features.
+        activation: Anything that `jax_acts.get` takes: a function, which is applied to
+            the gates, or a gated unit such as `swiglu_oai`, which is given both.
+        names: What the maps are called, that of the gates first: ("gate_proj",
+            "up_proj") in Llama, ("wi_0", "wi_1") in T5. One name is one kernel with
+            twice the features: "gate_up_proj" in Phi-3.
+        order: Which of the two comes first in one kernel; in Phi-3 the gates.
+        layout: Whether each is one half of it, or they alternate, as in gpt-oss.
+        use_bias: Whether the maps add a bias.
+        dtype: The dtype of the computation.
+        param_dtype: The dtype of the parameters.
+        kernel_init: The initialiser of the kernels.
+        bias_init: The initialiser of the biases.
+
+    Raises:
+        ValueError: The names are not one or two, or order or layout is no such word.
+    """
+
+    features: int
+    activation: Any = dataclasses.field(kw_only=True)
+    names: str | tuple[str, str] = ("gate", "up")
+    order: Order = "gate_first"
+    layout: Layout = "split"
+    use_bias: bool = True
+    dtype: DTypeLike | None = None
+    param_dtype: DTypeLike = jnp.float32
+    kernel_init: nn.initializers.Initializer = nn.initializers.lecun_normal()
+    bias_init: nn.initializers.Initializer = nn.initializers.zeros
+
+    def __post_init__(self) -> None:
+        check_names("GatedDense", self.names, self.order, self.layout)
+        object.__setattr__(self, "activation", _bound(self.activation))
+        super().__post_init__()
+
+    @nn.compact
+    def __call__(self, x: Array, **arguments: Any) -> Array:
+        """Returns the gated values, of shape `(*batch, features)`."""
+
+        def dense(name: str, features: int) -> Array:
+            return nn.Dense(
+                features,
+                self.use_bias,
+                self.dtype,
+                self.param_dtype,
+                kernel_init=self.kernel_init,
+                bias_init=self.bias_init,
+                name=name,
+            )(x)
+
+        if isinstance(self.names, str):
+            both = dense(self.names, 2 * self.features)
+            gate, up = parts(both, both.ndim - 1, self.order, self.layout)
+        else:
+            gate, up = (dense(name, self.features) for name in self.names)
+        activation = Activation(self.activation, self.param_dtype, name="activation")
+        return activation(gate, times=up, **arguments)
+
+
 class MLP(nn.Module):
     """Two linear maps with an activation between them, f(x W + b) V + c.
 
@@ -112,7 +190,7 @@ class MLP(nn.Module):
         activation: A function, or anything that `jax_acts.get` takes.
         features: The size of the result; that of x, if left out.
         gated: Whether the activation is of a map of its own, `gate`, and is multiplied
-            by `up`, as in SwiGLU: (f(x G) * x W) V.
+            by `up`, as in SwiGLU: (f(x G) * x W) V. It may be a gated unit, too.
         use_bias: Whether the maps add a bias.
         dtype: The dtype of the computation.
         param_dtype: The dtype of the parameters.
@@ -141,7 +219,7 @@ class MLP(nn.Module):
             activation = Activation(
                 self.activation, self.param_dtype, name="activation"
             )
-            h = activation(up) if gate is None else activation(gate) * up
+            h = activation(up) if gate is None else activation(gate, times=up)
             return nn.Dense(self.features or x.shape[-1], name="down", **options)(h)
 
         up = nn.Dense(self.hidden, name="up", **options)(x)

@@ -1,5 +1,6 @@
 """NNX layers: `Activation`, and `Dense` which is a Linear with an activation."""
 
+import functools
 from typing import Any
 
 import jax
@@ -8,6 +9,7 @@ from flax import nnx
 from jax import Array
 from jax.typing import DTypeLike
 
+from jax_acts._gate import Layout, Order, check_names, parts
 from jax_acts.registry import get
 
 
@@ -53,9 +55,16 @@ class Activation(nnx.Module):
         for name, learn in bound.learned.items():
             setattr(self, name, nnx.Param(learn.start(features, param_dtype)))
 
-    def __call__(self, x: Array, **arguments: Any) -> Array:
-        """Returns f(x, **arguments), of the shape and dtype of `x`."""
+    def __call__(
+        self, x: Array, *, times: Array | None = None, **arguments: Any
+    ) -> Array:
+        """Returns f(x, **arguments), of the shape and dtype of `x`.
+
+        With `times`, x are gates and these are their values, as of `Bound.gate`.
+        """
         learned = {name: self._parameter(name, x) for name in self.bound.learned}
+        if times is not None:
+            return self.bound.gate(x, times, **learned, **arguments)
         return self.bound(x, **learned, **arguments)
 
     def _parameter(self, name: str, x: Array) -> Array:
@@ -113,6 +122,66 @@ class Dense(nnx.Linear):
         return self.activation(super().__call__(inputs, **given), **arguments)
 
 
+class GatedDense(nnx.Module):
+    """Two linear maps, of which one gates the other, f(x G + c) * (x W + b).
+
+    The backward pass keeps both products, and computes the activation again.
+
+    >>> layer = GatedDense(3, 4, activation="silu", rngs=nnx.Rngs(0))
+    >>> layer(jnp.ones((2, 3))).shape, layer.gate.kernel.shape
+    ((2, 4), (3, 4))
+
+    Args:
+        in_features: The size of the last axis of x.
+        out_features: The number of output features.
+        activation: Anything that `jax_acts.get` takes: a function, which is applied to
+            the gates, or a gated unit such as `swiglu_oai`, which is given both.
+        rngs: The stream `params` starts the kernels.
+        names: What the maps are called, as of `linen.GatedDense`.
+        order: Which of the two comes first in one kernel; in Phi-3 the gates.
+        layout: Whether each is one half of it, or they alternate, as in gpt-oss.
+        **options: The options of `nnx.Linear`, for each map.
+
+    Raises:
+        ValueError: The names are not one or two, or order or layout is no such word.
+    """
+
+    def __init__(
+        self,
+        in_features: int,
+        out_features: int,
+        *,
+        activation: Any,
+        rngs: nnx.Rngs,
+        names: str | tuple[str, str] = ("gate", "up"),
+        order: Order = "gate_first",
+        layout: Layout = "split",
+        **options: Any,
+    ) -> None:
+        check_names("GatedDense", names, order, layout)
+        self.names, self.order, self.layout = names, order, layout
+        linear = functools.partial(nnx.Linear, in_features, rngs=rngs, **options)
+        if isinstance(names, str):
+            maps = {names: linear(2 * out_features)}
+        else:
+            maps = {name: linear(out_features) for name in names}
+        for name, each in maps.items():
+            setattr(self, name, each)
+        dtype = next(iter(maps.values())).param_dtype
+        self.activation = Activation(
+            activation, features=out_features, param_dtype=dtype
+        )
+
+    def __call__(self, x: Array, **arguments: Any) -> Array:
+        """Returns the gated values, of shape `(*batch, out_features)`."""
+        if isinstance(self.names, str):
+            both = getattr(self, self.names)(x)
+            gate, up = parts(both, both.ndim - 1, self.order, self.layout)
+        else:
+            gate, up = (getattr(self, name)(x) for name in self.names)
+        return self.activation(gate, times=up, **arguments)
+
+
 class MLP(nnx.Module):
     """Two linear maps with an activation between them, f(x W + b) V + c.
 
@@ -130,7 +199,7 @@ class MLP(nnx.Module):
         rngs: The stream `params` starts the kernels.
         out_features: The size of the result; `in_features`, if left out.
         gated: Whether the activation is of a map of its own, `gate`, and is multiplied
-            by `up`, as in SwiGLU: (f(x G) * x W) V.
+            by `up`, as in SwiGLU: (f(x G) * x W) V. It may be a gated unit, too.
         lean: Whether the activation is computed again.
         **options: The options of `nnx.Linear`, for each map.
     """
@@ -167,4 +236,5 @@ class MLP(nnx.Module):
 
 def _finish(mlp: MLP, up: Array, gate: Array | None) -> Array:
     """Returns the block from the products of its first maps on."""
-    return mlp.down(mlp.activation(up) if gate is None else mlp.activation(gate) * up)
+    activation = mlp.activation
+    return mlp.down(activation(up) if gate is None else activation(gate, times=up))

@@ -1,0 +1,129 @@
+"""GatedDense: two maps or one, in Linen and NNX, with any activation as the gate."""
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from flax import nnx
+
+import jax_acts
+import jax_acts.linen
+import jax_acts.nnx
+from jax_acts import Learn, get
+
+X = jnp.linspace(-3, 3, 12).reshape(3, 4)
+KEY = jax.random.key(0)
+ACTIVATIONS = ["silu", "gelu(approximate=False)", "swiglu_oai", "silu(beta=Learn(0.5))"]
+
+
+def linen(activation, **options):
+    """Returns a Linen layer of five features and its parameters."""
+    layer = jax_acts.linen.GatedDense(5, activation=activation, **options)
+    return layer, layer.init(KEY, X)["params"]
+
+
+def by_hand(activation, gate, up):
+    """Returns what a layer makes of the products of its two maps."""
+    bound = get(activation)
+    if bound.name == "swiglu_oai":
+        return jax_acts.swiglu_oai(gate, up)
+    return bound(gate) * up
+
+
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_it_is_two_dense_layers_and_a_product(activation):
+    layer, params = linen(activation)
+    gate, up = (nn.Dense(5).apply({"params": params[n]}, X) for n in ("gate", "up"))
+    # In one program a product and a sum may be contracted.
+    want = by_hand(activation, gate, up)
+    np.testing.assert_allclose(layer.apply({"params": params}, X), want, rtol=3e-7)
+
+
+@pytest.mark.parametrize("names", [("gate_proj", "up_proj"), "gate_up_proj"])
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_linen_and_nnx_have_the_same_parameters_and_numbers(activation, names):
+    layer, params = linen(activation, names=names)
+    other = jax_acts.nnx.GatedDense(
+        4, 5, activation=activation, names=names, rngs=nnx.Rngs(0)
+    )
+    nnx.update(other, params)
+    np.testing.assert_array_equal(other(X), layer.apply({"params": params}, X))
+
+
+@pytest.mark.parametrize("order", ["gate_first", "value_first"])
+@pytest.mark.parametrize("layout", ["split", "interleaved"])
+def test_one_kernel_is_two_kernels_in_one(order, layout):
+    two, params = linen("silu")
+    first, second = ("gate", "up") if order == "gate_first" else ("up", "gate")
+    join = {
+        "split": lambda a, b: jnp.concatenate([a, b], -1),
+        "interleaved": lambda a, b: jnp.stack([a, b], -1).reshape(*a.shape[:-1], -1),
+    }[layout]
+    both = jax.tree.map(join, params[first], params[second])
+    one, _ = linen("silu", names="both", order=order, layout=layout)
+    got = one.apply({"params": {"both": both}}, X)
+    # A product of other matrices may be summed in another order.
+    np.testing.assert_allclose(got, two.apply({"params": params}, X), rtol=1e-5)
+
+
+def test_an_argument_of_the_gate_is_learned_for_each_feature():
+    spec = get("silu", beta=Learn(1.0, per_feature=True))
+    _, params = linen(spec)
+    assert params["activation"]["beta"].shape == (5,)
+    layer = jax_acts.nnx.GatedDense(4, 5, activation=spec, rngs=nnx.Rngs(0))
+    assert layer.activation.beta.shape == (5,)
+    gradient = nnx.grad(lambda m: m(X).sum())(layer)["activation"]["beta"][...]
+    assert (gradient != 0).all()
+
+
+@pytest.mark.parametrize("activation", ["silu", "gelu", "swiglu_clamped"])
+def test_the_backward_pass_keeps_the_gates_and_the_values_alone(activation):
+    gate = jnp.ones((7, 5), jnp.bfloat16)
+    pullback = jax.vjp(get(activation).gate, gate, 2 * gate)[1]
+    kept = [a for a in jax.tree.leaves(pullback) if a.ndim]
+    assert [(a.shape, a.dtype) for a in kept] == [((7, 5), jnp.bfloat16)] * 2
+
+
+def test_16_bit_gates_are_rounded_once():
+    gate, value = jax.random.normal(KEY, (2, 1000), jnp.bfloat16)
+    wide = jax_acts.silu(gate.astype(jnp.float32)) * value.astype(jnp.float32)
+    got = get("silu").gate(gate, value)
+    np.testing.assert_array_equal(got, wide.astype(jnp.bfloat16))
+
+
+def test_options_of_the_maps_are_reachable():
+    layer, params = linen("silu", use_bias=False, param_dtype=jnp.float16)
+    assert jax.tree.map(jnp.shape, params["gate"]) == {"kernel": (4, 5)}
+    assert {p.dtype for p in jax.tree.leaves(params)} == {jnp.dtype("float16")}
+    other = jax_acts.nnx.GatedDense(
+        4, 5, activation="silu", rngs=nnx.Rngs(0), use_bias=False, dtype=jnp.bfloat16
+    )
+    assert other.gate.bias is None
+    assert other(X).dtype == jnp.bfloat16
+
+
+BAD = {
+    "three names": ({"names": ("a", "b", "c")}, "the name of one map, or two names"),
+    "one name twice": ({"names": ("a", "a")}, "the name of one map, or two names"),
+    "an order": ({"order": "gate_frist"}, "did you mean 'gate_first'"),
+    "a layout": ({"layout": "splitted"}, "did you mean 'split'"),
+    "an activation": ({"activation": "sliu"}, "did you mean 'silu'"),
+}
+
+
+@pytest.mark.parametrize("api", ["linen", "nnx"])
+@pytest.mark.parametrize("bad", BAD)
+def test_bad_arguments_are_refused_at_construction(api, bad):
+    options, complaint = BAD[bad]
+    options = {"activation": "silu"} | options
+    with pytest.raises(ValueError, match=complaint):
+        if api == "linen":
+            jax_acts.linen.GatedDense(5, **options)
+        else:
+            jax_acts.nnx.GatedDense(4, 5, rngs=nnx.Rngs(0), **options)
+
+
+def test_gates_and_values_of_different_shapes_are_refused():
+    with pytest.raises(ValueError, match="takes a gate for each value"):
+        get("silu").gate(jnp.ones(3), jnp.ones(4))
