@@ -159,7 +159,9 @@ class GatedDense(nnx.Module):
         **options: Any,
     ) -> None:
         check_names("GatedDense", names, order, layout)
-        self.names, self.order, self.layout = names, order, layout
+        self.names = names
+        self.order: Order = order
+        self.layout: Layout = layout
         linear = functools.partial(nnx.Linear, in_features, rngs=rngs, **options)
         if isinstance(names, str):
             maps = {names: linear(2 * out_features)}

@@ -93,7 +93,7 @@ def test_16_bit_gates_are_rounded_once():
 
 
 def test_options_of_the_maps_are_reachable():
-    layer, params = linen("silu", use_bias=False, param_dtype=jnp.float16)
+    _, params = linen("silu", use_bias=False, param_dtype=jnp.float16)
     assert jax.tree.map(jnp.shape, params["gate"]) == {"kernel": (4, 5)}
     assert {p.dtype for p in jax.tree.leaves(params)} == {jnp.dtype("float16")}
     other = jax_acts.nnx.GatedDense(
@@ -117,11 +117,12 @@ BAD = {
 def test_bad_arguments_are_refused_at_construction(api, bad):
     options, complaint = BAD[bad]
     options = {"activation": "silu"} | options
+    make = {
+        "linen": lambda: jax_acts.linen.GatedDense(5, **options),
+        "nnx": lambda: jax_acts.nnx.GatedDense(4, 5, rngs=nnx.Rngs(0), **options),
+    }[api]
     with pytest.raises(ValueError, match=complaint):
-        if api == "linen":
-            jax_acts.linen.GatedDense(5, **options)
-        else:
-            jax_acts.nnx.GatedDense(4, 5, rngs=nnx.Rngs(0), **options)
+        make()
 
 
 def test_gates_and_values_of_different_shapes_are_refused():
