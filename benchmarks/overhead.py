@@ -8,6 +8,7 @@ to `import jax`, and an eager `silu` to cost at most 1.3 times that of `jax.nn`.
 """
 
 import argparse
+import os
 import subprocess
 import sys
 import time
@@ -31,7 +32,11 @@ def imports(repeats: int) -> tuple[float, float]:
     times = []
     for _ in range(repeats):
         done = subprocess.run(
-            [sys.executable, "-c", _IMPORTS], check=True, capture_output=True, text=True
+            [sys.executable, "-c", _IMPORTS],
+            check=True,
+            capture_output=True,
+            text=True,
+            env={**os.environ, "PYTHONDONTWRITEBYTECODE": ""},  # as after an install
         )
         times.append([float(t) for t in done.stdout.split()])
     theirs, ours = zip(*times, strict=True)

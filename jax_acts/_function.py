@@ -70,12 +70,16 @@ class Function(Generic[P]):
         )
         self._rule: Rule = rule
 
+    @functools.cached_property
+    def _call(self) -> Callable[P, Array]:
+        """The compiled function; not made before it is called, as it takes a while."""
+
         @functools.partial(jax.jit, static_argnames=sorted(self.static))
-        @functools.wraps(rule)
+        @functools.wraps(self._rule)
         def call(*args: P.args, **kwargs: P.kwargs) -> Array:
             return self._trace(self.arguments(*args, **kwargs))
 
-        self._call = call
+        return call
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Array:
         if self._check is not None:
