@@ -15,6 +15,7 @@ from jax_acts._compat import enable_x64
 from jax_acts._function import Facts
 
 F64 = NDArray[np.float64]
+BLOCK = 2**16  # which holds every number of 16 bits
 _NO_FACTS = Facts()
 
 
@@ -79,8 +80,13 @@ def evaluate(f: Callable[..., Any], xs: NDArray[Any], dtype: Any) -> Any:
 
 
 def derivatives(f: Callable[..., Any], xs: NDArray[Any], dtype: Any) -> list[Any]:
-    """Returns f and its first two derivatives at the inputs, from one program."""
-    return evaluate(_program(f), xs, dtype)
+    """Returns f and its first two derivatives at the inputs.
+
+    All come from one program for each dtype, which takes blocks of one size.
+    """
+    blocks = np.resize(xs, (max(1, -(-xs.size // BLOCK)), BLOCK))
+    found = [evaluate(_program(f), block, dtype) for block in blocks]
+    return [np.concatenate(order)[: xs.size] for order in zip(*found, strict=True)]
 
 
 @functools.cache
