@@ -13,6 +13,7 @@ import jax.numpy as jnp
 from jax import Array
 from jax.custom_derivatives import SymbolicZero
 
+from jax_acts._eight_bits import rough_product
 from jax_acts._function import Facts, Function, P, Rule
 
 
@@ -105,8 +106,8 @@ class ActivationFunction(Function[P]):
     def keeping(self, what: str) -> "ActivationFunction[P]":
         """Returns f with a backward pass that keeps something else for itself.
 
-        Each choice is one array of the size and dtype of x, and costs nothing where
-        another operation keeps the same: a product keeps the output that it is given.
+        Each choice is one array of the size of x, and costs nothing where another
+        operation keeps the same: a product keeps the output that it is given.
 
         >>> from jax_acts import tanh
         >>> jax.grad(tanh.keeping("output"))(0.5)
@@ -115,14 +116,17 @@ class ActivationFunction(Function[P]):
         Args:
             what: "derivative", as f itself, which may be the output where that gives
                 it exactly; "input", of which the derivative is computed again, to the
-                same number; or "output", of which it is computed with fewer digits
-                where the output is near a limit.
+                same number; "output", of which it is computed with fewer digits where
+                the output is near a limit; or "approximate", eight bits for each
+                element, whose error is up to the 254th part of the greatest derivative
+                of the array: for first derivatives alone.
 
         Raises:
             ValueError: It is none of these, or the derivative is no function of the
                 output.
         """
-        valid = ["derivative", "input", *(["output"] if self._from_output else [])]
+        outputs = ["output"] if self._from_output else []
+        valid = ["derivative", "input", *outputs, "approximate"]
         if what not in valid:
             raise ValueError(
                 f"{self.__name__} can keep {', '.join(map(repr, valid))}, not {what!r}"
@@ -231,6 +235,10 @@ class ActivationFunction(Function[P]):
         """
         x = self.parameters[0]
         by_output = self._from_output if name == x else None
+        partial = self.partial(name)
+        if self._keep == "approximate":
+            slope = partial._differentiable(operands, static)
+            return rough_product(self.__name__, slope, tangent)
         wanted = self._keep == "output" or self._output_is_exact
         if wanted and self._keep != "input" and by_output is not None:
             others = {n: a for n, a in operands.items() if n != x}
@@ -245,7 +253,6 @@ class ActivationFunction(Function[P]):
                 return _times(slope.astype(y.dtype), tangent)
 
             return jax.checkpoint(product)(y, others, tangent)
-        partial = self.partial(name)
 
         def times(operands: dict[str, Array], tangent: Array) -> Array:
             return _times(partial._differentiable(operands, static), tangent)

@@ -16,6 +16,7 @@ FLOORS = (
         "jax_acts._activation",
         "jax_acts._axis",
         "jax_acts._coefficients",
+        "jax_acts._eight_bits",
         "jax_acts._function",
         "jax_acts._gate",
         "jax_acts._math",

@@ -57,12 +57,38 @@ def test_an_exact_rule_by_the_output_is_the_default(name):
     np.testing.assert_array_equal(array, f(X))
 
 
+@pytest.mark.parametrize("name", ["relu", "gelu", "mish", "elu"])
+@pytest.mark.parametrize("dtype", [jnp.float32, jnp.bfloat16])
+def test_an_approximate_backward_pass_keeps_a_byte(name, dtype):
+    f = ACTIVATIONS[name]
+    x, rough = jnp.asarray(X, dtype), f.keeping("approximate")
+    np.testing.assert_array_equal(rough(x), f(x))
+    (array,) = kept(rough, x)
+    assert array.dtype == jnp.int8
+    got, want = (
+        np.asarray(jax.vjp(h, x)[1](jnp.ones_like(x))[0], float) for h in (rough, f)
+    )
+    assert (got[want == 0] == 0).all()
+    # Half a unit, and in 16 bits the rounding of both.
+    slack = 1 + 254 * (float(jnp.finfo(dtype).eps))
+    assert np.abs(got - want).max() <= np.abs(want).max() / 254 * slack
+    forward = jax.jvp(rough, (x,), (jnp.ones_like(x),))[1]
+    np.testing.assert_array_equal(np.asarray(forward, float), got)
+
+
+def test_an_approximate_backward_pass_has_no_second_derivative():
+    rough = ACTIVATIONS["gelu"].keeping("approximate")
+    with pytest.raises(TypeError, match="has a first derivative alone"):
+        jax.grad(jax.grad(rough))(1.0)
+    assert jnp.isnan(jax.grad(rough)(jnp.nan))
+
+
 def test_other_choices_are_named():
     with pytest.raises(
-        ValueError, match="tanh can keep 'derivative', 'input', 'output'"
+        ValueError, match="tanh can keep 'derivative', 'input', 'output', 'approximate'"
     ):
         tanh.keeping("everything")
-    with pytest.raises(ValueError, match="silu can keep 'derivative', 'input', not"):
+    with pytest.raises(ValueError, match="silu can keep 'derivative', 'input', 'appro"):
         jax_acts.linen.Activation("silu", keep="output")
     with pytest.raises(ValueError, match="softmax is no elementwise function"):
         Bound(jax_acts.softmax).keeping("input")
