@@ -9,6 +9,7 @@ from jax_acts._activation import (
 from jax_acts._bound import Bound as Bound, Learn as Learn
 from jax_acts._function import Facts as Facts, Function as Function
 from jax_acts._kinks import with_kinks as with_kinks
+from jax_acts.fit import fit as fit
 from jax_acts.functional.algebraic import (
     arctan as arctan,
     bent_identity as bent_identity,
@@ -81,6 +82,13 @@ from jax_acts.functional.hyperbolic import (
     tanh as tanh,
     tanh_shrink as tanh_shrink,
 )
+from jax_acts.functional.learnable import (
+    aconc as aconc,
+    derf as derf,
+    dyt as dyt,
+    pelu as pelu,
+    srelu as srelu,
+)
 from jax_acts.functional.logistic import (
     gelu_quick as gelu_quick,
     log_sigmoid as log_sigmoid,
@@ -105,6 +113,16 @@ from jax_acts.functional.periodic import (
     sine as sine,
     sine_relu as sine_relu,
     snake as snake,
+    snake_beta as snake_beta,
+)
+from jax_acts.functional.piecewise import (
+    apl as apl,
+    b_spline as b_spline,
+)
+from jax_acts.functional.polynomial import (
+    chebyshev as chebyshev,
+    polyrelu as polyrelu,
+    rational as rational,
 )
 from jax_acts.functional.rectified import (
     identity as identity,
@@ -125,6 +143,7 @@ from jax_acts.functional.scaled import (
     crelu as crelu,
     l1_normalize as l1_normalize,
     l2_normalize as l2_normalize,
+    polynorm as polynorm,
 )
 from jax_acts.functional.selfgated import (
     mish as mish,

@@ -23,26 +23,40 @@ class Learn:
 
     >>> Learn(0.25)
     Learn(0.25)
+    >>> Learn((0.0, 1.0, 0.5), per_feature=True).start(4).shape
+    (3, 4)
 
     Args:
-        init: The value to start from.
+        init: The value to start from; where the argument is a row of coefficients, a
+            tuple of them.
         per_feature: Whether each feature, along the last axis, learns its own.
     """
 
-    init: float
+    init: float | tuple[float, ...]
     per_feature: bool = False
 
     def __post_init__(self) -> None:
-        if isinstance(self.init, bool) or not isinstance(self.init, int | float):
-            raise TypeError(f"Learn starts from a number, not from {self.init!r}")
+        numbers = self.init if isinstance(self.init, tuple) else (self.init,)
+        real = all(
+            isinstance(n, int | float) and not isinstance(n, bool) for n in numbers
+        )
+        if not real or not numbers:
+            raise TypeError(
+                f"Learn starts from a number or a tuple of some, not from {self.init!r}"
+            )
 
     def start(self, features: int | None, dtype: DTypeLike = jnp.float32) -> Array:
-        """Returns the initial value, of shape `()` or `(features,)`."""
+        """Returns the initial value, of shape `()`, `(features,)`, `(k,)` or
+        `(k, features)` for k coefficients.
+        """
         if self.per_feature and features is None:
             raise ValueError(
                 f"{self} needs the number of features: features=…, or an x with an axis"
             )
-        return jnp.full((features,) if self.per_feature else (), self.init, dtype)
+        init = jnp.asarray(self.init, dtype)
+        if not self.per_feature:
+            return init
+        return jnp.full((*init.shape, features), init[..., None], dtype)
 
     def __repr__(self) -> str:
         return f"Learn({self.init!r}{', per_feature=True' if self.per_feature else ''})"
@@ -175,15 +189,20 @@ def _checked(
             )
     values = {n: arguments[n] for n in known if n in arguments}
     if isinstance(function, Function):  # of others nobody knows what is a number
+        kinds = dict.fromkeys(function.rows, _row) | dict.fromkeys(static, _static)
         values = {
-            n: (_static if n in static else _number)(name, parameters[n], v)
-            for n, v in values.items()
+            n: kinds.get(n, _number)(name, parameters[n], v) for n, v in values.items()
         }
     return {n: v for n, v in values.items() if not _same(v, parameters[n].default)}
 
 
 def _number(name: str, parameter: inspect.Parameter, value: Any) -> Any:
     """Returns a number as a float, and what else a differentiable argument may be."""
+    if isinstance(value, Learn) and isinstance(value.init, tuple):
+        raise TypeError(
+            f"{parameter.name} of {name} is one number, which cannot start from the "
+            f"{len(value.init)} of {value}"
+        )
     if isinstance(value, Learn | jax.Array | np.ndarray) or value is None:
         return value
     if isinstance(value, int | float | np.number) and not isinstance(value, bool):
@@ -195,6 +214,21 @@ def _number(name: str, parameter: inspect.Parameter, value: Any) -> Any:
     raise TypeError(
         f"{parameter.name} of {name} is a number or Learn(…), not {value!r}"
     )
+
+
+def _row(name: str, parameter: inspect.Parameter, value: Any) -> Any:
+    """Returns a row of coefficients as a tuple of floats, an array, or a `Learn`."""
+    if isinstance(value, jax.Array | np.ndarray):
+        return value
+    inside = value.init if isinstance(value, Learn) else value
+    if not isinstance(inside, tuple | list) or not inside:
+        raise TypeError(
+            f"{parameter.name} of {name} is a row of coefficients, such as (0.0, 1.0) "
+            f"or Learn((0.0, 1.0)), not {value!r}"
+        )
+    if isinstance(value, Learn):
+        return value
+    return tuple(_number(name, parameter, number) for number in inside)
 
 
 def _static(name: str, parameter: inspect.Parameter, value: Any) -> Any:
@@ -214,10 +248,9 @@ def _static(name: str, parameter: inspect.Parameter, value: Any) -> Any:
 def _encoded(name: str, argument: str, value: Any) -> Any:
     """Returns an argument as a value of JSON."""
     match value:
-        case Learn(init=init, per_feature=False):
-            return {"learn": init}
-        case Learn(init=init):
-            return {"learn": init, "per_feature": True}
+        case Learn(init=init, per_feature=each):
+            start = list(init) if isinstance(init, tuple) else init
+            return {"learn": start, **({"per_feature": True} if each else {})}
         case tuple():
             return list(value)
         case None | bool() | int() | float() | str():

@@ -25,6 +25,8 @@ P = ParamSpec("P")
 Rule = Callable[..., Array]
 Real = Array | float
 """What an elementwise rule is given: arrays come in float32 or float64."""
+Coefficients = Array | tuple[float, ...]
+"""Several numbers, along the first axis; the other axes broadcast against x."""
 Axis = int | tuple[int, ...] | None
 """One axis, several, or all."""
 
@@ -67,6 +69,11 @@ class Function(Generic[P]):
             name
             for name, p in self.signature.parameters.items()
             if p.kind is p.KEYWORD_ONLY or p.annotation in _STATIC_TYPES
+        )
+        self.rows = frozenset(
+            name
+            for name, p in self.signature.parameters.items()
+            if p.annotation in (Coefficients, "Coefficients")
         )
         self._rule: Rule = rule
 
@@ -134,6 +141,14 @@ def nearest(name: str, known: Mapping[str, Any] | tuple[str, ...] | list[str]) -
     """
     near = difflib.get_close_matches(name, list(known), 1)
     return f"; did you mean {near[0]!r}?" if near else ""
+
+
+def one_of(name: str, argument: str, given: Any, valid: tuple[str, ...]) -> None:
+    """Raises a ValueError, with the nearest, unless an argument is one of a few."""
+    if given not in valid:
+        choices = " or ".join(map(repr, valid))
+        near = nearest(given, valid) if isinstance(given, str) else ""
+        raise ValueError(f"{name}: {argument} is {choices}, not {given!r}{near}")
 
 
 def function(

@@ -13,7 +13,7 @@ import jax.numpy as jnp
 from jax import Array, lax
 
 from jax_acts._axis import one_axis, per_row, real
-from jax_acts._function import Axis, Function, nearest
+from jax_acts._function import Axis, Function, one_of
 
 Order = Literal["value_first", "gate_first"]
 Layout = Literal["split", "interleaved"]
@@ -93,15 +93,8 @@ def check_names(name: str, names: Any, order: Any, layout: Any) -> None:
 
 def check_form(name: str, order: Any, layout: Any) -> None:
     """Complains about an order or a layout that there is not."""
-    _one_of(name, "order", order, get_args(Order))
-    _one_of(name, "layout", layout, get_args(Layout))
-
-
-def _one_of(name: str, argument: str, given: Any, valid: tuple[str, ...]) -> None:
-    if given not in valid:
-        choices = " or ".join(map(repr, valid))
-        near = nearest(given, valid) if isinstance(given, str) else ""
-        raise ValueError(f"{name}: {argument} is {choices}, not {given!r}{near}")
+    one_of(name, "order", order, get_args(Order))
+    one_of(name, "layout", layout, get_args(Layout))
 
 
 def _same_shape(name: str, gate: Array, value: Array) -> None:

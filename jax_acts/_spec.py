@@ -41,7 +41,7 @@ def read(text: str) -> Spec:
     """Returns what the text says.
 
     A value is a number (`inf` and `nan` too), True, False, None, a string in quotes, a
-    tuple of integers, or `Learn(…)`.
+    tuple of numbers, or `Learn(…)` of a number or a tuple.
 
     >>> read("torch:elu(0.5)")
     Spec(name='elu', dialect='torch', positional=(0.5,), named={})
@@ -76,7 +76,7 @@ def decoded(value: Any) -> Any:
                     f"{dict(value)!r} is no value of an argument; one to be learned is "
                     "{'learn': 0.25} or {'learn': 0.25, 'per_feature': True}"
                 )
-            return Learn(value["learn"], value.get("per_feature", False))
+            return Learn(decoded(value["learn"]), value.get("per_feature", False))
         case list():
             return tuple(value)
         case _:
@@ -112,8 +112,8 @@ def _value(text: str, node: ast.expr) -> Any:
         case ast.Tuple(elts=items) | ast.List(elts=items):
             return tuple(_constant(text, item) for item in items)
         case ast.Call(func=ast.Name(id="Learn"), args=args, keywords=keywords):
-            values = [_constant(text, arg) for arg in args]
-            named = {k.arg or "**": _constant(text, k.value) for k in keywords}
+            values = [_value(text, arg) for arg in args]
+            named = {k.arg or "**": _value(text, k.value) for k in keywords}
             try:
                 return Learn(*values, **named)
             except TypeError as error:

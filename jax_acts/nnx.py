@@ -71,9 +71,9 @@ class Activation(nnx.Module):
         """Returns a learned argument, which has the size of the last axis of x."""
         value = getattr(self, name)[...]
         shape = jnp.shape(x)
-        if self.bound.learned[name].per_feature and shape[-1:] != value.shape:
+        if self.bound.learned[name].per_feature and shape[-1:] != value.shape[-1:]:
             raise ValueError(
-                f"{name} of {self.bound.name} is learned for each of {value.size} "
+                f"{name} of {self.bound.name} is learned for each of {value.shape[-1]} "
                 f"features; the last axis of x, of shape {shape}, is not of that size"
             )
         return value

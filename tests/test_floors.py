@@ -20,6 +20,7 @@ FLOORS = (
         "jax_acts._function",
         "jax_acts._gate",
         "jax_acts._math",
+        "jax_acts._pointwise",
         "jax_acts._softmax",
         "jax_acts._sine",
         "jax_acts._sums",

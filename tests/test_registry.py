@@ -29,7 +29,7 @@ from jax_acts import (
     rrelu,
     tanh,
 )
-from jax_acts._function import Axis
+from jax_acts._function import Axis, Coefficients
 from jax_acts._spec import LONGEST, read
 from jax_acts.registry import FUNCTIONS, aliases, names
 
@@ -130,6 +130,11 @@ def variations(f):
             yield Bound(f, **{name: not parameter.default})
         elif parameter.annotation == Axis:
             yield from (Bound(f, **{name: axis}) for axis in (0, (0, -1), None))
+        elif parameter.annotation == Coefficients:
+            row = (0.1, -1e-30, 3.0, 1 / 3, math.inf)
+            yield Bound(f, **{name: row})
+            yield Bound(f, **{name: Learn(row)})
+            yield Bound(f, **{name: Learn((1 / 3,), per_feature=True)})
         elif isinstance(parameter.default, float):
             values = (0.1, -1e-30, 3, 1 / 3, math.inf, -math.inf, math.nan)
             yield from (Bound(f, **{name: value}) for value in values)

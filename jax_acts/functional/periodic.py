@@ -7,6 +7,7 @@ from jax import Array
 
 from jax_acts._activation import activation
 from jax_acts._function import Real
+from jax_acts._math import exp_of_any
 from jax_acts._sine import sin, sin_squared
 
 INF = math.inf
@@ -81,6 +82,66 @@ def _(x: Real, alpha: Real = 1.0) -> Array:
 
 
 @activation(
+    cite="lee2022",
+    oracle=lambda m, x, alpha=1, beta=1: x + m.sin(m.mpf(alpha) * x) ** 2 / beta,
+)
+def snake_beta(
+    x: Real, alpha: Real = 1.0, beta: Real = 1.0, *, log_scale: bool = False
+) -> Array:
+    r"""Snake with a height of its own, $x + \sin^2(\alpha x) / \beta$.
+
+    Args:
+        x: The input.
+        alpha: $\alpha$, the frequency.
+        beta: $\beta$, not 0; where it is $\alpha$, this is `snake`.
+        log_scale: Whether the arguments are $\log \alpha$ and $\log \beta$, as BigVGAN
+            learns them, from 0.
+
+    >>> snake_beta(jnp.array([-1.0, 0.0, 2.0]), 1.0, 2.0)
+    Array([-0.6459633,  0.       ,  2.413411 ], dtype=float32)
+    """
+    alpha, beta = _scales(alpha, beta, log_scale)
+    y = x + sin_squared(jnp.asarray(alpha * x)) / beta
+    return jnp.where(jnp.isinf(x), x, y)
+
+
+@snake_beta.defderivative
+def _(
+    x: Real, alpha: Real = 1.0, beta: Real = 1.0, *, log_scale: bool = False
+) -> Array:
+    alpha, beta = _scales(alpha, beta, log_scale)
+    r = alpha / beta
+    return 2 * r * sin_squared(jnp.asarray(alpha * x), 1) + (1 - r)
+
+
+@snake_beta.derivative.defderivative
+def _(
+    x: Real, alpha: Real = 1.0, beta: Real = 1.0, *, log_scale: bool = False
+) -> Array:
+    alpha, beta = _scales(alpha, beta, log_scale)
+    z = jnp.asarray(alpha * x)
+    return 4 * (alpha / beta) * alpha * sin(z, 1) * sin(z, 3)
+
+
+@snake_beta.defpartial("alpha")
+def _(
+    x: Real, alpha: Real = 1.0, beta: Real = 1.0, *, log_scale: bool = False
+) -> Array:
+    alpha, beta = _scales(alpha, beta, log_scale)
+    slope = x * sin(jnp.asarray(2 * alpha * x)) / beta
+    return slope * alpha if log_scale else slope
+
+
+@snake_beta.defpartial("beta")
+def _(
+    x: Real, alpha: Real = 1.0, beta: Real = 1.0, *, log_scale: bool = False
+) -> Array:
+    alpha, beta = _scales(alpha, beta, log_scale)
+    slope = -sin_squared(jnp.asarray(alpha * x)) / beta
+    return slope if log_scale else slope / beta
+
+
+@activation(
     range=(-0.0025 * math.sqrt(2), INF),
     kinks={0: 0.0025},
     oracle=lambda m, x, epsilon=0.0025: x if x > 0 else epsilon * (m.sin(x) - m.cos(x)),
@@ -111,3 +172,10 @@ def _(x: Real, epsilon: Real = 0.0025) -> Array:
 @sine_relu.defpartial("epsilon")
 def _(x: Real, epsilon: Real = 0.0025) -> Array:
     return jnp.where(x > 0, 0.0, -_SQRT2 * sin(jnp.asarray(x), 3))
+
+
+def _scales(alpha: Real, beta: Real, log_scale: bool) -> tuple[Real, Real]:
+    """Returns the frequency and the height of a snake."""
+    if not log_scale:
+        return alpha, beta
+    return exp_of_any(jnp.asarray(alpha)), exp_of_any(jnp.asarray(beta))

@@ -1,10 +1,12 @@
 """Rows divided by their size, and rectified in both directions."""
 
+import jax
 import jax.numpy as jnp
 from jax import Array, lax
 
 from jax_acts._axis import Axes, all_axes, mask, one_axis, real, widened
-from jax_acts._function import Axis, function
+from jax_acts._function import Axis, Coefficients, Real, function
+from jax_acts._pointwise import Row, pointwise
 from jax_acts._sums import total
 from jax_acts.functional.rectified import relu
 
@@ -29,7 +31,7 @@ def l1_normalize(x: Array, axis: Axis = -1, where: Array | None = None) -> Array
     >>> l1_normalize(jnp.array([1.0, -3.0]))
     Array([ 0.25, -0.75], dtype=float32)
     """
-    x, axes, u = _to_unit_size("l1_normalize", x, axis, where)
+    x, axes, u, _ = _to_unit_size("l1_normalize", x, axis, where)
     size = total(jnp.where(u < 0, -u, u), axes)
     # The reciprocal of a row is shared: XLA makes this of a quotient, or does not.
     return (u * (1 / jnp.where(size == 0, 1, size))).astype(x.dtype)
@@ -49,9 +51,54 @@ def l2_normalize(x: Array, axis: Axis = -1, where: Array | None = None) -> Array
     >>> l2_normalize(jnp.array([0.0, -4e30]))
     Array([ 0., -1.], dtype=float32)
     """
-    x, axes, u = _to_unit_size("l2_normalize", x, axis, where)
+    x, axes, u, _ = _to_unit_size("l2_normalize", x, axis, where)
     squares = total(jnp.square(u), axes)
     return (u * (1 / jnp.sqrt(jnp.where(squares == 0, 1, squares)))).astype(x.dtype)
+
+
+@function(cite="zhuo2024")
+def polynorm(
+    x: Array,
+    weights: Coefficients = (1 / 3, 1 / 3, 1 / 3),
+    bias: Real = 0.0,
+    axis: Axis = -1,
+    epsilon: Real = 1e-6,
+) -> Array:
+    r"""Polynomial of normalised powers, $\sum_i w_i\,N(x^i) + b$.
+
+    $N(z) = z / \sqrt{m + \epsilon}$, where $m$ is the mean of $z^2$ over a row. No
+    power overflows. An infinite entry counts as 1e30.
+
+    Args:
+        x: The input.
+        weights: $w_1, w_2, \dots$, of shape `(k,)` or `(k, features)`. The paper learns
+            three, from the default; checkpoints have that of the highest power first.
+        bias: $b$.
+        axis: The axis, the axes or, by None, all axes of a row.
+        epsilon: $\epsilon$.
+
+    Raises:
+        TypeError: x is complex.
+        ValueError: An axis is out of range, or the weights are a single number, or do
+            not broadcast against x.
+
+    >>> polynorm(jnp.array([1.0, -1.0]))
+    Array([ 0.9999996 , -0.33333316], dtype=float32)
+    """
+
+    def rule(z: Array, weights: Row, bias: Array, epsilon: Array) -> Array:
+        _, axes, u, power = _to_unit_size("polynorm", z, axis, None)
+        # Rows that are small already are not made larger: epsilon would overflow.
+        u, power = (jnp.where(power > 1, a, b) for a, b in ((z, u), (1, power)))
+        y, powers, least = bias, jnp.ones_like(u), epsilon
+        for w in weights:
+            powers, least = powers * u, least * jnp.square(power)
+            mean = jnp.mean(jnp.square(powers), axes, keepdims=True)
+            y = y + w * (powers * jax.lax.rsqrt(mean + least))
+        return y
+
+    rows = {"weights": weights}
+    return pointwise("polynorm", rule, x, rows, bias=bias, epsilon=epsilon)
 
 
 @function(cite="shang2016")
@@ -79,8 +126,8 @@ def crelu(x: Array, axis: Axis = -1) -> Array:
 
 def _to_unit_size(
     function: str, x: Array, axis: Axis, where: Array | None
-) -> tuple[Array, Axes, Array]:
-    """Returns x, the axes, and x over the power of two below its greatest.
+) -> tuple[Array, Axes, Array, Array]:
+    """Returns x, the axes, x over the power of two below its greatest, and 1 over that.
 
     What is divided by is a constant to autodiff: that cancels in what follows.
     """
@@ -100,4 +147,4 @@ def _to_unit_size(
     )
     power = jnp.where(jnp.isfinite(m), power, 1)
     infinite = jnp.where(jnp.isinf(wide), jnp.sign(lax.stop_gradient(wide)), 0)
-    return x, axes, jnp.where(jnp.isinf(m), infinite, wide * power)
+    return x, axes, jnp.where(jnp.isinf(m), infinite, wide * power), power

@@ -1,0 +1,384 @@
+"""Functions with rows of coefficients: their values, derivatives, shapes and limits."""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from numpy.polynomial import Chebyshev, Polynomial
+from scipy.interpolate import BSpline
+
+import jax_acts.linen
+import jax_acts.nnx
+from jax_acts import (
+    Bound,
+    Learn,
+    apl,
+    b_spline,
+    chebyshev,
+    fit,
+    get,
+    polynorm,
+    polyrelu,
+    rational,
+)
+from jax_acts._compat import enable_x64
+from tests.differences import agree_with_differences
+
+INF = np.inf
+RANDOM = np.random.default_rng(0)
+X = RANDOM.normal(0, 3, (5, 4))  # beyond the grids too, and no number twice
+DENOMINATORS = {
+    "A": lambda x, b: 1 + sum(abs(c * x**i) for i, c in enumerate(b, 1)),
+    "B": lambda x, b: 1 + abs(sum(c * x**i for i, c in enumerate(b, 1))),
+    "C": lambda x, b: 0.1 + abs(sum(c * x**i for i, c in enumerate(b))),
+}
+
+
+def quotient(form, x, a, b):
+    return Polynomial(a)(x) / DENOMINATORS[form](x, b)
+
+
+def tangents(f, slope, x, low, high):
+    near = np.clip(x, low, high)
+    return f(near) + slope(near) * (x - near)
+
+
+def spline(x, c, base=0.3, outside="linear"):
+    h = 4 / (len(c) - 3)
+    knots = -2 + h * np.arange(-3, len(c) + 1)
+    f = BSpline(knots, c, 3)
+    if outside == "zero":  # 3 intervals to each side, of coefficients that are 0
+        more = np.concatenate([np.zeros(3), c, np.zeros(3)])
+        wide = BSpline(-2 + h * np.arange(-6, len(c) + 4), more, 3, extrapolate=False)
+        y = np.nan_to_num(wide(x))
+    else:
+        f_slope = f.derivative() if outside == "linear" else np.zeros_like
+        y = tangents(f, f_slope, x, -2, 2)
+    return y + base * x / (1 + np.exp(-x))
+
+
+def series(x, c, outside="linear"):
+    f = Chebyshev(c)
+    z = (x - 0.5) / 1.5
+    if outside == "squash":
+        return f(np.tanh(z))
+    slope = f.deriv() if outside == "linear" else np.zeros_like
+    return tangents(f, slope, z, -1, 1)
+
+
+def normalised(x, w, b, epsilon):
+    root = lambda z: np.sqrt(np.mean(z * z, -1, keepdims=True) + epsilon)
+    return sum(c * x**i / root(x**i) for i, c in enumerate(w, 1)) + b
+
+
+A6, B4 = (0.3, 1.0, -0.5, 0.2, 0.1, 0.05), (0.4, -0.3, 0.2, 0.1)
+C7 = (0.5, -1.0, 0.7, 0.2, -0.4, 1.5, -0.3)
+SPLINE = functools.partial(b_spline, grid=(-2, 2))
+SERIES = functools.partial(chebyshev, interval=(-1, 2))
+# Each with its formula, in the words of NumPy and SciPy, and its rows and numbers.
+UNITS = {
+    "polyrelu": (
+        polyrelu,
+        lambda x, a: Polynomial(a)(np.maximum(x, 0)),
+        [(0.2, 0.5, -0.3, 0.1)],
+    ),
+    **{
+        f"rational {form}": (
+            functools.partial(rational, form=form),
+            functools.partial(quotient, form),
+            [A6, B4],
+        )
+        for form in "ABC"
+    },
+    **{
+        f"chebyshev {outside}": (
+            functools.partial(SERIES, outside=outside),
+            functools.partial(series, outside=outside),
+            [C7],
+        )
+        for outside in ("linear", "constant", "squash")
+    },
+    **{
+        f"b_spline {outside}": (
+            functools.partial(SPLINE, outside=outside),
+            functools.partial(spline, outside=outside),
+            [C7, 0.3],
+        )
+        for outside in ("linear", "constant", "zero")
+    },
+    "apl": (
+        apl,
+        lambda x, a, b: (
+            np.maximum(x, 0)
+            + sum(c * np.maximum(d - x, 0) for c, d in zip(a, b, strict=True))
+        ),
+        [(0.2, -0.5, 0.1), (0.3, 1.1, -2.0)],
+    ),
+    "polynorm": (
+        lambda x, w, b, e: polynorm(x, w, b, -1, e),
+        normalised,
+        [(0.5, -0.3, 0.2), 0.1, 1e-6],
+    ),
+}
+every_unit = pytest.mark.parametrize("name", UNITS)
+
+
+@every_unit
+def test_values_are_those_of_the_formula(name):
+    unit, formula, given = UNITS[name]
+    want = formula(X, *given)
+    with enable_x64(True):
+        np.testing.assert_allclose(unit(jnp.asarray(X), *given), want, rtol=1e-12)
+    # Terms of about 10 cancel, each right to the last place.
+    got = unit(jnp.asarray(X, jnp.float32), *given)
+    np.testing.assert_allclose(got, want, rtol=1e-5, atol=1e-5)
+
+
+@every_unit
+def test_derivatives_in_x_and_in_the_coefficients_agree_with_differences(name):
+    unit, _, given = UNITS[name]
+    agree_with_differences(unit, X, *(np.asarray(row) for row in given))
+
+
+@every_unit
+def test_16_bit_numbers_are_computed_in_float32_and_rounded_once(name):
+    unit, _, given = UNITS[name]
+    for dtype in (jnp.bfloat16, jnp.float16):
+        x = jnp.asarray(X, dtype)
+        want = unit(x.astype(jnp.float32), *given).astype(dtype)
+        np.testing.assert_array_equal(unit(x, *given), want)
+
+
+@every_unit
+def test_the_backward_pass_keeps_x_and_the_coefficients(name):
+    unit, _, given = UNITS[name]
+    x = jnp.asarray(X, jnp.bfloat16)
+    rows = [jnp.asarray(row) for row in given]
+    kept = [a for a in jax.tree.leaves(jax.vjp(unit, x, *rows)[1]) if jnp.size(a) > 7]
+    assert all(a is x or np.array_equal(a, x) for a in kept)
+
+
+@every_unit
+def test_a_row_may_have_its_own_coefficients_for_each_feature(name):
+    unit, _, given = UNITS[name]
+    x, draws = jnp.asarray(X, jnp.float32), np.random.default_rng(1)
+    each = [
+        jnp.asarray(np.asarray(row)[..., None] + draws.normal(0, 0.1, 4), jnp.float32)
+        for row in given
+    ]
+    if name == "polynorm":
+        each[-1] = jnp.float32(1e-6)
+    got = unit(x, *each)
+    for i in range(4):
+        ours = [row[..., i] if row.ndim else row for row in each]
+        # Two programs may contract different products and sums.
+        np.testing.assert_allclose(
+            got[:, i], unit(x, *ours)[:, i], rtol=1e-5, atol=1e-6
+        )
+
+
+@every_unit
+def test_nan_in_is_nan_out_forward_and_backward(name):
+    unit, _, given = UNITS[name]
+    y, pullback = jax.vjp(lambda x: unit(x, *given), jnp.full(3, jnp.nan))
+    assert jnp.isnan(y).all()
+    if "constant" not in name:
+        assert jnp.isnan(pullback(jnp.ones(3))[0]).all()
+
+
+LIMITS = {
+    "polyrelu": (0.5, INF),
+    "polyrelu((2, 0, 0))": (2, 2),
+    "rational((0, 1, 2), (3, 4))": (0.5, 0.5),
+    "rational((0, 1, 2), (3,))": (INF, INF),
+    "rational((0, 1, 2), (3,), form='B')": (INF, INF),
+    "rational((0, 1), (3, 0, 0), form='C')": (-INF, INF),
+    "rational((0, 1, 0, 0), (0, 1, 0))": (0, 0),
+    "chebyshev": (-INF, INF),
+    "chebyshev(outside='constant')": (-4, 4),
+    "chebyshev(outside='squash')": (-4, 4),
+    "b_spline": (-INF, INF),
+    "b_spline(outside='constant')": (-4, 4),
+    "b_spline(outside='zero')": (0, 0),
+    "b_spline(base=1, outside='zero')": (0, INF),
+    "apl": (0, INF),
+    "apl((-0.1,), (3,))": (-INF, INF),
+}
+
+
+@pytest.mark.parametrize("spec", LIMITS)
+def test_an_infinite_x_gives_the_limit(spec):
+    f = get(spec)
+    if spec == "polyrelu":
+        f = get("polyrelu((0.5, 1, 1))")
+    for dtype in (jnp.float32, jnp.float16):
+        got = f(jnp.array([-INF, INF], dtype))
+        np.testing.assert_allclose(got, LIMITS[spec], rtol=1e-3, atol=1e-20)
+    slopes = jax.vmap(jax.grad(f))(jnp.array([-INF, INF]))
+    assert not jnp.isnan(slopes).any()
+
+
+@pytest.mark.parametrize("form", DENOMINATORS)
+@pytest.mark.parametrize("dtype", [jnp.float32, jnp.float16, jnp.bfloat16])
+def test_no_power_of_x_overflows_in_a_quotient(form, dtype):
+    far = [10.0, 1e3, 6e4] if dtype == jnp.float16 else [1e3, 1e8, 1e20, 1e30]
+    x = jnp.array([*far, *(-v for v in far)], dtype)
+    a, b = (0, 1, 0, 0, 0, 2), (3, 0, 0, 0, 4) if form != "C" else (3, 0, 0, 0, 0, 4)
+    wide = np.asarray(x, np.float64)
+    want = quotient(form, wide, a, b)
+    eps = float(jnp.finfo(dtype).eps)
+    np.testing.assert_allclose(rational(x, a, b, form=form), want, rtol=4 * eps)
+    # With leading coefficients of 0 the powers of 1/x vanish, too.
+    got = rational(x, (0, 1, 0, 0, 0), (0, 1, 0, 0, 0), form=form)
+    want = quotient(form, wide, (0, 1), (0, 1))
+    np.testing.assert_allclose(got, want, rtol=4 * eps, atol=1e-37)
+    slope = jax.vmap(jax.grad(lambda x: rational(x, a, b, form=form)))(x)
+    assert jnp.isfinite(slope).all()
+
+
+def test_a_denominator_of_zeros_learns():
+    slope = jax.grad(lambda b: rational(2.0, (0.0, 1.0), b))((0.0, 0.0))
+    np.testing.assert_array_equal(slope, [-4, -8])  # of -P |x|^i
+    # At the kink of |x| the derivative is that from above.
+    kink = jax.grad(lambda x: rational(x, (3.0, 1.0), (-0.5,)))(0.0)
+    assert kink == 1 - 3 * 0.5
+
+
+def test_hinges_and_rectifiers_have_the_derivatives_that_are_documented():
+    assert jax.grad(polyrelu)(0.0) == 0
+    assert jax.grad(apl)(0.0) == 0
+    assert jax.grad(lambda x: apl(x, (-0.5,), (1.0,)))(1.0) == 1
+    for x in (-4.0, 4.0):  # the ends of the grid and of the interval
+        np.testing.assert_allclose(jax.grad(b_spline)(x), 1, rtol=1e-6)
+        np.testing.assert_allclose(jax.grad(chebyshev)(x), 1, rtol=1e-6)
+
+
+def test_splines_and_series_start_as_the_identity():
+    x = jnp.linspace(-9, 9, 37)
+    np.testing.assert_allclose(b_spline(x), x, rtol=1e-6, atol=1e-6)
+    np.testing.assert_allclose(chebyshev(x), x, rtol=1e-6, atol=1e-6)
+    np.testing.assert_array_equal(rational(x), x)
+
+
+@pytest.mark.parametrize("degree", [0, 1, 2, 5])
+def test_splines_of_every_degree_are_those_of_scipy(degree):
+    c = np.sin(np.arange(8.0))
+    h = 2 / (8 - degree)
+    knots = -1 + h * np.arange(-degree, 9)
+    x = np.linspace(-0.99, 0.99, 40)
+    with enable_x64(True):
+        got = b_spline(x, tuple(c), grid=(-1, 1), degree=degree)
+    np.testing.assert_allclose(got, BSpline(knots, c, degree)(x), atol=1e-13)
+
+
+SPEC = "rational(Learn((0.0, 1.0, 0.5), per_feature=True), Learn((0.2,)))"
+
+
+def test_function_linen_and_nnx_are_one_program_of_the_same_parameters():
+    x = jnp.asarray(X, jnp.float32)
+    linen = jax_acts.linen.Activation(SPEC)
+    params = linen.init(jax.random.key(0), x)["params"]
+    shapes = {"numerator": (3, 4), "denominator": (1,)}
+    assert jax.tree.map(jnp.shape, params) == shapes
+    np.testing.assert_array_equal(params["numerator"][:, 2], [0, 1, 0.5])
+    layer = jax_acts.nnx.Activation(SPEC, features=4)
+    assert {n: getattr(layer, n).shape for n in shapes} == shapes
+    params["numerator"] = params["numerator"] + jnp.arange(4.0)
+    layer.numerator[...] = params["numerator"]
+    want = rational(x, **params)
+    np.testing.assert_array_equal(linen.apply({"params": params}, x), want)
+    np.testing.assert_array_equal(layer(x), want)
+    np.testing.assert_array_equal(get(SPEC)(x), rational(x, (0, 1, 0.5), (0.2,)))
+    with pytest.raises(ValueError, match=r"numerator .* each of 4 .*\(5, 3\)"):
+        layer(x[:, :3])
+
+
+X4 = jnp.ones((2, 4))
+BAD = {
+    "one number": (
+        lambda: polyrelu(X4, 1.0),
+        r"a row of coefficients, of shape \(k,\)",
+    ),
+    "none": (lambda: chebyshev(X4, ()), "has no coefficients"),
+    "other features": (
+        lambda: rational(X4, jnp.ones((3, 5))),
+        r"numerator has the shape \(5,\), .* x of shape \(2, 4\); .* \(4,\)",
+    ),
+    "more hinges": (lambda: apl(X4, (1.0,), (1.0, 2.0)), "1 slopes and 2 hinges"),
+    "too few": (lambda: b_spline(X4, (1.0, 2.0)), "at least 4 coefficients, not 2"),
+    "a degree": (lambda: b_spline(X4, degree=-1), "whole number from 0, not -1"),
+    "a grid": (lambda: b_spline(X4, grid=(1, 1)), "the lower first"),
+    "an interval": (lambda: chebyshev(X4, interval=(0, INF)), "two finite numbers"),
+    "a form": (lambda: rational(X4, form="D"), "'A' or 'B' or 'C', not 'D'"),
+    "outside": (lambda: b_spline(X4, outside="zeros"), "did you mean 'zero'"),
+    "complex": (lambda: polyrelu(X4 * 1j), "takes real numbers"),
+    "a number to learn": (
+        lambda: get("rational(numerator=Learn(0.5))"),
+        r"numerator of rational is a row .* Learn\(\(0.0, 1.0\)\)",
+    ),
+    "a row to learn": (
+        lambda: get("elu(alpha=Learn((0.5, 1.0)))"),
+        "alpha of elu is one number, which cannot start from the 2",
+    ),
+    "an empty row": (lambda: Learn(()), "a number or a tuple of some"),
+}
+
+
+@pytest.mark.parametrize("bad", BAD)
+def test_bad_rows_are_refused_with_what_is_valid(bad):
+    call, complaint = BAD[bad]
+    with pytest.raises((ValueError, TypeError), match=complaint):
+        call()
+
+
+GRID = np.linspace(-4, 4, 201)
+
+
+@pytest.mark.parametrize(
+    ("unit", "error"),
+    [
+        ({"unit": "rational"}, 5e-3),
+        ({"unit": "rational", "form": "B"}, 5e-3),
+        ({"unit": "rational", "form": "C"}, 5e-3),
+        ({"unit": "b_spline", "outside": "zero"}, 1e-2),
+        ({"unit": "chebyshev", "coefficients": 16}, 1e-3),
+    ],
+    ids=str,
+)
+def test_a_fit_comes_near_and_goes_through_text(unit, error):
+    found = fit("gelu", **unit)
+    assert isinstance(found, Bound)
+    assert set(found.learned) == set(found.function.rows)
+    np.testing.assert_allclose(found(GRID), get("gelu")(GRID), atol=error)
+    assert get(str(found)) == found == get(found.to_dict())
+    assert hash(get(str(found))) == hash(found)
+
+
+def test_a_fit_recovers_what_the_unit_can_be():
+    row = (0.5, -1.0, 0.25, 2.0, -0.5)
+    spec = get("chebyshev", coefficients=row)
+    assert fit(spec, "chebyshev", coefficients=5).learned == {
+        "coefficients": Learn(row)
+    }
+    spec = get("rational((0, 1, 2), (0.5, 0.25))")
+    found = fit(spec, degrees=(2, 2), per_feature=True)
+    np.testing.assert_allclose(found(GRID), spec(GRID), atol=1e-4)
+    assert found.learned["numerator"].per_feature
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (("gelu", "spline"), "did you mean 'b_spline'"),
+        (("softmax",), "is not elementwise"),
+        (("log1mexp",), "is not finite from -4.0 to 4.0"),
+        (("gelu", "rational", (1, -1)), "the lower first"),
+    ],
+)
+def test_what_cannot_be_fitted_is_refused(arguments, complaint):
+    activation, *unit = arguments
+    interval = {"interval": unit.pop()} if len(unit) > 1 else {}
+    with pytest.raises(ValueError, match=complaint):
+        fit(activation, *unit, **interval)
