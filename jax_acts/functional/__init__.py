@@ -52,6 +52,7 @@ from jax_acts.functional.gaussian import (
     gelu_tanh as gelu_tanh,
     laplace as laplace,
 )
+from jax_acts.functional.gompertz import golu as golu
 from jax_acts.functional.hard import (
     clip as clip,
     hard_mish as hard_mish,
@@ -71,6 +72,11 @@ from jax_acts.functional.hyperbolic import (
     softcap as softcap,
     tanh as tanh,
     tanh_shrink as tanh_shrink,
+)
+from jax_acts.functional.log_gated import (
+    gish as gish,
+    logish as logish,
+    smish as smish,
 )
 from jax_acts.functional.logistic import (
     gelu_quick as gelu_quick,
@@ -122,6 +128,12 @@ from jax_acts.functional.selfgated import (
     serf as serf,
     tanhexp as tanhexp,
     telu as telu,
+)
+from jax_acts.functional.sigmoid_gated import (
+    aptx as aptx,
+    bsilu as bsilu,
+    elish as elish,
+    hard_elish as hard_elish,
 )
 from jax_acts.functional.sparse import (
     hardmax as hardmax,
