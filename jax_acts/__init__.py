@@ -6,10 +6,20 @@ from jax_acts._activation import (
     ActivationFunction as ActivationFunction,
     activation as activation,
 )
-from jax_acts._bound import Bound as Bound, Learn as Learn
-from jax_acts._function import Facts as Facts, Function as Function
-from jax_acts._kinks import with_kinks as with_kinks
-from jax_acts.fit import fit as fit
+from jax_acts._bound import (
+    Bound as Bound,
+    Learn as Learn,
+)
+from jax_acts._function import (
+    Facts as Facts,
+    Function as Function,
+)
+from jax_acts._kinks import (
+    with_kinks as with_kinks,
+)
+from jax_acts.fit import (
+    fit as fit,
+)
 from jax_acts.functional.algebraic import (
     arctan as arctan,
     bent_identity as bent_identity,
@@ -62,6 +72,9 @@ from jax_acts.functional.gaussian import (
     gelu_tanh as gelu_tanh,
     laplace as laplace,
 )
+from jax_acts.functional.gompertz import (
+    golu as golu,
+)
 from jax_acts.functional.hard import (
     clip as clip,
     hard_mish as hard_mish,
@@ -88,6 +101,11 @@ from jax_acts.functional.learnable import (
     dyt as dyt,
     pelu as pelu,
     srelu as srelu,
+)
+from jax_acts.functional.log_gated import (
+    gish as gish,
+    logish as logish,
+    smish as smish,
 )
 from jax_acts.functional.logistic import (
     gelu_quick as gelu_quick,
@@ -151,10 +169,22 @@ from jax_acts.functional.selfgated import (
     tanhexp as tanhexp,
     telu as telu,
 )
+from jax_acts.functional.sigmoid_gated import (
+    aptx as aptx,
+    bsilu as bsilu,
+    elish as elish,
+    hard_elish as hard_elish,
+)
 from jax_acts.functional.sparse import (
     hardmax as hardmax,
     maxout as maxout,
     sparsemax as sparsemax,
 )
-from jax_acts.gain import gain as gain
-from jax_acts.registry import aliases as aliases, get as get, names as names
+from jax_acts.gain import (
+    gain as gain,
+)
+from jax_acts.registry import (
+    aliases as aliases,
+    get as get,
+    names as names,
+)

@@ -129,6 +129,10 @@ def polynomials() -> Iterator[tuple[str, str, dict[str, list[Any]]]]:
     meaning = "(exp(-log(1 + e)²) / (1 + e) - 1) / e on [0, 1]"
     yield "SERF_SLOPE", meaning, both(f, 0, 1)
 
+    gate = series(lambda u: mp.log1p(-mp.expm1(-u)) / u, 1)
+    f = lambda d: gate(d + mpf("0.5"))
+    yield "GISH_GATE", "log(2 - e^-u) / u in u - 1/2 on [0, 1]", both(f, -0.5, 0.5)
+
     root = mp.sqrt(2 * mp.pi)
     f = series(lambda y: mp.erf(mp.sqrt(y / 2)) / (2 * mp.sqrt(y)), 1 / root)
     yield "PHI", "(Φ(x) - 1/2) / x in x² on [0, 1]", both(f, 0, 1)
@@ -186,6 +190,14 @@ def roots() -> Iterator[tuple[str, str, Any, dict[str, list[Any]], Any, float]]:
     gelu_quick = lambda x: x / (1 + mp.exp(-mpf("1.702") * x))
     serf = lambda x: x * mp.erf(mp.log1p(mp.exp(x)))
     sqrt_softplus = lambda x: mp.sqrt(mp.log1p(mp.exp(x)))
+    sigmoid = lambda x: 1 / (1 + mp.exp(-x))
+    golu = lambda x: x * mp.exp(-mp.exp(-x))
+    bsilu = lambda x: (x + mpf(1.67)) * sigmoid(x)
+    elish = lambda x: mp.expm1(x) * sigmoid(x)
+    hard_elish = lambda x: mp.expm1(x) * (x + 1) / 2
+    logish = lambda x: x * mp.log1p(sigmoid(x))
+    smish = lambda x: x * mp.tanh(mp.log1p(sigmoid(x)))
+    gish = lambda x: x * mp.log(2 - mp.exp(-mp.exp(x)))
     for name, f, order, guess, radius in (
         ("SILU_1", silu, 1, -1.278, 0.25),
         ("SILU_2", silu, 2, 2.399, 0.25),
@@ -204,6 +216,24 @@ def roots() -> Iterator[tuple[str, str, Any, dict[str, list[Any]], Any, float]]:
         ("GELU_TANH_1", gelu_tanh, 1, -0.752, 0.25),
         ("GELU_TANH_2", gelu_tanh, 2, 1.41, 0.75),
         ("LISHT_2", lambda x: x * mp.tanh(x), 2, 1.2, 0.25),
+        ("GOLU_1", golu, 1, -0.567, 0.25),
+        ("GOLU_2_LEFT", golu, 2, -1.06, 0.25),
+        ("GOLU_2_RIGHT", golu, 2, 2.239, 0.25),
+        ("BSILU_1", bsilu, 1, -2.735, 1.0),
+        ("BSILU_2_LEFT", bsilu, 2, -3.765, 0.75),
+        ("BSILU_2_RIGHT", bsilu, 2, 1.492, 0.75),
+        ("ELISH_1", elish, 1, -0.881, 0.5),
+        ("ELISH_2", elish, 2, -1.718, 0.25),
+        ("HARD_ELISH_1", hard_elish, 1, -0.443, 0.25),
+        ("LOGISH_1", logish, 1, -1.372, 0.75),
+        ("LOGISH_2_LEFT", logish, 2, -2.533, 0.75),
+        ("LOGISH_2_RIGHT", logish, 2, 2.317, 0.75),
+        ("SMISH_1", smish, 1, -1.395, 1.0),
+        ("SMISH_2_LEFT", smish, 2, -2.551, 0.75),
+        ("SMISH_2_RIGHT", smish, 2, 2.215, 1.0),
+        ("GISH_1", gish, 1, -1.282, 0.5),
+        ("GISH_2_LEFT", gish, 2, -2.401, 0.5),
+        ("GISH_2_RIGHT", gish, 2, 1.042, 0.25),
     ):
         g = lambda x, f=f, order=order: mp.diff(f, x, order)
         zero = mp.findroot(g, guess)

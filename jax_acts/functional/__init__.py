@@ -52,6 +52,9 @@ from jax_acts.functional.gaussian import (
     gelu_tanh as gelu_tanh,
     laplace as laplace,
 )
+from jax_acts.functional.gompertz import (
+    golu as golu,
+)
 from jax_acts.functional.hard import (
     clip as clip,
     hard_mish as hard_mish,
@@ -78,6 +81,11 @@ from jax_acts.functional.learnable import (
     dyt as dyt,
     pelu as pelu,
     srelu as srelu,
+)
+from jax_acts.functional.log_gated import (
+    gish as gish,
+    logish as logish,
+    smish as smish,
 )
 from jax_acts.functional.logistic import (
     gelu_quick as gelu_quick,
@@ -140,6 +148,12 @@ from jax_acts.functional.selfgated import (
     serf as serf,
     tanhexp as tanhexp,
     telu as telu,
+)
+from jax_acts.functional.sigmoid_gated import (
+    aptx as aptx,
+    bsilu as bsilu,
+    elish as elish,
+    hard_elish as hard_elish,
 )
 from jax_acts.functional.sparse import (
     hardmax as hardmax,

@@ -1,0 +1,178 @@
+"""Functions x g(x) whose gate g is made of a logarithm: logish, smish, gish."""
+
+import math
+
+import jax.numpy as jnp
+from jax import Array
+
+from jax_acts import _coefficients as table
+from jax_acts._activation import activation
+from jax_acts._function import Real
+from jax_acts._math import (
+    at_least,
+    at_most,
+    exp,
+    exp_and_expm1,
+    exp_parts,
+    expm1,
+    keep_nan,
+    log1p,
+    log1p_ratio,
+    near_root,
+    polynomial,
+    times_exp,
+)
+
+INF = math.inf
+
+_EDGE = 1000.0  # beyond it every exponential below is 0, in float64 too
+_TOP = 7.0  # beyond it e^-e^x is 0, in float64 too
+
+
+@activation(
+    cite="zhu2021",
+    range=(-0.252768816789440353, INF),
+    oracle=lambda m, x: x * m.log1p(1 / (1 + m.exp(-x))),
+)
+def logish(x: Real) -> Array:
+    r"""Logish, $x \log(1 + \sigma(x))$.
+
+    >>> logish(jnp.array([-1.0, 0.0, 1.0]))
+    Array([-0.23818, 0.     , 0.54873], dtype=float32)
+    """
+    z, y, e = _exponential(x)
+    scaled = jnp.where(z < 0, times_exp(z, y), x) / (1 + e)
+    return scaled * log1p_ratio(jnp.where(z < 0, e, 1.0) / (1 + e))
+
+
+@logish.defderivative
+def _(x: Real) -> Array:
+    z, y, e = _exponential(x)
+    sigmoid = jnp.where(z < 0, e, 1.0) / (1 + e)
+    ratio = log1p_ratio(sigmoid)
+    left = times_exp((ratio + z / (1 + 2 * e)) / (1 + e), y)
+    right = sigmoid * (ratio + z * e / (2 + e))
+    return near_root(z, jnp.where(z < 0, left, right), table.LOGISH_1)
+
+
+@logish.derivative.defderivative
+def _(x: Real) -> Array:
+    z, y, e = _exponential(x)
+    left = z < 0
+    base = jnp.where(left, 1 + e * (3 + 2 * e), 2 + e * (3 + e))
+    turn = jnp.where(left, z * (1 - 2 * e * e), -z * (2 - e * e))
+    bend = times_exp(2 * base + turn, y) / (base * base)
+    bend = near_root(z, bend, table.LOGISH_2_LEFT)
+    return near_root(z, bend, table.LOGISH_2_RIGHT)
+
+
+@activation(
+    cite="wang2022",
+    range=(-0.249993663660129495, INF),
+    oracle=lambda m, x: x * m.tanh(m.log1p(1 / (1 + m.exp(-x)))),
+)
+def smish(x: Real) -> Array:
+    r"""Smish, $x \tanh(\log(1 + \sigma(x)))$, whose slope tends to 3/5.
+
+    >>> smish(jnp.array([-1.0, 0.0, 1.0]))
+    Array([-0.23378, 0.     , 0.49957], dtype=float32)
+    """
+    z, y, e = _exponential(x)
+    left = z < 0
+    rest = jnp.where(left, e * (1 + 2 * e), 2 + e) / _either_way(left, e, 2.0, 3.0)
+    return jnp.where(left, times_exp(z, y), x) / ((1 + e) + rest)
+
+
+@smish.defderivative
+def _(x: Real) -> Array:
+    z, y, e = _exponential(x)
+    top = _either_way(z < 0, e, 4 + 4 * z, 18 + 12 * z, 28 + 8 * z, 15.0)
+    slope = jnp.where(z < 0, times_exp(top, y), top) / _smish_square(z < 0, e)
+    return near_root(z, slope, table.SMISH_1)
+
+
+@smish.derivative.defderivative
+def _(x: Real) -> Array:
+    z, y, e = _exponential(x)
+    bends = (4 + 2 * z, 24 + 6 * z, 54 - 3 * z, 54 - 18 * z, 20 - 10 * z)
+    bend = times_exp(4 * _either_way(z < 0, e, *bends), y)
+    base = _either_way(z < 0, e, 2.0, 6.0, 5.0)
+    bend = bend / (base * _smish_square(z < 0, e))
+    bend = near_root(z, bend, table.SMISH_2_LEFT)
+    return near_root(z, bend, table.SMISH_2_RIGHT)
+
+
+@activation(
+    cite="kaytan2023",
+    range=(-0.278159460896386914, INF),
+    oracle=lambda m, x: x * m.log(2 - m.exp(-m.exp(min(x, 20)))),  # e^-e^20 is 0
+)
+def gish(x: Real) -> Array:
+    r"""Gish, $x \log(2 - e^{-e^x})$.
+
+    >>> gish(jnp.array([-1.0, 0.0, 1.0]))
+    Array([-0.26835, 0.     , 0.65960], dtype=float32)
+    """
+    z = _below_top(x)
+    u = exp(z)
+    left = times_exp(z * _gish_gate(u), z)
+    return jnp.where(x < 0, left, x * log1p(-expm1(-u)))
+
+
+@gish.defderivative
+def _(x: Real) -> Array:
+    # With u = e^x and q = e^-u it is log(2 - q) + x u q / (2 - q).
+    z = _below_top(x)
+    u = exp(z)
+    q, m = exp_and_expm1(-u)
+    share = z / (1 - m)
+    left = times_exp((_gish_gate(u) + z) + 2 * m * share, z)
+    right = log1p(-m) + u * q * share
+    return near_root(z, jnp.where(x < 0, left, right), table.GISH_1)
+
+
+@gish.derivative.defderivative
+def _(x: Real) -> Array:
+    # With u = e^x and q = e^-u it is u q (2 (2 - q) + x (2 - q - 2 u)) / (2 - q)².
+    z = _below_top(x)
+    u, low = exp_parts(at_least(-80.0, z))
+    q = exp(-u, -low)
+    bend = (2 * (2 - q) + z * ((2 - q) - 2 * u)) / ((2 - q) * (2 - q))
+    left = near_root(z, times_exp(bend * q, jnp.minimum(z, 0)), table.GISH_2_LEFT)
+    right = near_root(z, times_exp(bend * u, -u, -low), table.GISH_2_RIGHT)
+    return keep_nan(x, jnp.where(z < 0, left, right))
+
+
+def _exponential(x: Real) -> tuple[Array, Array, Array]:
+    """Returns x within bounds, y = -|x|, and e^y."""
+    z = at_most(_EDGE, at_least(-_EDGE, jnp.asarray(x)))
+    y = -jnp.abs(z)
+    return z, y, exp(y)
+
+
+def _either_way(left: Array, e: Array, *coefficients: Real) -> Array:
+    """Returns a polynomial in e, lowest power first if `left`, else highest.
+
+    What is a quotient of polynomials in e^x is one in e^-x, with the coefficients in
+    the other order.
+    """
+    rest = zip(coefficients[::-1], coefficients, strict=True)
+    result = jnp.where(left, *next(rest))
+    for c, d in rest:
+        result = result * e + jnp.where(left, c, d)
+    return result
+
+
+def _smish_square(left: Array, e: Array) -> Array:
+    """Returns (1 + (1 + σ)²)² (1 + e)⁴ for e = e^-|x|, rounded once."""
+    return _either_way(left, e, 4.0, 24.0, 56.0, 60.0, 25.0)
+
+
+def _below_top(x: Real) -> Array:
+    """Returns x within bounds."""
+    return at_most(_TOP, at_least(-_EDGE, jnp.asarray(x)))
+
+
+def _gish_gate(u: Array) -> Array:
+    """Returns log(2 - e^-u) / u for u <= 1."""
+    return polynomial(at_most(1.0, u) - 0.5, table.GISH_GATE)
