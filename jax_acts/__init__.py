@@ -6,20 +6,10 @@ from jax_acts._activation import (
     ActivationFunction as ActivationFunction,
     activation as activation,
 )
-from jax_acts._bound import (
-    Bound as Bound,
-    Learn as Learn,
-)
-from jax_acts._function import (
-    Facts as Facts,
-    Function as Function,
-)
-from jax_acts._kinks import (
-    with_kinks as with_kinks,
-)
-from jax_acts.fit import (
-    fit as fit,
-)
+from jax_acts._bound import Bound as Bound, Learn as Learn
+from jax_acts._function import Facts as Facts, Function as Function
+from jax_acts._kinks import with_kinks as with_kinks
+from jax_acts.fit import fit as fit
 from jax_acts.functional.algebraic import (
     arctan as arctan,
     bent_identity as bent_identity,
@@ -180,11 +170,5 @@ from jax_acts.functional.sparse import (
     maxout as maxout,
     sparsemax as sparsemax,
 )
-from jax_acts.gain import (
-    gain as gain,
-)
-from jax_acts.registry import (
-    aliases as aliases,
-    get as get,
-    names as names,
-)
+from jax_acts.gain import gain as gain
+from jax_acts.registry import aliases as aliases, get as get, names as names
