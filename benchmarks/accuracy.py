@@ -3,6 +3,7 @@
     python -m benchmarks.accuracy                     this library, on this device
     python -m benchmarks.accuracy torch keras jax     others, where they are installed
     python -m benchmarks.accuracy --only silu,gelu    some functions anew
+    python -m benchmarks.accuracy --ends              what they give at ±inf alone
     python -m benchmarks.accuracy --page              writes docs/accuracy.md only
 
 Every 16-bit input, a million of float32 and a thousand of float64 are tried, in every
@@ -11,10 +12,7 @@ library are compared with mpmath, and all others with these, which are right to 
 a place of float32.
 """
 
-import json
-import platform
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
 import jax
@@ -24,19 +22,13 @@ import typer
 from numpy.typing import NDArray
 from rich.progress import track
 
-from benchmarks.peers import LIBRARIES, Program, catalogue
+from benchmarks import limits, stored
+from benchmarks.peers import DTYPES, LIBRARIES, Program, catalogue
 from jax_acts._function import Facts
 from jax_acts.testing import derivatives, every, off_kinks, telling, ulps, widened
 from jax_acts.testing._truth import truth
 
-RESULTS = Path(__file__).parent / "results"
 POINTS = {"float32": 1_000_000, "float64": 1_000}
-DTYPES: dict[str, Any] = {
-    "bfloat16": ml_dtypes.bfloat16,
-    "float16": np.float16,
-    "float32": np.float32,
-    "float64": np.float64,
-}
 
 
 class Row(NamedTuple):
@@ -130,51 +122,39 @@ def main(
         list[str] | None, typer.Argument(help=f"Of {', '.join(LIBRARIES)}.")
     ] = None,
     only: Annotated[str, typer.Option(help="Functions, with commas between.")] = "",
+    ends: Annotated[bool, typer.Option(help="Measure ±inf and subnormals alone.")] = (
+        False
+    ),
     page: Annotated[bool, typer.Option(help="Write docs/accuracy.md alone.")] = False,
 ) -> None:
     """Measures, stores the results with the platform's name, and writes the page."""
     from benchmarks import accuracy_page
 
+    measures = {"accuracy": (Row, measure), "limits": (limits.Ends, limits.measure)}
+    if ends:
+        del measures["accuracy"]
     for library in [] if page else libraries or ["jax_acts"]:
         if library not in LIBRARIES:
             raise typer.BadParameter(f"{library!r} is none of {', '.join(LIBRARIES)}")
         version, programs = LIBRARIES[library]()
         chosen = [n for n in only.split(",") if n] or list(programs)
-        rows = [
-            r
-            for name in track(chosen, f"{library} {version}")
-            for dtype in DTYPES.values()
-            for r in measure(name, programs[name], dtype)
-        ]
-        _, before = load(library, jax.default_backend())
-        kept = [r for r in before if only and r.function not in chosen]
-        store(library, version, sorted([*kept, *rows]))
+        for kind, (row, measured) in measures.items():
+            rows = [
+                r
+                for name in track(chosen, f"{library} {version}, {kind}")
+                for dtype in DTYPES.values()
+                for r in measured(name, programs[name], dtype)
+            ]
+            _, before = stored.load(kind, row, library, jax.default_backend())
+            kept = [r for r in before if only and r.function not in chosen]
+            facts = {"points": POINTS} if kind == "accuracy" else {}
+            stored.store(kind, library, version, sorted([*kept, *rows]), **facts)
     accuracy_page.write()
 
 
-def store(library: str, version: str, rows: list[Row]) -> None:
-    """Writes the results of one library, one line for each row."""
-    head = {
-        "library": library,
-        "version": version,
-        "jax": jax.__version__,
-        "device": jax.devices()[0].device_kind,
-        "machine": f"{platform.system()} {platform.machine()}",
-        "points": POINTS,
-    }
-    lines = ",\n".join(json.dumps(r) for r in rows)
-    RESULTS.mkdir(exist_ok=True)
-    path = RESULTS / f"accuracy-{jax.default_backend()}-{library}.json"
-    path.write_text(f'{json.dumps(head)[:-1]}, "rows": [\n{lines}\n]}}\n')
-
-
-def load(library: str, backend: str = "cpu") -> tuple[dict[str, Any], list[Row]]:
+def load(library: str) -> tuple[dict[str, Any], list[Row]]:
     """Returns what is stored of a library: its head, and the rows."""
-    path = RESULTS / f"accuracy-{backend}-{library}.json"
-    if not path.exists():
-        return {}, []
-    stored = json.loads(path.read_text())
-    return stored, [Row(*r) for r in stored.pop("rows")]
+    return stored.load("accuracy", Row, library)
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import ml_dtypes
 import numpy as np
 from numpy.typing import NDArray
 
@@ -22,6 +23,12 @@ from jax_acts._compat import enable_x64
 from jax_acts.testing import evaluate, nth
 from tools.golden import parsed
 
+DTYPES: dict[str, Any] = {
+    "bfloat16": ml_dtypes.bfloat16,
+    "float16": np.float16,
+    "float32": np.float32,
+    "float64": np.float64,
+}
 Results = list[dict[str, NDArray[Any]]]
 """For each order of derivative the results by mode."""
 Program = Callable[[NDArray[Any], Any], Results]

@@ -18,6 +18,7 @@ from jax_acts.testing._measure import (
     every as every,
     nth as nth,
     off_kinks as off_kinks,
+    same_limit as same_limit,
     telling as telling,
     ulps as ulps,
     widened as widened,

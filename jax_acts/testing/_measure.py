@@ -125,6 +125,15 @@ def ulps(
     return error
 
 
+def same_limit(got: float, want: float, dtype: Any) -> bool:
+    """Returns whether a result is the limit; NaN is where there is none.
+
+    `limit` is good to 1e-6, the dtype to its last place.
+    """
+    rtol = max(1e-6, 2 * float(ml_dtypes.finfo(dtype).eps))
+    return bool(np.allclose(got, want, rtol=rtol, atol=0, equal_nan=True))
+
+
 def worst(xs: NDArray[Any], got: NDArray[Any], want: F64, error: F64) -> str:
     """Returns the greatest error as a clause that names the input."""
     i = int(np.argmax(error))

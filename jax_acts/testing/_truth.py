@@ -3,6 +3,7 @@
 This module needs mpmath: `jax-acts[testing]`.
 """
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -39,6 +40,31 @@ def truth(
             for y, h in zip(exact, high.tolist(), strict=True)
         ]
     return high, np.array(rest)
+
+
+def limit(oracle: Callable[..., Any], order: int, end: float) -> float:
+    """Returns the limit of a derivative at -inf or inf, or NaN where there is none.
+
+    It is extrapolated, and good to 1e-6.
+    """
+    far = np.copysign([2.3e4, 2.3e5, 2.3e6, 2.3e7], end)
+    return _extrapolated(*truth(oracle, far, order, np.float32)[0])
+
+
+def _extrapolated(a: float, b: float, c: float, d: float) -> float:
+    """Returns the limit of what is a, b, c and d at 10⁰, 10¹, 10² and 10³, or NaN.
+
+    The steps from one to the next shrink where there is a limit; they grow, or stay the
+    same as those of a logarithm, where there is none but infinity.
+    """
+    if c == d or math.isinf(d):
+        return d
+    first, second, third = b - a, c - b, d - c
+    if abs(third) < abs(second) / 2 < abs(first) / 4:
+        limit = d - third**2 / (third - second)
+        return limit if abs(limit) > abs(d) * 1e-3 else 0.0
+    outward = first * second > 0 < second * third and abs(a) < abs(b) < abs(c) < abs(d)
+    return math.copysign(math.inf, d) if outward else math.nan
 
 
 def _difference(oracle: Any, x: Any, order: int, step: Any) -> Any:
