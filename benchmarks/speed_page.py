@@ -63,7 +63,7 @@ def write() -> None:
         HEAD,
         f"Measured on {head['machine']}, {head['cores']} cores, with JAX {head['jax']}"
         + (f" and PyTorch {head['torch']}" if head["torch"] else "")
-        + f", medians of {head['rounds']} rounds.\n",
+        + f", lower quartiles of {head['rounds']} rounds.\n",
         "## In the mean\n",
         *means(rows),
         WHY,
