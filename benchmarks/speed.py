@@ -1,7 +1,8 @@
 """How long do functions and their gradients take, beside other libraries?
 
     python -m benchmarks.speed                    every function, about 20 minutes
-    python -m benchmarks.speed silu gelu          some of them
+    python -m benchmarks.speed silu gelu          some of them, for the terminal
+    python -m benchmarks.speed silu --store       whose rows replace those stored
     python -m benchmarks.speed --compiled         compiled PyTorch too: an hour more
     python -m benchmarks.speed --page             writes docs/performance.md only
 
@@ -13,6 +14,7 @@ fresh pages are timed; "fresh" is one call a time, into new memory. PyTorch, whe
 installed, is called as it is.
 """
 
+import functools
 import importlib.util
 import json
 import os
@@ -38,7 +40,7 @@ DTYPES = ("float32", "bfloat16")
 DIRECTIONS = ("forward", "both")
 WORK = 500_000
 """How many elements a program computes in one round, or one array if that is more."""
-ROUNDS = 21
+ROUNDS = 11
 
 Run = Callable[[], Any]
 
@@ -100,6 +102,12 @@ def jax_run(
     return calls
 
 
+@functools.cache
+def copy_run(dtype: str, size: int, fresh: bool) -> Run:
+    """Returns a run of a copy, the unit of time."""
+    return jax_run(lambda x: x + 1, dtype, size, "forward", fresh)
+
+
 def torch_run(
     f: Callable[[Any], Any], dtype: str, size: int, direction: str, compiled: bool
 ) -> Run:
@@ -152,20 +160,19 @@ def measure(
     name: str, every: dict[str, dict[str, Callable[[Any], Any]]], dtype: str, size: int
 ) -> Iterator[Row]:
     """Yields the times of one function in every library and both directions."""
-    fresh = size == max(SIZES)
+    torch = [n for n in ("torch", "torch compiled") if name in every.get(n, {})]
+    fresh = size == max(SIZES) and bool(torch)  # PyTorch has no other way
     for direction in DIRECTIONS:
         runs: dict[tuple[str, bool], Run] = {}
         for new in (False, True) if fresh else (False,):
-            copy = lambda x: x + 1
-            runs["copy", new] = jax_run(copy, dtype, size, "forward", new)
+            runs["copy", new] = copy_run(dtype, size, new)
             for library in ("jax_acts", "jax"):
                 if f := every[library].get(name):
                     runs[library, new] = jax_run(f, dtype, size, direction, new)
-        for library in ("torch", "torch compiled"):
-            # Of a small array PyTorch would be timed calling, and nothing else.
-            if size > min(SIZES) and (f := every.get(library, {}).get(name)):
-                compiled = library != "torch"
-                runs[library, True] = torch_run(f, dtype, size, direction, compiled)
+        # Of a small array PyTorch would be timed calling, and nothing else.
+        for library in torch if size > min(SIZES) else []:
+            f, compiled = every[library][name], library != "torch"
+            runs[library, True] = torch_run(f, dtype, size, direction, compiled)
         yield from timed(name, runs, dtype, size, direction)
 
 
@@ -206,6 +213,9 @@ def main(
         list[str] | None, typer.Argument(help="Functions; all, if left out.")
     ] = None,
     compiled: Annotated[bool, typer.Option(help="Compile PyTorch too.")] = False,
+    keep: Annotated[
+        bool, typer.Option("--store", help="Store the rows of some functions too.")
+    ] = False,
     page: Annotated[
         bool, typer.Option(help="Write docs/performance.md alone.")
     ] = False,
@@ -227,9 +237,11 @@ def main(
         ]
         if functions:
             Console().print(speed_page.terminal(rows))
-        else:
+        if keep and functions:
+            rows += [row for row in load()[1] if row.function not in functions]
+        if keep or not functions:
             store(rows)
-    if not functions:
+    if keep or not functions:
         speed_page.write()
 
 

@@ -8,6 +8,7 @@ lower quartile of the times counts.
 """
 
 import json
+import math
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -59,23 +60,32 @@ def transformer(f: Function, weights: list[Array], x: Array) -> Array:
 
 def models() -> dict[str, tuple[Model, list[Array], Array]]:
     """Returns each model with its weights and an input."""
-    keys = iter(jax.random.split(jax.random.key(0), 16))
-    draw = lambda *shape: jax.random.normal(next(keys), shape)
-    square = lambda n, *more: draw(*more, n, n) / (n * max(1, *more)) ** 0.5
-    wide = [draw(128, 512) / 128**0.5, draw(512, 128) / 512**0.5]
-    return {
-        "perceptron": (perceptron, [square(256) for _ in range(4)], draw(512, 256)),
+    shapes: dict[str, tuple[Model, list[tuple[int, ...]], tuple[int, ...]]] = {
+        "perceptron": (perceptron, 4 * [(256, 256)], (512, 256)),
         "convolutional": (
             convolutional,
-            [draw(3, 3, 3, 16) / 27**0.5, draw(3, 3, 16, 16) / 12],
-            draw(16, 32, 32, 3),
+            [(3, 3, 3, 16), (3, 3, 16, 16)],
+            (16, 32, 32, 3),
         ),
         "transformer": (
             transformer,
-            [*(square(128) for _ in range(3)), *wide],
-            draw(8, 64, 128),
+            [*3 * [(128, 128)], (128, 512), (512, 128)],
+            (8, 64, 128),
         ),
     }
+    return {
+        title: (
+            model,
+            [normal(w) / math.prod(w[:-1]) ** 0.5 for w in weights],
+            normal(x),
+        )
+        for title, (model, weights, x) in shapes.items()
+    }
+
+
+def normal(shape: tuple[int, ...]) -> Array:
+    """Returns normal numbers."""
+    return jax.random.normal(jax.random.key(math.prod(shape)), shape)
 
 
 def step(
