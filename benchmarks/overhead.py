@@ -1,10 +1,11 @@
-"""What does jax_acts cost before any number is computed: an import, an eager call?
+"""What does jax_acts cost before any number is computed: import, call, compilation?
 
     python -m benchmarks.overhead
 
 Ours and theirs are measured in turn, many times, and the least time counts: what else
 the machine does can only add to it. `import jax_acts` promises to add less than 150 ms
 to `import jax`, and an eager `silu` to cost at most 1.3 times that of `jax.nn`.
+Compiled is the program of a function and its gradient.
 """
 
 import argparse
@@ -19,6 +20,7 @@ import jax
 import jax.numpy as jnp
 
 import jax_acts
+from benchmarks.speed import both
 
 _IMPORTS = """
 from time import perf_counter as now
@@ -61,12 +63,28 @@ def calls(
     return best
 
 
+def compilations(functions: Sequence[Callable[[Any], Any]], rounds: int) -> list[float]:
+    """Returns the seconds to trace and compile each function and its gradient."""
+    x = jax.ShapeDtypeStruct((4096,), jnp.float32)
+    best = [float("inf")] * len(functions)
+    for _ in range(rounds):
+        for i, f in enumerate(functions):
+            jax.clear_caches()
+            start = time.perf_counter()
+            jax.jit(both(f)).lower(x, x).compile()
+            best[i] = min(best[i], time.perf_counter() - start)
+    return best
+
+
 def main(argv: Sequence[str] | None = None) -> None:
     """Prints a table of both."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--imports", type=int, default=10, help="processes started")
     parser.add_argument("--rounds", type=int, default=50, help="rounds of calls")
     parser.add_argument("--calls", type=int, default=500, help="calls in a round")
+    parser.add_argument(
+        "--compilations", type=int, default=10, help="compilations of each function"
+    )
     options = parser.parse_args(argv)
 
     theirs, ours = imports(options.imports)
@@ -77,6 +95,10 @@ def main(argv: Sequence[str] | None = None) -> None:
         theirs, ours = calls(pair, options.rounds, options.calls)
         promised = "<= 1.3" if name == "silu" else ""
         print(_row(f"eager {name}", "us", 1e6, theirs, ours, promised))
+    for name in ("relu", "tanh", "silu", "gelu", "mish", "softplus", "elu"):
+        pair = [getattr(jax.nn, name), getattr(jax_acts, name)]
+        theirs, ours = compilations(pair, options.compilations)
+        print(_row(f"compiled {name}", "ms", 1e3, theirs, ours, "<= 1.5"))
     print(f"jax {jax.__version__} on {jax.devices()[0].device_kind}")
 
 

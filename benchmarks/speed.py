@@ -1,17 +1,20 @@
 """How long do functions and their gradients take, beside other libraries?
 
     python -m benchmarks.speed                    every function, about 20 minutes
-    python -m benchmarks.speed silu gelu          some of them
+    python -m benchmarks.speed silu gelu          some of them, for the terminal
+    python -m benchmarks.speed silu --store       whose rows replace those stored
     python -m benchmarks.speed --compiled         compiled PyTorch too: an hour more
     python -m benchmarks.speed --page             writes docs/performance.md only
 
 The unit is the time of a copy (x + 1) of the same array. Programs are timed in turn, in
-rounds, and the median over the rounds counts. What is called from JAX repeats inside
+many short rounds, and the lower quartile over the rounds counts: what else the machine
+does can only add to a time. What is called from JAX repeats inside
 one compiled program, which writes to the same memory again, so that neither calls nor
 fresh pages are timed; "fresh" is one call a time, into new memory. PyTorch, where it is
 installed, is called as it is.
 """
 
+import functools
 import importlib.util
 import json
 import os
@@ -35,9 +38,9 @@ SIZES = (15_000, 250_000, 4_000_000)
 """Elements: in the cache of a core, in that of all cores, and in memory."""
 DTYPES = ("float32", "bfloat16")
 DIRECTIONS = ("forward", "both")
-WORK = 4_000_000
+WORK = 500_000
 """How many elements a program computes in one round, or one array if that is more."""
-ROUNDS = 9
+ROUNDS = 11
 
 Run = Callable[[], Any]
 
@@ -55,7 +58,7 @@ class Row(NamedTuple):
     nanoseconds: float
     """For one element."""
     copies: float
-    """The time in units of that of a copy: the median over the rounds."""
+    """The time in units of that of a copy: lower quartiles over the rounds."""
     spread: float
     """Half the distance of the quartiles over the rounds, in copies."""
 
@@ -97,6 +100,12 @@ def jax_run(
             jax.block_until_ready(single(x, ct))
 
     return calls
+
+
+@functools.cache
+def copy_run(dtype: str, size: int, fresh: bool) -> Run:
+    """Returns a run of a copy, the unit of time."""
+    return jax_run(lambda x: x + 1, dtype, size, "forward", fresh)
 
 
 def torch_run(
@@ -151,36 +160,34 @@ def measure(
     name: str, every: dict[str, dict[str, Callable[[Any], Any]]], dtype: str, size: int
 ) -> Iterator[Row]:
     """Yields the times of one function in every library and both directions."""
-    fresh = size == max(SIZES)
+    torch = [n for n in ("torch", "torch compiled") if name in every.get(n, {})]
+    fresh = size == max(SIZES) and bool(torch)  # PyTorch has no other way
     for direction in DIRECTIONS:
         runs: dict[tuple[str, bool], Run] = {}
         for new in (False, True) if fresh else (False,):
-            copy = lambda x: x + 1
-            runs["copy", new] = jax_run(copy, dtype, size, "forward", new)
+            runs["copy", new] = copy_run(dtype, size, new)
             for library in ("jax_acts", "jax"):
                 if f := every[library].get(name):
                     runs[library, new] = jax_run(f, dtype, size, direction, new)
-        for library in ("torch", "torch compiled"):
-            # Of a small array PyTorch would be timed calling, and nothing else.
-            if size > min(SIZES) and (f := every.get(library, {}).get(name)):
-                compiled = library != "torch"
-                runs[library, True] = torch_run(f, dtype, size, direction, compiled)
+        # Of a small array PyTorch would be timed calling, and nothing else.
+        for library in torch if size > min(SIZES) else []:
+            f, compiled = every[library][name], library != "torch"
+            runs[library, True] = torch_run(f, dtype, size, direction, compiled)
         yield from timed(name, runs, dtype, size, direction)
 
 
 def timed(
     name: str, runs: dict[tuple[str, bool], Run], dtype: str, size: int, direction: str
 ) -> Iterator[Row]:
-    """Yields the medians over rounds in which the programs run in turn."""
+    """Yields the lower quartiles over rounds in which the programs run in turn."""
     for run in runs.values():
         run()
     seconds = np.array([[clock(run) for run in runs.values()] for _ in range(ROUNDS)])
+    low, high = np.quantile(seconds, (0.25, 0.75), axis=0)
     keys = list(runs)
     for i, (library, fresh) in enumerate(keys):
-        copy = keys.index(("copy", fresh and ("copy", True) in runs))
-        ratio = seconds[:, i] / seconds[:, copy]
-        low, middle, high = np.quantile(ratio, (0.25, 0.5, 0.75))
-        one = float(np.median(seconds[:, i])) / (repeats(size) * size)
+        unit = low[keys.index(("copy", fresh and ("copy", True) in runs))]
+        one = float(low[i]) / (repeats(size) * size)
         yield Row(
             name,
             library,
@@ -189,8 +196,8 @@ def timed(
             direction,
             fresh,
             round(one * 1e9, 4),
-            round(float(middle), 3),
-            round(float(high - low) / 2, 3),
+            round(float(low[i] / unit), 3),
+            round(float((high[i] - low[i]) / unit) / 2, 3),
         )
 
 
@@ -206,6 +213,9 @@ def main(
         list[str] | None, typer.Argument(help="Functions; all, if left out.")
     ] = None,
     compiled: Annotated[bool, typer.Option(help="Compile PyTorch too.")] = False,
+    keep: Annotated[
+        bool, typer.Option("--store", help="Store the rows of some functions too.")
+    ] = False,
     page: Annotated[
         bool, typer.Option(help="Write docs/performance.md alone.")
     ] = False,
@@ -227,9 +237,11 @@ def main(
         ]
         if functions:
             Console().print(speed_page.terminal(rows))
-        else:
+        if keep and functions:
+            rows += [row for row in load()[1] if row.function not in functions]
+        if keep or not functions:
             store(rows)
-    if not functions:
+    if keep or not functions:
         speed_page.write()
 
 

@@ -10,7 +10,7 @@ and a sum, and flushes subnormal numbers to 0.
 """
 
 import math
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
@@ -29,12 +29,14 @@ _SPARE = {"float32": 24, "float64": 60}
 """What is added to the exponent of e^y while there is something to multiply it by."""
 _LEAST = {"float32": -104.7, "float64": -750.7}
 """Where e^y is 0 with that addition too: its exponent is that of 0."""
+_FLUSHED = {"float32": -88.0, "float64": -709.0}
+"""Where e^y is 0 without the addition: its exponent is just that of 0."""
 
 
 def polynomial(x: Array, coefficients: table.Coefficients) -> Array:
     """Returns the polynomial with the coefficients for the dtype of x, lowest first."""
-    *rest, last = coefficients[x.dtype.name]
-    result = jnp.full_like(x, last)
+    *rest, before, last = coefficients[x.dtype.name]
+    result = last * x + before
     for c in reversed(rest):
         result = result * x + c
     return result
@@ -53,12 +55,33 @@ def times_exp(v: Real, y: Real, low: Real = 0.0) -> Array:
         y: The exponent.
         low: What y lacks; where it is not 0, y is above -20,000.
     """
+    return times(v, power(y, low))
+
+
+class Power(NamedTuple):
+    """A power of e, ready to be multiplied: (1 + q) scale, 2^24 or 2^60 times it.
+
+    What takes it alone and multiplied makes it once: the compiler would find that two
+    are the same, but has them traced and read first.
+    """
+
+    q: Array
+    scale: Array
+
+
+def power(y: Real, low: Real = 0.0) -> Power:
+    """Returns e^(y + low) for `times`, with the arguments of `times_exp`."""
     y = jnp.asarray(y)
-    spare = _SPARE[y.dtype.name]
     if isinstance(low, float) and low == 0:
         y = at_least(_LEAST[y.dtype.name], y)
     q, k = _reduced(y, low)
-    return (v + v * q) * _power_of_two(k + spare, y.dtype) * 2.0**-spare
+    return Power(q, _power_of_two(k + _SPARE[y.dtype.name], y.dtype))
+
+
+def times(v: Real, p: Power) -> Array:
+    """Returns v times the power, as `times_exp`."""
+    first = 1 + p.q if isinstance(v, float) and v == 1 else v + v * p.q
+    return first * p.scale * 2.0 ** -_SPARE[p.q.dtype.name]
 
 
 def at_least(low: float, y: Array) -> Array:
@@ -106,13 +129,20 @@ def expm1(y: Real) -> Array:
     return power * q + (power - 1)
 
 
-def exp_and_expm1(y: Real) -> tuple[Array, Array]:
-    """Returns e^y as `exp`, and e^y - 1 to 1.4 ulp, of one reduction for both."""
+def exp_and_expm1(y: Real, *, tail: bool = False) -> tuple[Array, Array]:
+    """Returns e^y and e^y - 1 for y < 40, to 1 and 1.4 ulp, by one exponential.
+
+    With a tail, e^y is that of `exp` down to the least number; it takes more steps.
+    """
     y = jnp.asarray(y)
-    info, spare = jnp.finfo(y.dtype), _SPARE[y.dtype.name]
-    q, k = _reduced(at_least(_LEAST[y.dtype.name], y), 0.0)
+    least = (_LEAST if tail else _FLUSHED)[y.dtype.name]
+    q, k = _reduced(at_least(least, y), 0.0)
+    if not tail:
+        power = _power_of_two(k, y.dtype)
+        return (1 + q) * power, power * q + (power - 1)
+    spare = _SPARE[y.dtype.name]
     e = (1 + q) * _power_of_two(k + spare, y.dtype) * 2.0**-spare
-    power = _power_of_two(jnp.maximum(k, info.minexp), y.dtype)
+    power = _power_of_two(jnp.maximum(k, jnp.finfo(y.dtype).minexp), y.dtype)
     return e, power * q + (power - 1)
 
 
@@ -151,15 +181,27 @@ def log1p_ratio(f: Real) -> Array:
 def log(v: Real) -> Array:
     """Returns log(v) for v >= 0, to 1 ulp."""
     v = jnp.asarray(v)
+    result = log_of_parts(*log_parts(v))
+    return jnp.where((v > 0) & (v < jnp.inf), result, jnp.where(v == 0, -jnp.inf, v))
+
+
+def log_parts(v: Array) -> tuple[Array, Array]:
+    """Returns f and a whole k with v = (1 + f) 2^k, sqrt(1/2) <= 1 + f < sqrt(2)."""
     info = jnp.finfo(v.dtype)
     root_half = np.asarray(math.sqrt(0.5), v.dtype).view(f"int{info.bits}")
     k = (lax.bitcast_convert_type(v, root_half.dtype) - root_half) >> info.nmant
     k = jnp.clip(k, info.minexp, info.maxexp)
-    f = times_power_of_two(v, -k) - 1  # between 1/sqrt(2) - 1 and sqrt(2) - 1
-    high, low = _LN2[v.dtype.name]
-    whole = k.astype(v.dtype)
-    result = whole * high + (log1p(f) + whole * low)
-    return jnp.where((v > 0) & (v < jnp.inf), result, jnp.where(v == 0, -jnp.inf, v))
+    return times_power_of_two(v, -k) - 1, k.astype(v.dtype)
+
+
+def log_of_parts(f: Array, k: Array) -> Array:
+    """Returns log((1 + f) 2^k) for -1/2 <= f <= 1 and a whole k, to 1 ulp.
+
+    Where a value is the logarithm of one thing or of another, the choice is between
+    their parts, so that there is one logarithm.
+    """
+    high, low = _LN2[f.dtype.name]
+    return k * high + (log1p(f) + k * low)
 
 
 def expm1_minus(x: Real) -> Array:
@@ -274,6 +316,14 @@ def keep_nan(x: Real, value: Real) -> Array:
     return jnp.where(jnp.isnan(x), x, value)
 
 
+def signed(y: Array, x: Real) -> Array:
+    """Returns y >= 0 with the sign of x; `copysign` takes twice the steps."""
+    x = jnp.asarray(x)
+    one = np.ones((), x.dtype).view(f"int{jnp.finfo(x.dtype).bits}")
+    sign = lax.bitcast_convert_type(x, one.dtype) & np.iinfo(one.dtype).min
+    return y * lax.bitcast_convert_type(sign | one, x.dtype)
+
+
 def leading(x: Array, bits: dict[str, int]) -> Array:
     """Returns x in so many binary digits by dtype: products of such are exact."""
     info = jnp.finfo(x.dtype)
@@ -308,7 +358,8 @@ def _reduced(y: Array, low: Real) -> tuple[Array, Array]:
     total = y if exact else at_least(_LEAST[y.dtype.name], y + low)
     k = _whole(total * _LOG2_E)
     whole = k.astype(y.dtype)
-    r = (y - whole * high) + (low - whole * rest)
+    r = y - whole * high
+    r = r - whole * rest if exact else r + (low - whole * rest)
     return r + r * r * polynomial(r, table.EXP), k
 
 

@@ -8,7 +8,7 @@ from jax import Array
 from jax_acts import _coefficients as table
 from jax_acts._activation import activation
 from jax_acts._function import Real
-from jax_acts._math import keep_nan, polynomial
+from jax_acts._math import at_least, at_most, keep_nan, polynomial, signed
 
 INF = math.inf
 
@@ -109,14 +109,14 @@ def bent_identity(x: Real) -> Array:
     """
     a, root = jnp.abs(x), _root(x, 1.0)
     ratio = jnp.where(a < _huge(x), a / (1 + root), 1.0)  # sqrt(x² + 1) - 1 = a ratio
-    return x * (1 + jnp.copysign(0.5 * ratio, x))
+    return x * (1 + signed(0.5 * ratio, x))
 
 
 @bent_identity.defderivative
 def _(x: Real) -> Array:
     ratio = jnp.abs(x) / _root(x, 1.0)
     ratio = jnp.where(jnp.abs(x) < INF, ratio, keep_nan(x, 1.0))
-    return 1 + 0.5 * jnp.copysign(ratio, x)
+    return 1 + 0.5 * signed(ratio, x)
 
 
 @bent_identity.derivative.defderivative
@@ -145,7 +145,7 @@ def isru(x: Real, alpha: Real = 1.0) -> Array:
     near = low / jnp.sqrt(1 + alpha * low * low)
     inverse = 1 / jnp.maximum(a, 1)
     far = 1 / jnp.sqrt(alpha + inverse * inverse)
-    return jnp.copysign(jnp.where(a < 1, near, far), x)
+    return signed(jnp.where(a < 1, near, far), x)
 
 
 @isru.defderivative
@@ -204,13 +204,13 @@ def arctan(x: Real) -> Array:
     """
     a = jnp.abs(x)
     middle, top = a > math.tan(math.pi / 8), a > math.tan(3 * math.pi / 8)
-    finite = jnp.minimum(a, _huge(a))
+    finite = at_most(_huge(a), a)
     above = jnp.where(top, -1.0, jnp.where(middle, finite - 1, finite))
     below = jnp.where(top, finite, jnp.where(middle, finite + 1, 1.0))
     t = above / below  # arctan(a) - arctan(t) is 0, π/4 or π/2
     offset = jnp.where(top, math.pi / 2, jnp.where(middle, math.pi / 4, 0.0))
     value = offset + (t + t * (t * t) * polynomial(t * t, table.ATAN))
-    return jnp.copysign(keep_nan(x, value), x)
+    return signed(keep_nan(x, value), x)
 
 
 @arctan.defderivative
@@ -231,11 +231,11 @@ def _huge(x: Real) -> float:
 
 
 def _clipped(x: Real) -> Array:
-    return jnp.clip(x, -_huge(x), _huge(x))
+    return at_most(_huge(x), at_least(-_huge(x), jnp.asarray(x)))
 
 
 def _root(x: Real, b: Real) -> Array:
     """Returns sqrt(x² + b), whose square need not be finite."""
     a = jnp.abs(x)
-    finite = jnp.minimum(a, _huge(a))
+    finite = at_most(_huge(a), a)
     return jnp.where(a < _huge(x), jnp.sqrt(finite * finite + b), a)

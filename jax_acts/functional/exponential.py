@@ -5,17 +5,22 @@ import math
 import jax.numpy as jnp
 from jax import Array
 
+from jax_acts import _coefficients as table
 from jax_acts._activation import activation
 from jax_acts._function import Real
 from jax_acts._math import (
+    at_least,
+    at_most,
     divided,
     exp,
+    exp_and_expm1,
     exp_of_any,
     expm1,
     expm1_minus,
     expm1_plus,
-    log,
-    log1p,
+    log_of_parts,
+    log_parts,
+    polynomial,
     product,
     times_exp,
 )
@@ -184,8 +189,10 @@ def xielu(x: Real, alpha_p: Real = 0.8, alpha_n: Real = 0.8, beta: Real = 0.5) -
     >>> xielu(jnp.array([-1.0, 0.0, 2.0]))
     Array([-0.20569646,  0.        ,  4.2       ], dtype=float32)
     """
-    low = jnp.minimum(x, 0)
-    near = beta * low + alpha_n * expm1_minus(low)
+    low = at_most(0.0, jnp.asarray(x))
+    little = at_least(-0.5, low)
+    bend = little * little * polynomial(little, table.EXPM1_MINUS)  # e^x - 1 - x
+    near = beta * low + alpha_n * bend
     finite = jnp.maximum(low, -1e18)
     far = expm1_plus(finite, alpha_n, *product(beta - alpha_n, finite))  # it has a zero
     far = jnp.where(low < finite, (beta - alpha_n) * low, far)
@@ -232,20 +239,21 @@ def log1mexp(x: Real) -> Array:
     >>> log1mexp(jnp.array([1e-3, 1.0, 20.0]))
     Array([-6.90826e+00, -4.58675e-01, -2.06115e-09], dtype=float32)
     """
-    far = log1p(-exp(-jnp.maximum(x, math.log(2))))
-    near = log(-expm1(-jnp.clip(x, 0, math.log(2))))
-    value = jnp.where(x > math.log(2), far, near)
-    return jnp.where(x < 0, jnp.nan, value)
+    e, m = exp_and_expm1(-jnp.maximum(x, 0))
+    f, k = log_parts(-m)
+    far = x > math.log(2)
+    value = log_of_parts(jnp.where(far, -e, f), jnp.where(far, 0.0, k))
+    return jnp.where(x > 0, value, jnp.where(x == 0, -jnp.inf, jnp.nan))
 
 
 @log1mexp.defderivative
 def _(x: Real) -> Array:
-    y = -jnp.maximum(x, 0)
-    return jnp.where(x < 0, jnp.nan, exp(y) / jnp.abs(expm1(y)))  # -expm1(0) is -0
+    e, m = exp_and_expm1(-jnp.maximum(x, 0))
+    return jnp.where(x < 0, jnp.nan, e / jnp.abs(m))  # -expm1(0) is -0
 
 
 @log1mexp.derivative.defderivative
 def _(x: Real) -> Array:
-    y = -jnp.maximum(x, 0)
-    complement = jnp.abs(expm1(y))
-    return jnp.where(x < 0, jnp.nan, -(exp(y) / complement) * (1 / complement))
+    e, m = exp_and_expm1(-jnp.maximum(x, 0))
+    complement = jnp.abs(m)
+    return jnp.where(x < 0, jnp.nan, -(e / complement) * (1 / complement))

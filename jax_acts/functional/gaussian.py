@@ -19,9 +19,12 @@ from jax_acts._math import (
     near_root,
     parts,
     polynomial,
+    power,
     product,
     quotient,
+    signed,
     sum_of_two,
+    times,
     times_exp,
 )
 
@@ -87,31 +90,34 @@ def gelu_tanh(x: Real) -> Array:
     Array([-0.15880801,  0.        ,  0.841192  ], dtype=float32)
     """
     v, low = _gelu_tanh_exponent(x)
+    p = power(-v, -low)
     finite = at_least(-_REACH, jnp.asarray(x))
-    return jnp.where(x < 0, times_exp(finite, -v, -low), x) / (1 + exp(-v, -low))
+    return jnp.where(x < 0, times(finite, p), x) / (1 + times(1.0, p))
 
 
 @gelu_tanh.defderivative
 def _(x: Real) -> Array:
     v, low = _gelu_tanh_exponent(x)
-    e = exp(-v, -low)
+    p = power(-v, -low)
+    e = times(1.0, p)
     a = at_most(_REACH, jnp.abs(x))
     cubic, rest = table.GELU_TANH_CUBIC[a.dtype.name]
     t = v + (2 * (cubic + rest) * a * a * a + low)  # a times the derivative of v
-    left = times_exp(1 + e - t, -v, -low)
-    slope = jnp.where(x < 0, left, 1 + e * (1 + t)) / (1 + e * (2 + e))
-    return near_root(x, slope, table.GELU_TANH_1)
+    left = times(1 + e - t, p) / (1 + e * (2 + e))
+    left = near_root(-a, left, table.GELU_TANH_1)
+    return jnp.where(x < 0, left, 1 - left)  # gelu'(-x) = 1 - gelu'(x)
 
 
 @gelu_tanh.derivative.defderivative
 def _(x: Real) -> Array:
     v, low = _gelu_tanh_exponent(x)
-    e = exp(-v, -low)
+    p = power(-v, -low)
+    e = times(1.0, p)
     a = at_most(_REACH, jnp.abs(x))
     slope = _gelu_tanh_slope(a)
     cubic, rest = table.GELU_TANH_CUBIC[a.dtype.name]
     inner = 2 * slope + a * (6 * (cubic + rest) * a - slope * slope * (1 - e) / (1 + e))
-    even = times_exp(inner, -v, -low) / (1 + e * (2 + e))
+    even = times(inner, p) / (1 + e * (2 + e))
     return near_root(a, even, table.GELU_TANH_2)
 
 
@@ -188,9 +194,9 @@ def erf(x: Real) -> Array:
     a, y, low = _half_square(x, twice=True)
     tail = math.sqrt(2) * polynomial(folded(math.sqrt(2) * a), table.PHI_TAIL)
     far = 1 - times_exp(tail, y, low) / a
-    near = jnp.clip(x, -1, 1)
+    near = at_most(1.0, a)
     middle = near * polynomial(near * near, table.ERF)
-    return jnp.where(a <= 0.9, middle, jnp.copysign(far, x))
+    return signed(jnp.where(a <= 0.9, middle, far), x)
 
 
 @erf.defderivative

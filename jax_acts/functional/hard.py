@@ -7,7 +7,7 @@ from jax import Array
 
 from jax_acts._activation import activation
 from jax_acts._function import Real
-from jax_acts._math import keep_nan
+from jax_acts._math import at_least, at_most, keep_nan
 
 INF = math.inf
 
@@ -104,7 +104,8 @@ def hard_sigmoid(x: Real, slope: Real = 1 / 6, offset: Real = 0.5) -> Array:
     Array([0.  , 0.75, 1.  ], dtype=float32)
     """
     start = -offset / slope
-    return jnp.clip((x - start) * slope, 0, 1)  # k x + c cancels where it starts
+    y = (jnp.asarray(x) - start) * slope  # k x + c cancels where it starts
+    return at_most(1.0, at_least(0.0, y))
 
 
 @hard_sigmoid.defderivative
@@ -137,7 +138,7 @@ def hard_silu(x: Real) -> Array:
     >>> hard_silu(jnp.array([-4.0, -1.5, 3.0]))
     Array([-0.   , -0.375,  3.   ], dtype=float32)
     """
-    inside = jnp.clip(x, -3, 3)
+    inside = at_most(3.0, at_least(-3.0, jnp.asarray(x)))
     return jnp.where(x >= 3, x, inside * (inside + 3) / 6)
 
 
@@ -161,7 +162,7 @@ def hard_mish(x: Real) -> Array:
     >>> hard_mish(jnp.array([-4.0, -1.0, 3.0]))
     Array([-0. , -0.5,  3. ], dtype=float32)
     """
-    inside = jnp.clip(x, -2, 0)
+    inside = at_most(0.0, at_least(-2.0, jnp.asarray(x)))
     return jnp.where(x >= 0, x, inside * (inside + 2) * 0.5)
 
 
@@ -184,7 +185,8 @@ def sparse_plus(x: Real) -> Array:
     >>> sparse_plus(jnp.array([-2.0, 0.0, 3.0]))
     Array([0.  , 0.25, 3.  ], dtype=float32)
     """
-    return jnp.where(x >= 1, x, jnp.square(jnp.clip(x, -1, 1) + 1) * 0.25)
+    inside = at_most(1.0, at_least(-1.0, jnp.asarray(x)))
+    return jnp.where(x >= 1, x, jnp.square(inside + 1) * 0.25)
 
 
 @sparse_plus.defderivative
@@ -207,7 +209,7 @@ def sparse_sigmoid(x: Real) -> Array:
     >>> sparse_sigmoid(jnp.array([-2.0, 0.0, 3.0]))
     Array([0. , 0.5, 1. ], dtype=float32)
     """
-    return 0.5 * (jnp.clip(x, -1, 1) + 1)
+    return 0.5 * (at_most(1.0, at_least(-1.0, jnp.asarray(x))) + 1)
 
 
 @sparse_sigmoid.defderivative

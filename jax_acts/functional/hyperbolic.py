@@ -9,14 +9,19 @@ from jax_acts import _coefficients as table
 from jax_acts._activation import activation
 from jax_acts._function import Real
 from jax_acts._math import (
+    at_most,
     divided,
     exp,
+    exp_and_expm1,
     expm1,
     keep_nan,
-    log,
-    log1p,
+    log_of_parts,
+    log_parts,
     near_root,
     polynomial,
+    power,
+    signed,
+    times,
     times_exp,
 )
 
@@ -31,14 +36,14 @@ def tanh(x: Real) -> Array:
     Array([-1.       ,  0.       ,  0.7615942], dtype=float32)
     """
     m = expm1(-2 * jnp.abs(x))
-    return jnp.copysign(m / (2 + m), x)
+    return signed(jnp.abs(m) / (2 + m), x)  # -m of +0 would be -0
 
 
 @tanh.defderivative
 def _(x: Real) -> Array:
-    y = -2 * jnp.abs(x)
-    e = exp(y)  # 1 - tanh(x)^2 cancels for |x| >> 0
-    return times_exp(4.0, y) / (1 + e * (2 + e))
+    p = power(-2 * jnp.abs(x))
+    e = times(1.0, p)  # 1 - tanh(x)^2 cancels for |x| >> 0
+    return times(4.0, p) / (1 + e * (2 + e))
 
 
 @tanh.defoutput()
@@ -51,7 +56,7 @@ def _(x: Real) -> Array:
     y = -2 * jnp.abs(x)
     e, m = exp(y), expm1(y)  # tanh(|x|) is -m / (2 + m)
     bend = times_exp(8 * m, y) / ((2 + m) * (1 + e * (2 + e)))
-    return jnp.copysign(bend, -jnp.asarray(x))
+    return signed(bend, x)  # m is negative
 
 
 @activation(oracle=lambda m, x: x - m.tanh(x))
@@ -64,7 +69,7 @@ def tanh_shrink(x: Real) -> Array:
     a = jnp.abs(x)
     e = exp(-2 * a)
     far = (a - 1) + 2 * e / (1 + e)
-    return jnp.where(a <= 1, _shrinkage(x), jnp.copysign(far, x))
+    return jnp.where(a <= 1, _shrinkage(x), signed(far, x))
 
 
 @tanh_shrink.defderivative
@@ -90,7 +95,9 @@ def lisht(x: Real) -> Array:
 
 @lisht.defderivative
 def _(x: Real) -> Array:
-    return tanh(x) + _bounded(x) * tanh.derivative(x)
+    a = jnp.abs(_bounded(x))
+    e, m = exp_and_expm1(-2 * a)  # tanh(a) is -m / (1 + e)
+    return signed((4 * a * e - m * (1 + e)) / (1 + e * (2 + e)), x)
 
 
 @lisht.derivative.defderivative
@@ -124,9 +131,9 @@ def softcap(x: Real, cap: Real = 30.0) -> Array:
 
 @softcap.defderivative
 def _(x: Real, cap: Real = 30.0) -> Array:
-    y, low = divided(-2 * jnp.abs(x), jnp.abs(cap))
-    e = exp(y, low)
-    return times_exp(4.0, y, low) / (1 + e * (2 + e))
+    p = power(*divided(-2 * jnp.abs(x), jnp.abs(cap)))
+    e = times(1.0, p)
+    return times(4.0, p) / (1 + e * (2 + e))
 
 
 @softcap.derivative.defderivative
@@ -151,13 +158,13 @@ def asinh(x: Real) -> Array:
     Array([-8.81374e-01,  1.0e-04,  6.97707e+01], dtype=float32)
     """
     a = jnp.abs(x)
-    low = jnp.minimum(a, 0.75)
-    near = log1p(low + low * low / (1 + jnp.sqrt(1 + low * low)))
-    middle = jnp.clip(a, 0.5, 1e9)
-    far = log(middle + jnp.sqrt(1 + middle * middle))
-    beyond = log(a) + math.log(2)
-    value = jnp.where(a < 0.75, near, jnp.where(a < 1e9, far, beyond))
-    return jnp.copysign(value, x)
+    middle = at_most(1e9, a)
+    f, k = log_parts(jnp.where(a < 1e9, middle + jnp.sqrt(1 + middle * middle), a))
+    low = at_most(0.75, a)  # a root of the same would be stored, to be used twice
+    near = low + low * low / (1 + jnp.sqrt(1 + low * low))
+    f, k = jnp.where(a < 0.75, near, f), jnp.where(a < 0.75, 0.0, k)
+    value = log_of_parts(f, jnp.where(a < 1e9, k, k + 1))  # log(2 a) from there on
+    return signed(jnp.where(a < INF, value, a), x)
 
 
 @asinh.defderivative

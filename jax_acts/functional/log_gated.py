@@ -124,7 +124,7 @@ def _(x: Real) -> Array:
     # With u = e^x and q = e^-u it is log(2 - q) + x u q / (2 - q).
     z = _below_top(x)
     u = exp(z)
-    q, m = exp_and_expm1(-u)
+    q, m = exp_and_expm1(-u, tail=True)
     share = z / (1 - m)
     left = times_exp((_gish_gate(u) + z) + 2 * m * share, z)
     right = log1p(-m) + u * q * share

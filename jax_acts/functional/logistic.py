@@ -9,14 +9,18 @@ from jax_acts import _coefficients as table
 from jax_acts._activation import activation
 from jax_acts._function import Real
 from jax_acts._math import (
+    Power,
     at_least,
     exp,
+    exp_and_expm1,
     expm1,
     log1p,
     log1p_ratio,
     near_root,
+    power,
     scaled,
-    times_exp,
+    signed,
+    times,
 )
 
 INF = math.inf
@@ -49,7 +53,7 @@ def _(x: Real) -> Array:
     y = -jnp.abs(x)
     e = exp(y)
     bend = e * expm1(y) / ((1 + e) * (1 + e * (2 + e)))
-    return jnp.copysign(bend, -jnp.asarray(x))
+    return signed(bend, x)
 
 
 @activation(
@@ -67,13 +71,14 @@ def softplus(x: Real, beta: Real = 1.0) -> Array:
     >>> softplus(jnp.array([-20.0, 0.0, 90.0]))
     Array([2.0611537e-09, 6.9314718e-01, 9.0000000e+01], dtype=float32)
     """
-    z, _, _, e = _exponential(beta, x)
-    return jnp.where(z > 0, x, 0) + log1p(e) / beta
+    z, _, _, p = _exponential(beta, x)
+    return jnp.where(z > 0, x, 0) + log1p(times(1.0, p)) / beta
 
 
 @softplus.defderivative
 def _(x: Real, beta: Real = 1.0) -> Array:
-    z, _, _, e = _exponential(beta, x)
+    z, _, _, p = _exponential(beta, x)
+    e = times(1.0, p)
     return jnp.where(z < 0, e, 1.0) / (1 + e)
 
 
@@ -84,13 +89,14 @@ def _(y: Array, beta: Real = 1.0) -> Array:
 
 @softplus.derivative.defderivative
 def _(x: Real, beta: Real = 1.0) -> Array:
-    _, _, _, e = _exponential(beta, x)
+    e = times(1.0, _exponential(beta, x)[-1])
     return beta * e / (1 + e * (2 + e))
 
 
 @softplus.defpartial("beta")
 def _(x: Real, beta: Real = 1.0) -> Array:
-    _, a, low, e = _exponential(beta, x)
+    _, a, low, p = _exponential(beta, x)
+    e = times(1.0, p)
     return -(log1p(e) + (a + low) * e / (1 + e)) / (beta * beta)
 
 
@@ -126,8 +132,9 @@ def shifted_softplus(x: Real) -> Array:
     Array([-3.79885e-01,  5.00012e-05,  1.43378e+00], dtype=float32)
     """
     y = jnp.where(x < 1, x, -jnp.asarray(x))
-    near = 0.5 * expm1(y)  # softplus(x) - log(2) cancels near 0
-    return jnp.where(x < 1, 0, x - math.log(2)) + log1p(jnp.where(x < 1, near, exp(y)))
+    e, m = exp_and_expm1(y)  # softplus(x) - log(2) cancels near 0
+    rest = log1p(jnp.where(x < 1, 0.5 * m, e))
+    return jnp.where(x < 1, 0, x - math.log(2)) + rest
 
 
 @shifted_softplus.defderivative
@@ -146,20 +153,14 @@ def sqrt_softplus(x: Real) -> Array:
     >>> sqrt_softplus(jnp.array([-100.0, 0.0, 4.0]))
     Array([1.92875e-22, 8.32555e-01, 2.00453e+00], dtype=float32)
     """
-    half, ratio = _half_exponential(x)
-    low = jnp.maximum(x, 0)
-    root = jnp.sqrt(jnp.where(x < 0, ratio, low + log1p(exp(-low))))
+    half, root = _softplus_root(x)
     return jnp.where(x < 0, half, 1.0) * root
 
 
 @sqrt_softplus.defderivative
 def _(x: Real) -> Array:
-    half, ratio = _half_exponential(x)
-    left = 0.5 * half / ((1 + half * half) * jnp.sqrt(ratio))
-    low = jnp.maximum(x, 0)
-    e = exp(-low)
-    right = 0.5 / ((1 + e) * jnp.sqrt(low + log1p(e)))
-    return jnp.where(x < 0, left, right)
+    half, root = _softplus_root(x)
+    return jnp.where(x < 0, 0.5 * half, 0.5) / ((1 + half * half) * root)
 
 
 @sqrt_softplus.derivative.defderivative
@@ -198,7 +199,9 @@ def silu(x: Real, beta: Real = 1.0) -> Array:
 
 @silu.defderivative
 def _(x: Real, beta: Real = 1.0) -> Array:
-    return _silu_slope(*_exponential(beta, x))
+    z, a, low, p = _exponential(beta, x)
+    left = near_root(-a, _silu_slope(a, low, p), table.SILU_1, -low)
+    return jnp.where(z < 0, left, 1 - left)
 
 
 @silu.derivative.defderivative
@@ -208,9 +211,10 @@ def _(x: Real, beta: Real = 1.0) -> Array:
 
 @silu.defpartial("beta")
 def _(x: Real, beta: Real = 1.0) -> Array:
-    _, a, low, e = _exponential(beta, x)
+    p = _exponential(beta, x)[-1]
+    e = times(1.0, p)
     finite = jnp.clip(x, -1e30, 1e30)
-    return finite * (times_exp(finite, -a, -low) / (1 + e * (2 + e)))
+    return finite * (times(finite, p) / (1 + e * (2 + e)))
 
 
 swish = silu
@@ -234,8 +238,9 @@ def gelu_quick(x: Real) -> Array:
 
 @gelu_quick.defderivative
 def _(x: Real) -> Array:
-    slope = _silu_slope(*_exponential(table.GELU_QUICK, x))
-    return near_root(x, slope, table.GELU_QUICK_1)
+    _, a, low, p = _exponential(table.GELU_QUICK, x)
+    left = near_root(-jnp.abs(x), _silu_slope(a, low, p), table.GELU_QUICK_1)
+    return jnp.where(x < 0, left, 1 - left)
 
 
 @gelu_quick.derivative.defderivative
@@ -244,37 +249,45 @@ def _(x: Real) -> Array:
     return near_root(jnp.abs(x), bend, table.GELU_QUICK_2)
 
 
-def _times_sigmoid(x: Real, z: Array, a: Array, low: Real, e: Array) -> Array:
+def _times_sigmoid(x: Real, z: Array, a: Array, low: Real, p: Power) -> Array:
     """Returns x σ(z)."""
     finite = at_least(-1e30, jnp.asarray(x))
-    return jnp.where(z < 0, times_exp(finite, -a, -low), x) / (1 + e)
+    return jnp.where(z < 0, times(finite, p), x) / (1 + times(1.0, p))
 
 
-def _silu_slope(z: Array, a: Array, low: Real, e: Array) -> Array:
-    """Returns the derivative of z σ(z)."""
-    left = times_exp(1 - (a + low) + e, -a, -low)
-    top = jnp.where(z < 0, left, 1 + e * (1 + a + low))
-    slope = top / (1 + e * (2 + e))  # by (1 + e)^2, rounded once
-    return near_root(z, slope, table.SILU_1, jnp.where(z < 0, -low, low))
+def _silu_slope(a: Array, low: Real, p: Power) -> Array:
+    """Returns the derivative of z σ(z) at z = -a; at a it is 1 less that."""
+    e = times(1.0, p)
+    top = times(1 - (a + low) + e, p)
+    return top / (1 + e * (2 + e))  # by (1 + e)^2, rounded once
 
 
-def _silu_bend(z: Array, a: Array, low: Real, e: Array, scale: Real) -> Array:
+def _silu_bend(z: Array, a: Array, low: Real, p: Power, scale: Real) -> Array:
     """Returns the second derivative of z σ(z), which is even, times the scale."""
+    e = times(1.0, p)
     cube = (1 + e) * (1 + e * (2 + e))
     even = 2 - (a + low) + e * (2 + (a + low))
-    even = times_exp(scale * even, -a, -low) / cube
+    even = times(scale * even, p) / cube
     return near_root(a, even, table.SILU_2, low, scale)
 
 
 def _exponential(
     beta: Real | table.Constant, x: Real
-) -> tuple[Array, Array, Real, Array]:
+) -> tuple[Array, Array, Real, Power]:
     """Returns z = beta x, a = |z|, what a lacks, and e^-a."""
     z, low = scaled(beta, x)
     a = jnp.abs(z)
     if not isinstance(low, float):
         low = jnp.where(z < 0, -low, low)
-    return z, a, low, exp(-a, -low)
+    return z, a, low, power(-a, -low)
+
+
+def _softplus_root(x: Real) -> tuple[Array, Array]:
+    """Returns h = e^(-|x|/2) and sqrt(softplus(x)), without the factor h if x < 0."""
+    half = exp(-0.5 * jnp.abs(x))
+    e = half * half
+    ratio = log1p_ratio(e)
+    return half, jnp.sqrt(jnp.where(x < 0, ratio, x + e * ratio))
 
 
 def _half_exponential(x: Real) -> tuple[Array, Array]:

@@ -9,6 +9,7 @@ from jax_acts import _coefficients as table
 from jax_acts._activation import activation
 from jax_acts._function import Real
 from jax_acts._math import (
+    Power,
     at_least,
     at_most,
     exp,
@@ -18,12 +19,13 @@ from jax_acts._math import (
     near_root,
     parts,
     polynomial,
+    power,
     product,
     sum_of_two,
+    times,
     times_exp,
 )
 from jax_acts.functional.gaussian import erf
-from jax_acts.functional.hyperbolic import tanh
 from jax_acts.functional.logistic import softplus
 
 INF = math.inf
@@ -46,8 +48,9 @@ def mish(x: Real) -> Array:
     Array([-0.3034,  0.        ,  0.8651], dtype=float32)
     """
     z = at_most(20.0, jnp.asarray(x))  # from where on it is x, to the last place
-    e = exp(z)
-    least = jnp.where(z < 0, times_exp(at_least(-_EDGE, z), z), x)
+    p = power(z)
+    e = times(1.0, p)
+    least = jnp.where(z < 0, times(at_least(-_EDGE, z), p), x)
     lack = jnp.where(z < 0, e * (1 + e), 2.0) / (2 + e * (2 + e))
     return least * (1 - lack)
 
@@ -55,10 +58,11 @@ def mish(x: Real) -> Array:
 @mish.defderivative
 def _(x: Real) -> Array:
     z = at_least(-_EDGE, jnp.asarray(x))
-    e = exp(z)
+    p = power(z)
+    e = times(1.0, p)
     n = e * (2 + e)
     top = 4 * (z + 1) + e * ((4 * z + 6) + e * (4 + e))
-    slope = times_exp(top, z) / (4 + n * (4 + n))
+    slope = times(top, p) / (4 + n * (4 + n))
     return jnp.where(x > _FLAT[z.dtype.name], 1.0, near_root(x, slope, table.MISH_1))
 
 
@@ -87,19 +91,22 @@ def telu(x: Real) -> Array:
     >>> telu(jnp.array([-1.0, 0.0, 1.0]))
     Array([-0.35214,  0.        ,  0.99133], dtype=float32)
     """
-    z, u, q = _double_exponential(x)
-    left = times_exp(z * (1 - _lack(u)), jnp.minimum(z, 0))
+    z, p, u, q = _double_exponential(x)
+    left = times(z * (1 - _lack(u)), p)
     return jnp.where(x < 0, left, x * ((1 - q) / (1 + q)))
 
 
 @telu.defderivative
 def _(x: Real) -> Array:
-    z, u, q = _double_exponential(x)
-    t = u - u * _lack(u)  # tanh(u) for u <= 1
-    left = times_exp((1 + z) - (_lack(u) + z * t * t), jnp.minimum(z, 0))
+    z, p, u, q = _double_exponential(x)
+    lack = _lack(u)
+    t = u - u * lack  # tanh(u) for u <= 1
+    left = times((1 + z) - (lack + z * t * t), p)
     left = near_root(z, left, table.TELU_1)
-    slope = 4 * q / (1 + q * (2 + q))  # 1 - tanh(u)^2
-    return jnp.where(x < 0, left, tanh(u) + jnp.minimum(z, 10) * u * slope)
+    right = (1 - q * q + 4 * q * (at_most(4.0, z) * u)) / (
+        1 + q * (2 + q)
+    )  # tanh(u) + x u (1 - tanh(u)²)
+    return jnp.where(x < 0, left, right)
 
 
 @telu.derivative.defderivative
@@ -172,11 +179,15 @@ def _exponential(x: Real) -> tuple[Array, Array]:
     return z, exp(-jnp.abs(z))
 
 
-def _double_exponential(x: Real) -> tuple[Array, Array, Array]:
-    """Returns x within bounds, u = e^x up to 1000, and e^-2u."""
-    z = jnp.clip(x, -_EDGE, _EDGE)
-    u = exp(jnp.minimum(z, 7))
-    return z, u, exp(-2 * u)
+def _double_exponential(x: Real) -> tuple[Array, Power, Array, Array]:
+    """Returns x within bounds, e^x to be multiplied, u = e^x and e^-2u, up to x = 4.
+
+    There e^-2u is nothing beside 1.
+    """
+    z = at_most(_EDGE, at_least(-_EDGE, jnp.asarray(x)))
+    p = power(at_most(4.0, z))
+    u = times(1.0, p)
+    return z, p, u, exp(-2 * u)
 
 
 def _lack(u: Array) -> Array:

@@ -93,7 +93,7 @@ def bsilu(x: Real, alpha: Real = 1.67) -> Array:
     Array([-0.65481, 0.     , 1.11693], dtype=float32)
     """
     z, y = _bounded(x)
-    e, m = exp_and_expm1(y)  # m / (1 + e) is -tanh(|x| / 2)
+    e, m = exp_and_expm1(y, tail=True)  # m / (1 + e) is -tanh(|x| / 2)
     top = jnp.where(z < 0, 2 * z * e + alpha * m, 2 * z - alpha * m)
     return jnp.where(x > _EDGE, x + 0.5 * alpha, top / (2 + 2 * e))
 
@@ -112,7 +112,7 @@ def _(x: Real, alpha: Real = 1.67) -> Array:
 @bsilu.derivative.defderivative
 def _(x: Real, alpha: Real = 1.67) -> Array:
     z, y = _bounded(x)
-    e, m = exp_and_expm1(y)
+    e, m = exp_and_expm1(y, tail=True)
     turn = jnp.where(z < 0, -m, m) * (z + alpha)
     bend = times_exp(2 * (1 + e) + turn, y) / ((1 + e) * (1 + e * (2 + e)))
     if isinstance(alpha, float):
@@ -134,7 +134,7 @@ def elish(x: Real) -> Array:
     Array([-0.17000, 0.     , 0.73106], dtype=float32)
     """
     y = -jnp.abs(x)
-    e, m = exp_and_expm1(y)
+    e, m = exp_and_expm1(y, tail=True)
     return jnp.where(x < 0, times_exp(m, y), x) / (1 + e)
 
 
