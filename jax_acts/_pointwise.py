@@ -67,14 +67,15 @@ def pointwise(
 
 @jax.custom_jvp
 def finite(x: Array) -> Array:
-    """Returns x, or where that is infinite a large number, with its derivative."""
+    """Returns x, or where it is infinite a large number; the derivative is 1 or NaN."""
     large = 2.0 ** (int(jnp.finfo(x.dtype).maxexp) - 28)
     return jnp.where(jnp.isinf(x), jnp.sign(x) * large, x)
 
 
 @finite.defjvp
 def _(primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
-    return finite(*primals), tangents[0]
+    (x,), (t,) = primals, tangents
+    return finite(x), t * jnp.where(jnp.isnan(x), x, 1)
 
 
 def sign(v: Array) -> Array:

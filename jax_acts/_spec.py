@@ -109,17 +109,23 @@ def _value(text: str, node: ast.expr) -> Any:
     match node:
         case ast.Constant(value=str()):
             return node.value
-        case ast.Tuple(elts=items) | ast.List(elts=items):
-            return tuple(_constant(text, item) for item in items)
         case ast.Call(func=ast.Name(id="Learn"), args=args, keywords=keywords):
-            values = [_value(text, arg) for arg in args]
-            named = {k.arg or "**": _value(text, k.value) for k in keywords}
+            values = [_constants(text, arg) for arg in args]
+            named = {k.arg or "**": _constants(text, k.value) for k in keywords}
             try:
                 return Learn(*values, **named)
             except TypeError as error:
                 raise _refused(
                     text, f"Learn(init, per_feature=False): {error}"
                 ) from None
+        case _:
+            return _constants(text, node)
+
+
+def _constants(text: str, node: ast.expr) -> Any:
+    match node:
+        case ast.Tuple(elts=items) | ast.List(elts=items):
+            return tuple(_constant(text, item) for item in items)
         case _:
             return _constant(text, node)
 

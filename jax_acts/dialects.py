@@ -75,6 +75,9 @@ OWN: Table = {
     "atan": "arctan",
     "heaviside": "step",
     "bentid": "bent_identity",
+    "dynamic_tanh": "dyt",
+    "dynamic_erf": "derf",
+    "pau pade": "rational",
     "normalize": "standardize",  # its former name in jax.nn
     "swigluoai clamped_swiglu_oai": "swiglu_oai",
     "entmax_bisect": lambda alpha=1.5, dim=-1: to("entmax", alpha=alpha, axis=dim),
