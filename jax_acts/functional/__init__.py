@@ -72,6 +72,10 @@ from jax_acts.functional.hyperbolic import (
     tanh as tanh,
     tanh_shrink as tanh_shrink,
 )
+from jax_acts.functional.logarithmic import (
+    symexp as symexp,
+    symlog as symlog,
+)
 from jax_acts.functional.logistic import (
     gelu_quick as gelu_quick,
     log_sigmoid as log_sigmoid,
