@@ -146,7 +146,8 @@ def fault(library: str, r: Ends) -> str:
     """Returns the row of what is not right."""
     below = "" if r.right_below else f"{shown(r.below)} ({shown(r.below_want)})"
     above = "" if r.right_above else f"{shown(r.above)} ({shown(r.above_want)})"
-    tiny = "" if right_when_subnormal(r) else f"{r.subnormal:.3g} ulp at {r.x:.3g}"
+    off = "NaN" if math.isinf(r.subnormal) else f"{r.subnormal:.3g} ulp"
+    tiny = "" if right_when_subnormal(r) else f"{off} at {r.x:.3g}"
     cells = [TITLES[library], r.function, r.order, below, above, tiny]
     return f"| {' | '.join(map(str, cells))} |"
 

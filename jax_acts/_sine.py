@@ -15,13 +15,13 @@ import numpy as np
 from jax import Array, lax
 
 from jax_acts import _coefficients as table
-from jax_acts._math import polynomial
+from jax_acts._math import polynomial, sum_of_two
 
 _WORDS = [np.uint32(w) for w in table.TWO_OVER_PI]
 _PI_4 = (0.785398185253143310547, -2.18556941e-8)
 """π/4 in two parts; the first is a float32."""
-_UNIT = (_PI_4[0] * 2.0**-31, _PI_4[1] * 2.0**-31)
-"""2^-32 of π/2."""
+_UNIT = (3216 * 2.0**-43, (math.pi / 4 - 3216 * 2.0**-12) * 2.0**-31)
+"""2^-32 of π/2 in two parts; products of the first with 12 digits are exact."""
 
 
 def sin(x: Array, eighths: int = 0) -> Array:
@@ -37,8 +37,8 @@ def sin(x: Array, eighths: int = 0) -> Array:
         small, small_low, count = x, jnp.zeros_like(x), jnp.uint32(eighths // 2 % 4)
     else:
         right = x > 0  # π/4 above 0 is π/4 below the next quarter
-        small = jnp.where(right, x - _PI_4[0], x + _PI_4[0])
-        small_low = jnp.where(right, -_PI_4[1], _PI_4[1])
+        small, small_low = sum_of_two(jnp.where(right, -_PI_4[0], _PI_4[0]), x)
+        small_low = small_low + jnp.where(right, -_PI_4[1], _PI_4[1])
         count = (jnp.uint32(eighths // 2 % 4) + right) & np.uint32(3)
     quarters = jnp.where(near, count, quarters)
     r, r_low = jnp.where(near, small, r), jnp.where(near, small_low, r_low)
@@ -91,11 +91,14 @@ def _reduced(high: Array, low: Array) -> tuple[Array, Array, Array]:
     """Returns quarters q, the angle r, |r| <= π/4, that is left, and what r lacks."""
     quarters = (high + np.uint32(1 << 29)) >> 30
     part = _signed(high << 2 | low >> 30)
-    # In units of 2^-32 quarters: as many digits as a float32 has, and the rest.
-    first = (part & ~0xFF).astype(jnp.float32)
+    # In units of 2^-32 quarters: 12 digits, the next 12, and the rest.
+    first = (part & ~0xFFFFF).astype(jnp.float32)
+    second = (part & 0xFFF00).astype(jnp.float32)
     rest = (part & 0xFF).astype(jnp.float32)
     rest = rest + _signed(low << 2 >> 1).astype(jnp.float32) * 2.0**-31
-    return quarters, first * _UNIT[0], first * _UNIT[1] + rest * _UNIT[0]
+    r, lack = sum_of_two(first * _UNIT[0], second * _UNIT[0])
+    lack = lack + ((first + second) * _UNIT[1] + rest * (_UNIT[0] + _UNIT[1]))
+    return quarters, *sum_of_two(r, lack)
 
 
 def _turns(x: Array) -> tuple[Array, Array]:

@@ -1,8 +1,11 @@
 """Benchmarks run; what they measure is for people to look at."""
 
+import math
 import re
 
-from benchmarks import overhead
+import numpy as np
+
+from benchmarks import limits, overhead
 
 
 def test_the_overhead_of_imports_and_calls_is_measured(capsys):
@@ -12,3 +15,15 @@ def test_the_overhead_of_imports_and_calls_is_measured(capsys):
         times = re.search(rf"{row} +([\d.]+) .s +([\d.]+) .s +([\d.]+)", table)
         assert times is not None, table
         assert all(float(t) > 0 for t in times.groups()), table
+
+
+def test_a_wrong_limit_is_found():
+    def naive_silu(xs, dtype):
+        with np.errstate(invalid="ignore"):  # -inf / inf
+            return [{"jit": (xs / (1 + np.exp(-xs))).astype(dtype)}]
+
+    (ends,) = limits.measure("silu", naive_silu, np.float32)
+    assert math.isnan(ends.below)
+    assert (ends.below_want, ends.above_want) == (0, math.inf)
+    assert (ends.right_below, ends.right_above) == (False, True)
+    assert ends.subnormal <= 0.5

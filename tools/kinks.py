@@ -27,9 +27,11 @@ Where `jax.nn` has the function, it is that of `jax.nn`. `jax_acts.with_kinks` c
 another:
 
 ```python
->>> from jax_acts import hard_tanh, with_kinks
+>>> from jax_acts import hard_tanh, leaky_relu, with_kinks
 >>> with_kinks(hard_tanh, {-1: 0, 1: 0}).derivative(1.0)  # as PyTorch has it
 Array(0., dtype=float32)
+>>> with_kinks(leaky_relu, {0: 0.01}).derivative(0.0)  # as PyTorch has it
+Array(0.01, dtype=float32)
 
 ```
 

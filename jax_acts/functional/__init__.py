@@ -87,6 +87,10 @@ from jax_acts.functional.log_gated import (
     logish as logish,
     smish as smish,
 )
+from jax_acts.functional.logarithmic import (
+    symexp as symexp,
+    symlog as symlog,
+)
 from jax_acts.functional.logistic import (
     gelu_quick as gelu_quick,
     log_sigmoid as log_sigmoid,

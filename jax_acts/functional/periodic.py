@@ -7,7 +7,7 @@ from jax import Array
 
 from jax_acts._activation import activation
 from jax_acts._function import Real
-from jax_acts._math import exp_of_any
+from jax_acts._math import exp_of_any, parts
 from jax_acts._sine import sin, sin_squared
 
 INF = math.inf
@@ -156,17 +156,17 @@ def sine_relu(x: Real, epsilon: Real = 0.0025) -> Array:
     >>> sine_relu(jnp.array([-1.0, 2.0]))
     Array([-0.00345443,  2.        ], dtype=float32)
     """
-    return jnp.where(x > 0, x, -epsilon * _SQRT2 * sin(jnp.asarray(x), 3))
+    return jnp.where(x > 0, x, -_wave(x, epsilon, 3))
 
 
 @sine_relu.defderivative
 def _(x: Real, epsilon: Real = 0.0025) -> Array:
-    return jnp.where(x > 0, 1.0, epsilon * _SQRT2 * sin(jnp.asarray(x), 1))
+    return jnp.where(x > 0, 1.0, _wave(x, epsilon, 1))
 
 
 @sine_relu.derivative.defderivative
 def _(x: Real, epsilon: Real = 0.0025) -> Array:
-    return jnp.where(x > 0, 0.0, epsilon * _SQRT2 * sin(jnp.asarray(x), 3))
+    return jnp.where(x > 0, 0.0, _wave(x, epsilon, 3))
 
 
 @sine_relu.defpartial("epsilon")
@@ -179,3 +179,10 @@ def _scales(alpha: Real, beta: Real, log_scale: bool) -> tuple[Real, Real]:
     if not log_scale:
         return alpha, beta
     return exp_of_any(jnp.asarray(alpha)), exp_of_any(jnp.asarray(beta))
+
+
+def _wave(x: Real, epsilon: Real, eighths: int) -> Array:
+    """Returns ε sqrt(2) sin(x + eighths π/4), with the factor in two parts."""
+    y = sin(jnp.asarray(x), eighths)
+    high, low = parts(epsilon * _SQRT2, y.dtype)
+    return y * high + y * low

@@ -1,0 +1,72 @@
+"""Logarithms and exponentials that are odd: they compress, or expand, both signs."""
+
+import math
+
+import jax.numpy as jnp
+from jax import Array
+
+from jax_acts._activation import activation
+from jax_acts._function import Real
+from jax_acts._math import exp_of_any, expm1, keep_nan, log, log1p
+
+INF = math.inf
+_LARGE = 38.0  # 1 is nothing to e^38, in float64 too
+
+
+@activation(
+    cite="hafner2023", oracle=lambda m, x: m.log1p(x) if x > 0 else -m.log1p(-x)
+)
+def symlog(x: Real) -> Array:
+    r"""Symmetric logarithm, $\operatorname{sign}(x) \log(1 + |x|)$.
+
+    >>> symlog(jnp.array([-1e30, 1e-8, 1.0]))
+    Array([-6.90776e+01,  1.0e-08,  6.93147e-01], dtype=float32)
+    """
+    a = jnp.abs(x)
+    value = jnp.where(a < 1, log1p(jnp.minimum(a, 1)), log(1 + a))
+    return jnp.copysign(value, x)
+
+
+@symlog.defderivative
+def _(x: Real) -> Array:
+    return 1 / (1 + jnp.abs(x))
+
+
+@symlog.defoutput()
+def _(y: Array) -> Array:
+    return exp_of_any(-jnp.abs(y))
+
+
+@symlog.derivative.defderivative
+def _(x: Real) -> Array:
+    slope = 1 / (1 + jnp.abs(x))
+    return -jnp.sign(x) * slope * slope
+
+
+@activation(cite="hafner2023", oracle=lambda m, x: m.sign(x) * m.expm1(abs(x)))
+def symexp(x: Real) -> Array:
+    r"""Symmetric exponential, $\operatorname{sign}(x) (e^{|x|} - 1)$.
+
+    It is the inverse of `symlog`.
+
+    >>> symexp(jnp.array([-1.0, 1e-8, 10.0]))
+    Array([-1.71828e+00,  1.0e-08,  2.20255e+04], dtype=float32)
+    """
+    a = jnp.abs(x)
+    value = jnp.where(a < _LARGE, expm1(jnp.minimum(a, _LARGE)), exp_of_any(a))
+    return jnp.copysign(keep_nan(x, value), x)
+
+
+@symexp.defderivative
+def _(x: Real) -> Array:
+    return exp_of_any(jnp.abs(x))
+
+
+@symexp.defoutput()
+def _(y: Array) -> Array:
+    return 1 + jnp.abs(y)
+
+
+@symexp.derivative.defderivative
+def _(x: Real) -> Array:
+    return jnp.sign(x) * exp_of_any(jnp.abs(x))
