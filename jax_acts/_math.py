@@ -133,8 +133,8 @@ def exp_and_expm1(y: Real) -> tuple[Array, Array]:
     """Returns e^y and e^y - 1 for y < 40, to 1 and 1.4 ulp, by one exponential."""
     y = jnp.asarray(y)
     q, k = _reduced(at_least(_FLUSHED[y.dtype.name], y), 0.0)
-    power = _power_of_two(k, y.dtype)
-    return (1 + q) * power, power * q + (power - 1)
+    scale = _power_of_two(k, y.dtype)
+    return (1 + q) * scale, scale * q + (scale - 1)
 
 
 def expm1_plus(y: Real, a: Real, b: Real, low: Real = 0.0) -> Array:
@@ -308,7 +308,7 @@ def keep_nan(x: Real, value: Real) -> Array:
 
 
 def signed(y: Array, x: Real) -> Array:
-    """Returns y >= 0 with the sign of x; `copysign` takes twice the steps."""
+    """Returns y, or -y where x has a minus; `copysign` takes twice the steps."""
     x = jnp.asarray(x)
     one = np.ones((), x.dtype).view(f"int{jnp.finfo(x.dtype).bits}")
     sign = lax.bitcast_convert_type(x, one.dtype) & np.iinfo(one.dtype).min
