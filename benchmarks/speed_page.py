@@ -90,11 +90,12 @@ all other figures are with the memory of the last result used again.
 def write() -> None:
     """Writes the page and the chart."""
     head, rows = load()
+    few, many = min(head["rounds"]), max(head["rounds"])
     lines = [
         HEAD,
         f"Measured on {head['machine']}, {head['cores']} cores, with JAX {head['jax']}"
         + (f" and PyTorch {head['torch']}" if head["torch"] else "")
-        + f", lower quartiles of {head['rounds']} rounds.\n",
+        + f", lower deciles of {few} to {many} rounds.\n",
         "## In the mean\n",
         *means(rows),
         WHY,
