@@ -3,15 +3,16 @@
     python -m benchmarks.speed                    every function, about 20 minutes
     python -m benchmarks.speed silu gelu          some of them, for the terminal
     python -m benchmarks.speed silu --store       whose rows replace those stored
+    python -m benchmarks.speed --size 15000       one size of them, for the terminal
     python -m benchmarks.speed --compiled         compiled PyTorch too: an hour more
     python -m benchmarks.speed --page             writes docs/performance.md only
 
 The unit is the time of a copy (x + 1) of the same array. Programs are timed in turn, in
-many short rounds, and the lower quartile over the rounds counts: what else the machine
-does can only add to a time. What is called from JAX repeats inside
-one compiled program, which writes to the same memory again, so that neither calls nor
-fresh pages are timed; "fresh" is one call a time, into new memory. PyTorch, where it is
-installed, is called as it is.
+many short rounds, and the lower decile over the rounds counts: what else the machine
+does can only add to a time. What is called from JAX repeats inside one compiled
+program, which writes to the same memory again, so that neither calls nor fresh pages
+are timed; "fresh" is one call a time, into new memory, as PyTorch is called, where it
+is installed.
 """
 
 import functools
@@ -40,7 +41,8 @@ DTYPES = ("float32", "bfloat16")
 DIRECTIONS = ("forward", "both")
 WORK = 500_000
 """How many elements a program computes in one round, or one array if that is more."""
-ROUNDS = 11
+ROUNDS = {15_000: 150, 250_000: 50, 4_000_000: 11}
+"""By the number of elements: a short run needs luck to be left alone by the machine."""
 
 Run = Callable[[], Any]
 
@@ -58,9 +60,9 @@ class Row(NamedTuple):
     nanoseconds: float
     """For one element."""
     copies: float
-    """The time in units of that of a copy: lower quartiles over the rounds."""
+    """The time in units of that of a copy: lower deciles over the rounds."""
     spread: float
-    """Half the distance of the quartiles over the rounds, in copies."""
+    """What the median is above that, in copies."""
 
 
 def both(f: Callable[[Any], Any]) -> Callable[[Any, Any], Any]:
@@ -179,11 +181,13 @@ def measure(
 def timed(
     name: str, runs: dict[tuple[str, bool], Run], dtype: str, size: int, direction: str
 ) -> Iterator[Row]:
-    """Yields the lower quartiles over rounds in which the programs run in turn."""
+    """Yields the lower deciles over rounds in which the programs run in turn."""
     for run in runs.values():
         run()
-    seconds = np.array([[clock(run) for run in runs.values()] for _ in range(ROUNDS)])
-    low, high = np.quantile(seconds, (0.25, 0.75), axis=0)
+    seconds = np.array(
+        [[clock(run) for run in runs.values()] for _ in range(ROUNDS[size])]
+    )
+    low, middle = np.quantile(seconds, (0.1, 0.5), axis=0)
     keys = list(runs)
     for i, (library, fresh) in enumerate(keys):
         unit = low[keys.index(("copy", fresh and ("copy", True) in runs))]
@@ -197,7 +201,7 @@ def timed(
             fresh,
             round(one * 1e9, 4),
             round(float(low[i] / unit), 3),
-            round(float((high[i] - low[i]) / unit) / 2, 3),
+            round(float((middle[i] - low[i]) / unit), 3),
         )
 
 
@@ -214,8 +218,11 @@ def main(
     ] = None,
     compiled: Annotated[bool, typer.Option(help="Compile PyTorch too.")] = False,
     keep: Annotated[
-        bool, typer.Option("--store", help="Store the rows of some functions too.")
+        bool, typer.Option("--store", help="Store some rows in place of those.")
     ] = False,
+    sizes: Annotated[
+        list[int] | None, typer.Option("--size", help="Some of the sizes.")
+    ] = None,
     page: Annotated[
         bool, typer.Option(help="Write docs/performance.md alone.")
     ] = False,
@@ -233,15 +240,18 @@ def main(
             for name in track(functions or list(every["jax_acts"]), "speed")
             for dtype in DTYPES
             for size in SIZES[-1 if dtype == "bfloat16" else 0 :]
+            if size in (sizes or SIZES)
             for row in measure(name, every, dtype, size)
         ]
         if functions:
             Console().print(speed_page.terminal(rows))
-        if keep and functions:
-            rows += [row for row in load()[1] if row.function not in functions]
-        if keep or not functions:
+        if keep:
+            anew = {(r.function, r.dtype, r.size) for r in rows}
+            stored = load()[1]
+            rows += [r for r in stored if (r.function, r.dtype, r.size) not in anew]
+        if keep or not (functions or sizes):
             store(rows)
-    if keep or not functions:
+    if keep or not (functions or sizes):
         speed_page.write()
 
 
@@ -253,7 +263,7 @@ def store(rows: list[Row]) -> None:
         "torch": importlib.import_module("torch").__version__ if torch else None,
         "machine": f"{platform.system()} {platform.machine()}, {processor()}",
         "cores": os.cpu_count(),
-        "rounds": ROUNDS,
+        "rounds": list(ROUNDS.values()),
     }
     lines = ",\n".join(json.dumps(row) for row in rows)
     RESULTS.mkdir(exist_ok=True)

@@ -138,12 +138,12 @@ def exp_and_expm1(y: Real, *, tail: bool = False) -> tuple[Array, Array]:
     least = (_LEAST if tail else _FLUSHED)[y.dtype.name]
     q, k = _reduced(at_least(least, y), 0.0)
     if not tail:
-        power = _power_of_two(k, y.dtype)
-        return (1 + q) * power, power * q + (power - 1)
+        scale = _power_of_two(k, y.dtype)
+        return (1 + q) * scale, scale * q + (scale - 1)
     spare = _SPARE[y.dtype.name]
     e = (1 + q) * _power_of_two(k + spare, y.dtype) * 2.0**-spare
-    power = _power_of_two(jnp.maximum(k, jnp.finfo(y.dtype).minexp), y.dtype)
-    return e, power * q + (power - 1)
+    scale = _power_of_two(jnp.maximum(k, jnp.finfo(y.dtype).minexp), y.dtype)
+    return e, scale * q + (scale - 1)
 
 
 def expm1_plus(y: Real, a: Real, b: Real, low: Real = 0.0) -> Array:
@@ -317,7 +317,7 @@ def keep_nan(x: Real, value: Real) -> Array:
 
 
 def signed(y: Array, x: Real) -> Array:
-    """Returns y >= 0 with the sign of x; `copysign` takes twice the steps."""
+    """Returns y, or -y where x has a minus; `copysign` takes twice the steps."""
     x = jnp.asarray(x)
     one = np.ones((), x.dtype).view(f"int{jnp.finfo(x.dtype).bits}")
     sign = lax.bitcast_convert_type(x, one.dtype) & np.iinfo(one.dtype).min

@@ -8,10 +8,11 @@ import numpy as np
 from benchmarks import limits, overhead
 
 
-def test_the_overhead_of_imports_and_calls_is_measured(capsys):
-    overhead.main(["--imports=1", "--rounds=1", "--calls=2"])
+def test_the_overhead_of_imports_calls_and_compilation_is_measured(capsys):
+    overhead.main(["--imports=1", "--rounds=1", "--calls=2", "--compilations=1"])
     table = capsys.readouterr().out
-    for row in ("import, added", "eager silu", "eager gelu", "eager relu"):
+    rows = ("import, added", "eager silu", "eager gelu", "eager relu", "compiled silu")
+    for row in rows:
         times = re.search(rf"{row} +([\d.]+) .s +([\d.]+) .s +([\d.]+)", table)
         assert times is not None, table
         assert all(float(t) > 0 for t in times.groups()), table
