@@ -83,7 +83,7 @@ def _exponent(x: Real, beta: Real, gamma: Real) -> tuple[Array, Real, Array, Arr
     """
     z, z_low = scaled(gamma, x)
     if not isinstance(z_low, float):
-        z, z_low = sum_of_two(z, z_low)
+        z, z_low = sum_of_two(z, jnp.asarray(z_low))
     u, rest = exp_parts(-jnp.clip(z, -80, 80))
     w, low = scaled(beta, u)
     more = jnp.clip(beta * (rest - u * z_low), -0.01, 0.01)  # it is great if w is cut

@@ -65,7 +65,7 @@ def _(x: Real, alpha: Real = 1.0, beta: Real = 1.0, gamma: Real = 0.5) -> Array:
 
 @aptx.defpartial("alpha")
 def _(x: Real, alpha: Real = 1.0, beta: Real = 1.0, gamma: Real = 0.5) -> Array:
-    return gamma * x
+    return jnp.asarray(gamma * x)
 
 
 @aptx.defpartial("beta")
