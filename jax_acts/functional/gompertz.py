@@ -37,7 +37,7 @@ def golu(x: Real, alpha: Real = 1.0, beta: Real = 1.0, gamma: Real = 1.0) -> Arr
         gamma: $\gamma$, positive; as it grows, the gate tends to a step.
 
     >>> golu(jnp.array([-1.0, 0.0, 1.0]))
-    Array([-0.06599, 0.     , 0.69220], dtype=float32)
+    Array([-0.06599, 0.     , 0.6922 ], dtype=float32)
     """
     _, _, w, low = _exponent(x, beta, gamma)
     finite = at_least(-1e30, jnp.asarray(x))
