@@ -68,7 +68,7 @@ OWN: Table = {
     "clipped_gelu ClippedGELU": "gelu_clipped",
     "swish_1 swish_beta parametric_swish onnx_swish FP32SiLU": "silu",
     "logistic": "sigmoid",
-    "eswish e_swish": lambda beta: to("aptx", beta=0.5, gamma=beta / 2),
+    "eswish e_swish": lambda beta=1.25: to("aptx", beta=0.5, gamma=beta / 2),
     "ssp": "shifted_softplus",
     "exp": "exponential",
     "sin": "sine",

@@ -222,7 +222,7 @@ def roots() -> Iterator[tuple[str, str, Any, dict[str, list[Any]], Any, float]]:
         ("BSILU_1", bsilu, 1, -2.735, 1.0),
         ("BSILU_2_LEFT", bsilu, 2, -3.765, 0.75),
         ("BSILU_2_RIGHT", bsilu, 2, 1.492, 0.75),
-        ("ELISH_1", elish, 1, -0.881, 0.5),
+        ("ELISH_1", elish, 1, -0.881, 0.75),
         ("ELISH_2", elish, 2, -1.718, 0.25),
         ("HARD_ELISH_1", hard_elish, 1, -0.443, 0.25),
         ("LOGISH_1", logish, 1, -1.372, 0.75),

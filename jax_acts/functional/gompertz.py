@@ -37,7 +37,7 @@ def golu(x: Real, alpha: Real = 1.0, beta: Real = 1.0, gamma: Real = 1.0) -> Arr
         gamma: $\gamma$, positive; as it grows, the gate tends to a step.
 
     >>> golu(jnp.array([-1.0, 0.0, 1.0]))
-    Array([-0.06599, 0.     , 0.69220], dtype=float32)
+    Array([-0.06599, 0.     , 0.6922 ], dtype=float32)
     """
     _, _, w, low = _exponent(x, beta, gamma)
     finite = at_least(-1e30, jnp.asarray(x))
@@ -83,7 +83,7 @@ def _exponent(x: Real, beta: Real, gamma: Real) -> tuple[Array, Real, Array, Arr
     """
     z, z_low = scaled(gamma, x)
     if not isinstance(z_low, float):
-        z, z_low = sum_of_two(z, z_low)
+        z, z_low = sum_of_two(z, jnp.asarray(z_low))
     u, rest = exp_parts(-jnp.clip(z, -80, 80))
     w, low = scaled(beta, u)
     more = jnp.clip(beta * (rest - u * z_low), -0.01, 0.01)  # it is great if w is cut

@@ -38,7 +38,7 @@ def logish(x: Real) -> Array:
     r"""Logish, $x \log(1 + \sigma(x))$.
 
     >>> logish(jnp.array([-1.0, 0.0, 1.0]))
-    Array([-0.23818, 0.     , 0.54873], dtype=float32)
+    Array([-0.23818, 0.     , 0.54873 ], dtype=float32)
     """
     z, y, e = _exponential(x)
     scaled = jnp.where(z < 0, times_exp(z, y), x) / (1 + e)

@@ -45,7 +45,7 @@ def aptx(x: Real, alpha: Real = 1.0, beta: Real = 1.0, gamma: Real = 0.5) -> Arr
         gamma: $\gamma$.
 
     >>> aptx(jnp.array([-1.0, 0.0, 1.0]))
-    Array([-0.11920, 0.     , 0.88080], dtype=float32)
+    Array([-0.11920, 0.     , 0.8808 ], dtype=float32)
     """
     gated = 2 * silu.plain(x, 2 * beta)
     if isinstance(alpha, float):  # its default, which adds nothing
@@ -65,7 +65,7 @@ def _(x: Real, alpha: Real = 1.0, beta: Real = 1.0, gamma: Real = 0.5) -> Array:
 
 @aptx.defpartial("alpha")
 def _(x: Real, alpha: Real = 1.0, beta: Real = 1.0, gamma: Real = 0.5) -> Array:
-    return gamma * x
+    return jnp.asarray(gamma * x)
 
 
 @aptx.defpartial("beta")
@@ -90,7 +90,7 @@ def bsilu(x: Real, alpha: Real = 1.67) -> Array:
         alpha: $\alpha$.
 
     >>> bsilu(jnp.array([-1.0, 0.0, 1.0]))
-    Array([-0.65481, 0.     , 1.11693], dtype=float32)
+    Array([-0.65481, 0.     , 1.11693 ], dtype=float32)
     """
     z, y = _bounded(x)
     e, m = exp_and_expm1(y, tail=True)  # m / (1 + e) is -tanh(|x| / 2)
