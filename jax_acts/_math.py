@@ -75,7 +75,7 @@ def power(y: Real, low: Real = 0.0) -> Power:
     if isinstance(low, float) and low == 0:
         y = at_least(_LEAST[y.dtype.name], y)
     q, k = _reduced(y, low)
-    return Power(q, _power_of_two(k + _SPARE[y.dtype.name], y.dtype))
+    return Power(q, power_of_two(k + _SPARE[y.dtype.name], y.dtype))
 
 
 def times(v: Real, p: Power) -> Array:
@@ -108,7 +108,7 @@ def exp_of_any(y: Real) -> Array:
 def exp_parts(y: Array) -> tuple[Array, Array]:
     """Returns e^y in two parts, good to 2^-7 of the last place, for -87 < y < 88."""
     high, low = _LN2[y.dtype.name]
-    k = _whole(y * _LOG2_E)
+    k = nearest_integer(y * _LOG2_E)
     whole = k.astype(y.dtype)
     r, r_low = sum_of_two(y - whole * high, -whole * low)
     square, square_low = product(r, r)
@@ -117,7 +117,7 @@ def exp_parts(y: Array) -> tuple[Array, Array]:
     cubic = r * r * r * polynomial(r, table.EXP_FINE)
     rest = cubic + (rest + more + 0.5 * square_low + r_low * (1 + r))
     first, rest = sum_of_two(first, rest)
-    power = _power_of_two(k, y.dtype)
+    power = power_of_two(k, y.dtype)
     return first * power, rest * power
 
 
@@ -125,7 +125,7 @@ def expm1(y: Real) -> Array:
     """Returns e^y - 1 for y < 40, to 1.4 ulp."""
     y = jnp.asarray(y)
     q, k = _reduced(at_least(-40.0, y), 0.0)
-    power = _power_of_two(k, y.dtype)
+    power = power_of_two(k, y.dtype)
     return power * q + (power - 1)
 
 
@@ -138,11 +138,11 @@ def exp_and_expm1(y: Real, *, tail: bool = False) -> tuple[Array, Array]:
     least = (_LEAST if tail else _FLUSHED)[y.dtype.name]
     q, k = _reduced(at_least(least, y), 0.0)
     if not tail:
-        scale = _power_of_two(k, y.dtype)
+        scale = power_of_two(k, y.dtype)
         return (1 + q) * scale, scale * q + (scale - 1)
     spare = _SPARE[y.dtype.name]
-    e = (1 + q) * _power_of_two(k + spare, y.dtype) * 2.0**-spare
-    scale = _power_of_two(jnp.maximum(k, jnp.finfo(y.dtype).minexp), y.dtype)
+    e = (1 + q) * power_of_two(k + spare, y.dtype) * 2.0**-spare
+    scale = power_of_two(jnp.maximum(k, jnp.finfo(y.dtype).minexp), y.dtype)
     return e, scale * q + (scale - 1)
 
 
@@ -150,7 +150,7 @@ def expm1_plus(y: Real, a: Real, b: Real, low: Real = 0.0) -> Array:
     """Returns a (e^y - 1) + b + low for y <= 0, where the terms may cancel."""
     y = jnp.asarray(y)
     q, k = _reduced(at_least(-50.0, y), 0.0)
-    power = _power_of_two(k, y.dtype)
+    power = power_of_two(k, y.dtype)
     high, rest = product(a, power - 1)
     return (high + b) + (rest + low + a * power * q)
 
@@ -166,7 +166,7 @@ def log1p(f: Real) -> Array:
 def times_power_of_two(v: Real, k: Array) -> Array:
     """Returns v 2^k, in two steps so that only the result may be out of range."""
     half, dtype = k >> 1, jnp.asarray(v).dtype
-    return v * _power_of_two(half, dtype) * _power_of_two(k - half, dtype)
+    return v * power_of_two(half, dtype) * power_of_two(k - half, dtype)
 
 
 def log1p_ratio(f: Real) -> Array:
@@ -356,14 +356,14 @@ def _reduced(y: Array, low: Real) -> tuple[Array, Array]:
     high, rest = _LN2[y.dtype.name]
     exact = isinstance(low, float) and low == 0
     total = y if exact else at_least(_LEAST[y.dtype.name], y + low)
-    k = _whole(total * _LOG2_E)
+    k = nearest_integer(total * _LOG2_E)
     whole = k.astype(y.dtype)
     r = y - whole * high
     r = r - whole * rest if exact else r + (low - whole * rest)
     return r + r * r * polynomial(r, table.EXP), k
 
 
-def _whole(v: Array) -> Array:
+def nearest_integer(v: Array) -> Array:
     """Returns the nearest integer to v, of up to 2^21, or garbage.
 
     Added to 1.5 2^23 it stands in the last bits of the sum: two steps, where rounding
@@ -375,7 +375,7 @@ def _whole(v: Array) -> Array:
     return lax.bitcast_convert_type(v + magic, whole) - magic.view(whole)
 
 
-def _power_of_two(k: Array, dtype: Any) -> Array:
+def power_of_two(k: Array, dtype: Any) -> Array:
     """Returns 2^k; 0 for the exponent below the least of a normal number."""
     info = jnp.finfo(dtype)
     return lax.bitcast_convert_type((k + (info.maxexp - 1)) << info.nmant, dtype)

@@ -1,14 +1,14 @@
 """Softmax and its logarithms with their derivatives, of arguments that are checked.
 
-    x  --centred-->  z = (x - max x) / T  --softmax-->      p = e^z / Σ e^z
-                                          --log_softmax-->  z - log Σ e^z
-    max x  ------------------------------ --log_total-->    max x + log Σ e^z
+    x  --logits-->  x, m = max x  --powers-->  e = e^(x - m)
 
-All their derivatives are made of p, which is all that a backward pass keeps.
+    softmax is e / Σ e, log_softmax x - m - log Σ e, and log_total m + log Σ e
+
+All their derivatives are made of softmax, which is all that a backward pass keeps.
 """
 
 import functools
-from collections.abc import Callable
+import math
 from typing import Any
 
 import jax
@@ -16,20 +16,25 @@ import jax.numpy as jnp
 from jax import Array
 from jax.custom_derivatives import SymbolicZero
 
+from jax_acts import _coefficients as table
 from jax_acts._axis import Axes, widened
+from jax_acts._function import Real
 from jax_acts._math import (
-    at_least,
-    exp,
     expm1,
     log,
     log1p,
+    nearest_integer,
+    polynomial,
+    power_of_two,
     quotient,
     sum_of_two,
-    times_exp,
 )
-from jax_acts._sums import balanced, others, total
+from jax_acts._sums import balanced, total
 
-_LARGE = 2.0**60
+_SPARE = 60
+"""The powers are multiplied by 2 to this: many small ones make a sum that is not."""
+_LN2 = (355 / 512, -2.121944400546905827679e-4)
+"""log 2 in two parts; the multiples of the first are exact up to 2^12."""
 _FAR = 1e3  # where e^-z is 0, and z need be no more than rounded
 
 
@@ -37,18 +42,17 @@ _FAR = 1e3  # where e^-z is 0, and z need be no more than rounded
 def softmax(
     axes: Axes, x: Array, where: Array | None, temperature: Array | None
 ) -> Array:
-    z, low = centred(axes, x, where, temperature)
-    e = exp(at_least(-_FAR, z), low)
-    # Small terms are added up before they meet the maximum, which would round them off.
-    s = total(z == 0, axes) + total(jnp.where(z == 0, 0, e), axes)
-    return (e / jnp.where(s == 0, 1, s)).astype(x.dtype)
+    wide, m, low = logits(axes, x, where, temperature)
+    e = powers(wide, m, low)
+    ties, below = _maxima_and_rest(axes, wide, m, e)
+    s = 2.0**_SPARE * (ties + below)
+    return (e * (1 / jnp.where(s == 0, 1, s))).astype(x.dtype)
 
 
 def _softmax_jvp(axes: Axes, primals: Any, tangents: Any) -> tuple[Array, Array]:
     p = softmax(axes, *primals)
-    _, where, temperature = primals
     t = _tangent(axes, primals, tangents)
-    return p, _slope(axes, p, where, temperature, t)
+    return p, _slope(axes, p, primals[2], t)
 
 
 softmax.defjvp(_softmax_jvp, symbolic_zeros=True)
@@ -58,9 +62,15 @@ softmax.defjvp(_softmax_jvp, symbolic_zeros=True)
 def log_softmax(
     axes: Axes, x: Array, where: Array | None, temperature: Array | None
 ) -> Array:
-    z, low = centred(axes, x, where, temperature)
-    size = jnp.maximum(_log_of_total(axes, z, low), 0)  # -inf where nothing counts
-    return ((z - size) + low).astype(x.dtype)
+    wide, m, low = logits(axes, x, where, temperature)
+    size = jnp.maximum(
+        _log_of_total(axes, wide, m, low), 0
+    )  # -inf where nothing counts
+    high, rest = sum_of_two(m, size)
+    # The maximum is -size itself; of an infinite one there is no other way to it.
+    rest = jnp.where(jnp.isinf(high), 0, rest)
+    y = jnp.where(wide == m, jnp.where(m == -jnp.inf, m, -size), (wide - high) - rest)
+    return (y + low).astype(x.dtype)
 
 
 def _log_softmax_jvp(axes: Axes, primals: Any, tangents: Any) -> tuple[Array, Array]:
@@ -74,6 +84,20 @@ def _log_softmax_jvp(axes: Axes, primals: Any, tangents: Any) -> tuple[Array, Ar
 log_softmax.defjvp(_log_softmax_jvp, symbolic_zeros=True)
 
 
+def logits(
+    axes: Axes, x: Array, where: Array | None, temperature: Array | None
+) -> tuple[Array, Array, Real]:
+    """Returns x or, with a temperature, (x - max x) / T; the maximum; and what x lacks.
+
+    What does not count is -inf.
+    """
+    if temperature is None:
+        x = _masked(x, where)
+        return x, _maximum(axes, x), 0.0
+    z, low = centred(axes, x, where, temperature)
+    return z, _maximum(axes, z), low
+
+
 def centred(
     axes: Axes, x: Array, where: Array | None, temperature: Array | None
 ) -> tuple[Array, Array]:
@@ -83,7 +107,7 @@ def centred(
     factor of the exponential.
     """
     x = _masked(x, where)
-    m = jnp.max(x, axes, keepdims=True, initial=-jnp.inf)
+    m = _maximum(axes, x)
     z, low = sum_of_two(x, -m)
     z = jnp.where(jnp.isinf(m), jnp.where(x == jnp.inf, 0, -jnp.inf), z)
     if temperature is not None:
@@ -95,34 +119,72 @@ def centred(
     return z, jnp.where((jnp.abs(z) < _FAR) & (z < 0), low, 0)
 
 
+def powers(x: Array, m: Array, low: Real) -> Array:
+    """Returns e^(x + low - m) 2^60 for the maximum m of a row of x, to 2 ulp.
+
+    x - m would be rounded, to a place that its exponential makes a large one of. Here
+    x - k log 2 is exact, for the whole number k that brings it near m - l log 2, and so
+    is the difference of the two, to a place that 1 has. Where m is so large that it is
+    not, x - m is exact for every x that counts.
+    """
+    ln2, ln2_low = _LN2
+    large = jnp.abs(m) >= 2048
+    shift, near = jnp.where(large, m, 0), jnp.where(large, 0, m)
+    l = jnp.round(near / math.log(2))
+    rest = (near - l * ln2) - l * ln2_low
+
+    y = x - shift
+    lowest = int(jnp.finfo(x.dtype).maxexp) - 1 + _SPARE  # the power of two is 0
+    least = near - lowest * math.log(2)
+    y = jnp.where(y < least, least, y)
+    exponent = nearest_integer((y - near) * (1 / math.log(2)))
+    k = exponent.astype(x.dtype) + l
+    r = (y - k * ln2) - (rest + k * ln2_low) + low
+    q = r + r * r * polynomial(r, table.EXP)
+    power = power_of_two(exponent + _SPARE, x.dtype)
+    # Infinite maxima share the whole; what equals -inf does not count.
+    greatest = jnp.where(m == -jnp.inf, 0, 2.0**_SPARE)
+    return jnp.where(x == m, greatest, power + power * q)
+
+
 def _masked(x: Array, where: Array | None) -> Array:
     return widened(x) if where is None else jnp.where(where, widened(x), -jnp.inf)
 
 
-def _log_of_total(axes: Axes, z: Array, low: Array) -> Array:
-    """Returns log Σ e^z for max z = 0.
+def _maximum(axes: Axes, x: Array) -> Array:
+    return jnp.max(x, axes, keepdims=True, initial=-jnp.inf)
+
+
+def _log_of_total(axes: Axes, x: Array, m: Array, low: Real) -> Array:
+    """Returns log Σ e^(x - m).
 
     Of a sum that is little more than 1 the excess counts, which is what lies below the
     maximum.
     """
-    highest = z == 0
-    ties = total(highest.astype(z.dtype), axes)
-    # Enlarged, so that none is lost to the least number that the greatest comes near.
-    terms = jnp.where(highest, 0, times_exp(_LARGE, at_least(-_FAR, z), low))
-    below = total(terms, axes) / _LARGE
+    ties, below = _maxima_and_rest(axes, x, m, powers(x, m, low))
     s, lack = sum_of_two(ties, below)
     near = log1p(jnp.minimum(below, 1))
     far = log(s) + lack / jnp.maximum(s, 2)
     return jnp.where(s < 2, jnp.where(s == 0, -jnp.inf, near), far)
 
 
-def _log_of_mean(axes: Axes, z: Array, low: Array, where: Array | None) -> Array:
-    """Returns log mean e^z for max z = 0; near 0 the shortfall of the mean counts."""
-    e = exp(at_least(-_FAR, z), low)
-    counted = jnp.ones_like(z) if where is None else where.astype(z.dtype)
-    n = total(counted, axes)
-    n = jnp.maximum(n, 1)
+def _maxima_and_rest(axes: Axes, x: Array, m: Array, e: Array) -> tuple[Array, Array]:
+    """Returns how often the maximum is there, and the sum of the other powers.
+
+    They are added up before they meet the maximum, which would round them off.
+    """
+    below = total(jnp.where(x == m, 0, e), axes)
+    ties = jnp.round((total(e, axes) - below) * 2.0**-_SPARE)
+    return ties, below * 2.0**-_SPARE
+
+
+def _log_of_mean(axes: Axes, x: Array, m: Array, where: Array | None) -> Array:
+    """Returns log mean e^(x - m); near 0 the shortfall of the mean counts."""
+    e = powers(x, m, 0.0) / 2.0**_SPARE
+    counted = jnp.ones_like(x) if where is None else where.astype(x.dtype)
+    n = jnp.maximum(total(counted, axes), 1)
     mean = total(e, axes) / n
+    z, low = centred(axes, x, where, None)
     shortfall = total(jnp.where(counted == 0, 0, expm1(z) + low * e), axes) / n
     near = log1p(jnp.clip(shortfall, -0.5, 0))
     return jnp.where(shortfall > -0.5, near, log(mean))
@@ -131,9 +193,11 @@ def _log_of_mean(axes: Axes, z: Array, low: Array, where: Array | None) -> Array
 @functools.partial(jax.custom_jvp, nondiff_argnums=(0, 1))
 def log_total(axes: Axes, mean: bool, x: Array, where: Array | None) -> Array:
     """Returns the logarithm of the sum or mean of e^x, the axes kept."""
-    z, low = centred(axes, x, where, None)
-    m = jnp.max(_masked(x, where), axes, keepdims=True, initial=-jnp.inf)
-    part = _log_of_mean(axes, z, low, where) if mean else _log_of_total(axes, z, low)
+    wide, m, low = logits(axes, x, where, None)
+    if mean:
+        part = _log_of_mean(axes, wide, m, where)
+    else:
+        part = _log_of_total(axes, wide, m, low)
     return jnp.where(jnp.isinf(m), m, m + part).astype(x.dtype)
 
 
@@ -156,37 +220,27 @@ def _tangent(axes: Axes, primals: Any, tangents: Any) -> Array:
 
 
 @functools.partial(jax.checkpoint, prevent_cse=False, static_argnums=0)
-def _slope(
-    axes: Axes, p: Array, where: Array | None, temperature: Array | None, t: Array
-) -> Array:
+def _slope(axes: Axes, p: Array, temperature: Array | None, t: Array) -> Array:
     """Returns p (t - Σ p t / Σ p) / T, the tangent of softmax.
 
     It is checkpointed, so that a backward pass keeps p and nothing that is made of it.
     """
-    del where  # what it leaves out has p = 0
-    scaled = lambda t: t if temperature is None else t / temperature
-    return weighted(axes, widened(p), t, p.dtype, scaled).astype(p.dtype)
+    s = widened(p) if temperature is None else widened(p) / temperature
+    return weighted(axes, s, t, p.dtype).astype(p.dtype)
 
 
-def weighted(
-    axes: Axes,
-    s: Array,
-    t: Array,
-    dtype: Any,
-    scaled: Callable[[Array], Array] = lambda t: t,
-) -> Array:
+def weighted(axes: Axes, s: Array, t: Array, dtype: Any) -> Array:
     """Returns s (t - Σ s t / Σ s); its transpose sums to 0 in the dtype given.
 
     Where the weight is 0, t may be anything.
     """
-    t = scaled(balanced(t, dtype, axes))
+    t = jnp.where(s == 0, 0, balanced(t, dtype, axes))
     whole = _at_least_something(total(s, axes))
-    v = jnp.where(s == 0, 0, t)
-    v = v - total(s * v, axes) / whole
-    v = jnp.where(s == 0, 0, s * v)
+    v = s * (t - total(s * t, axes) / whole)
     # It has no mean already, but the transpose starts here, and takes the mean out of
     # what it is given before it multiplies by s.
-    return jnp.where(s == 0, 0, v - s * (total(v, axes) / whole))
+    v = v - s * (total(v, axes) / whole)
+    return jnp.where(s == 0, 0, v)
 
 
 @functools.partial(jax.checkpoint, prevent_cse=False, static_argnums=0)
@@ -195,15 +249,18 @@ def _log_slope(
 ) -> Array:
     """Returns t - Σ p t / Σ p, over T, the tangent of log_softmax.
 
-    Written t_i Σ' p - Σ' p t, where Σ' is the sum of the others, since 1 - p_i would
-    cancel for a model that is sure.
+    Of a model that is sure one p is nearly 1, and 1 - p would cancel: the tangents are
+    counted from that of its entry.
     """
     t, p, dtype = balanced(t, p.dtype, axes), widened(p), p.dtype
     t = t if temperature is None else t / temperature
-    counted = total(p, axes) != 0 if where is None else where & (total(p, axes) != 0)
+    whole = total(p, axes)
+    counted = whole != 0 if where is None else where & (whole != 0)
+    sure = p > 0.5
     t = jnp.where(counted, t, 0)
-    v = t * others(p, axes) - others(p * t, axes)
-    return jnp.where(counted, v / _at_least_something(total(p, axes)), 0).astype(dtype)
+    t = jnp.where(sure | ~counted, 0, t - total(jnp.where(sure, t, 0), axes))
+    v = t - total(p * t, axes) / _at_least_something(whole)
+    return jnp.where(counted, v, 0).astype(dtype)
 
 
 @functools.partial(jax.checkpoint, prevent_cse=False, static_argnums=0)
