@@ -11,7 +11,7 @@ from experiments import cluster
 from experiments.environment import environment
 from experiments.problems import RunError
 from experiments.progress import Watch, watched
-from experiments.records import opened
+from experiments.records import Journal, opened
 from experiments.schema import StudyConfig
 from experiments.study import Member, Prepared, Record, Study, Together
 
@@ -69,11 +69,35 @@ def run(
             quiet=quiet,
         ) as watch:
             trained = _trained(config, prepared, members, done, watch, executor)
+            waiting: list[R] = []
+            full: OSError | None = None
             for finished in trained:
-                for record in finished:
-                    if record.member not in done:
-                        journal.append(record)
-                        watch.end(f"{record.member}: {record.status}")
+                new = [record for record in finished if record.member not in done]
+                waiting, full = _recorded(journal, [*waiting, *new])
+                for record in new:
+                    told = f"{full}; it waits" if record in waiting else record.status
+                    watch.end(f"{record.member}: {told}")
+            if waiting:
+                raise RunError(
+                    f"{full}; {len(waiting)} members are not recorded, from "
+                    f"{waiting[0].member!r} on: the same command trains them again"
+                )
+
+
+def _recorded(
+    journal: Journal[R], records: Sequence[R]
+) -> tuple[list[R], OSError | None]:
+    """Records what it can, in order, and returns what a full disk did not take.
+
+    That waits in memory for the next member, when there may be room, so that the
+    training of the others goes on.
+    """
+    for n, record in enumerate(records):
+        try:
+            journal.append(record)
+        except OSError as error:
+            return list(records[n:]), error
+    return [], None
 
 
 def _trained(
