@@ -213,7 +213,7 @@ def prepared(trial: Trial, chunks: Chunks) -> Prepared[Learned]:
     return Prepared(
         trial.summary,
         1,
-        lambda member, tick: train([member])[0],
+        lambda member, tick, folder: train([member])[0],
         Together(chunks.members, fixed, train),
     )
 

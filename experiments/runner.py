@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from rich.console import Console
 
-from experiments import cluster
+from experiments import checkpoint, cluster
 from experiments.environment import environment
 from experiments.problems import RunError
 from experiments.progress import Watch, watched
@@ -68,7 +68,7 @@ def run(
             prepared.ticks,
             quiet=quiet,
         ) as watch:
-            trained = _trained(config, prepared, members, done, watch, executor)
+            trained = _trained(config, prepared, members, done, watch, executor, folder)
             waiting: list[R] = []
             full: OSError | None = None
             for finished in trained:
@@ -95,6 +95,7 @@ def _recorded(
     for n, record in enumerate(records):
         try:
             journal.append(record)
+            checkpoint.forget(checkpoint.folder_of(journal.folder, record.member))
         except OSError as error:
             return list(records[n:]), error
     return [], None
@@ -107,13 +108,15 @@ def _trained(
     done: Set[str],
     watch: Watch,
     executor: Executor,
+    folder: Path,
 ) -> Iterator[Sequence[R]]:
     """Yields the records that are missing, those of a chunk when it is finished."""
     if prepared.together is None:
         for member in members:
             if member.name not in done:
                 watch.begin(member.name)
-                yield [prepared.train(member, watch.tick)]
+                place = checkpoint.folder_of(folder, member.name)
+                yield [prepared.train(member, watch.tick, place)]
         return
     chunks = _missing(prepared.together, members, done)
     if executor is Executor.RAY and chunks:

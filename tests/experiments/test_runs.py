@@ -9,13 +9,19 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from experiments import cli
+from experiments import cli, training
+from experiments.checkpoint import folder_of
 from experiments.cli import app
 from experiments.config import Source, read
 from experiments.records import RECORDS, opened
 from experiments.studies import STUDIES
 from experiments.study import Prepared
-from tests.experiments.conftest import COUNT, ROOT, killed_at_its_first_record
+from tests.experiments.conftest import (
+    COUNT,
+    ROOT,
+    killed_at_its_first_record,
+    killed_when,
+)
 
 pytestmark = pytest.mark.usefixtures("quickly_compiled")
 
@@ -69,6 +75,32 @@ def test_a_killed_run_resumes_with_equal_records(tiny, tmp_path):
     assert numbers(cut) == numbers(whole)
 
 
+def test_a_member_killed_in_the_middle_goes_on_from_its_checkpoint(
+    tiny, tmp_path, monkeypatch
+):
+    whole, cut = tmp_path / "whole", tmp_path / "cut"
+    longer = ("--set", "training.epochs=40", "--set", "seeds=1")
+    kept = ("--set", "checkpoint={every=3}", "--out", cut)
+    place = folder_of(cut, "activation relu, seed 0")
+    epochs = lambda: [int(p.name) for p in place.glob("*") if p.name.isdigit()]
+    killed_when(lambda: bool(epochs()), tiny, *longer, *kept)
+    assert not (cut / RECORDS).exists()
+    begun = max(epochs())
+    assert begun % 3 == 0
+
+    trained, batches = [], training.batches
+    counted = lambda key, epoch, *rest: (
+        trained.append(epoch) or batches(key, epoch, *rest)
+    )
+    monkeypatch.setattr(training, "batches", counted)
+    resumed = run(tiny, *longer, *kept)
+    assert resumed.exit_code == 0, resumed.output
+    assert trained[1:] == [*range(begun, 40)], "the first call is for its shape"
+    assert not place.exists()
+    assert run(tiny, *longer, "--out", whole).exit_code == 0
+    assert numbers(cut) == numbers(whole)
+
+
 def test_a_loss_that_overflows_marks_its_member_and_not_the_run(tiny, tmp_path):
     sgd = "training.optimizer={kind='sgd', learning_rate=10.0, momentum=0.99}"
     many = ("--set", "training.epochs=30", "--set", "seeds=1")
@@ -86,10 +118,10 @@ def test_an_interrupted_run_says_what_is_kept_and_how_to_go_on(
     out = tmp_path / "run"
     prepared = COUNT.prepare(None)
 
-    def train(member, tick):
+    def train(member, tick, folder):
         if member.name == "number 2":
             raise KeyboardInterrupt
-        return prepared.train(member, tick)
+        return prepared.train(member, tick, folder)
 
     broken = Prepared("", 1, train)
     with monkeypatch.context() as patch:
