@@ -243,7 +243,7 @@ def test_a_ray_worker_killed_in_the_middle_leaves_equal_records(slopes, tmp_path
     pytest.importorskip("ray", reason="ray is an extra: pip install 'jax-acts[ray]'")
     narrow = ("--set", "chunks.members=4")
     running = started(slopes, *narrow, "--executor", "ray", "--out", tmp_path / "ray")
-    end = time.monotonic() + 120
+    end = time.monotonic() + PATIENCE
     while not (workers := _of_ray(running)):
         assert running.poll() is None, running.communicate()[1].decode()
         assert time.monotonic() < end, "no worker began"
