@@ -9,13 +9,19 @@ run = $(VENV)/bin/python -m
 install = $(run) pip install -qq --constraint constraints.txt \
 	--build-constraint constraints.txt
 
-.PHONY: help demo test check format lint types constraints
+.PHONY: help demo studies-quick studies test check format lint types constraints
 
 help: ## List the targets
-	@sed -n 's/^\([a-z]*\):.*## /make \1	/p' Makefile | expand -t 20
+	@sed -n 's/^\([a-z-]*\):.*## /make \1	/p' Makefile | expand -t 20
 
 demo: $(VENV)/demo ## Train eight activations on real images and write a report
 	@$(run) experiments run configs/quickstart.toml
+
+studies-quick: $(VENV)/demo ## Run the quick form of every study, and write its report
+	@$(run) experiments all --quick
+
+studies: $(VENV)/demo ## Run every study: some three hours
+	@$(run) experiments all
 
 test: $(VENV)/dev ## Run the tests; ARGS="-k silu" picks some
 	$(run) pytest -n auto $(ARGS)

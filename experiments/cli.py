@@ -1,12 +1,15 @@
-"""The command line: `run`, `validate`, `report` and `list`."""
+"""The command line: `run`, `all`, `validate`, `report` and `list`."""
 
 import shlex
 import sys
+import time
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
+import jax
 import typer
 from rich.console import Console
 from rich.markup import escape
@@ -71,34 +74,81 @@ def run(
     """
     with _told():
         source = Source(config, tuple(overrides or ()))
-        typed, prepared = _prepared(source, quick)
-        folder = out or folder_of(typed)
-        _say(f"{prepared.summary}\nrecords: {folder}")
-        study = STUDIES[typed.study]
-        try:
-            run_members(
-                study,
-                typed,
-                prepared,
-                folder,
-                _errors(),
-                quiet=quiet,
-                executor=executor,
-            )
-        except KeyboardInterrupt:
-            again = shlex.join(["python", "-m", "experiments", *sys.argv[1:]])
-            kept = len(records.read(folder, study.record)[0])
-            _say(
-                f"interrupted: {kept} of {len(study.members(typed))} members are kept "
-                f"in {folder}\nto go on: {again}"
-            )
-            if kept:
-                view = shlex.join(
-                    ["python", "-m", "experiments", "report", str(folder)]
-                )
-                _say(f"to see them: {view}")
-            raise typer.Exit(INTERRUPTED) from None
-        _report(folder)
+        _report(_trained(source, out, quick=quick, quiet=quiet, executor=executor))
+
+
+@app.command(name="all")
+def run_all(
+    configs: Annotated[
+        list[Path] | None,
+        typer.Argument(metavar="[CONFIG]...", help="TOML files; else all of configs/."),
+    ] = None,
+    quick: Quick = False,
+) -> None:
+    """Run configs one after the other; print a line for each, with its report's path.
+
+    One that fails does not stop the others, and the status is then 1.
+    """
+    chosen = configs or sorted(Path("configs").rglob("*.toml"))
+    if not chosen:
+        _say("error: there are no configs under configs/")
+        raise typer.Exit(BAD_CONFIG)
+    failed = 0
+    for path in chosen:
+        begin = time.perf_counter()
+        written = _attempted(path, quick)
+        failed += written is None
+        seconds = time.perf_counter() - begin
+        print(f"{path}: {written or 'failed'} ({seconds:.0f} s)", flush=True)
+        jax.clear_caches()  # no two studies share a program, and programs take memory
+    if failed:
+        _say(f"error: {failed} of {len(chosen)} configs failed")
+        raise typer.Exit(BAD_RUN)
+
+
+def _attempted(path: Path, quick: bool) -> Path | None:
+    """Returns the report of a run, or None, with the reason said, where it failed."""
+    try:
+        with _told():
+            folder = _trained(Source(path), None, quick=quick, quiet=True)
+            return reports.write(folder, STUDIES).path
+    except typer.Exit as stop:
+        if stop.exit_code == INTERRUPTED:
+            raise
+    except Exception:  # a fault of one study, which is no reason to leave out the next
+        _say(traceback.format_exc())
+    return None
+
+
+def _trained(
+    source: Source,
+    out: Path | None,
+    *,
+    quick: bool,
+    quiet: bool,
+    executor: Executor = Executor.LOCAL,
+) -> Path:
+    """Runs a config, and returns the directory of the run."""
+    typed, prepared = _prepared(source, quick)
+    folder = out or folder_of(typed)
+    _say(f"{prepared.summary}\nrecords: {folder}")
+    study = STUDIES[typed.study]
+    try:
+        run_members(
+            study, typed, prepared, folder, _errors(), quiet=quiet, executor=executor
+        )
+    except KeyboardInterrupt:
+        again = shlex.join(["python", "-m", "experiments", *sys.argv[1:]])
+        kept = len(records.read(folder, study.record)[0])
+        _say(
+            f"interrupted: {kept} of {len(study.members(typed))} members are kept "
+            f"in {folder}\nto go on: {again}"
+        )
+        if kept:
+            view = shlex.join(["python", "-m", "experiments", "report", str(folder)])
+            _say(f"to see them: {view}")
+        raise typer.Exit(INTERRUPTED) from None
+    return folder
 
 
 @app.command()

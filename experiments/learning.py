@@ -165,7 +165,7 @@ def grids(*grids: Mapping[str, Collection[Value]]) -> tuple[Member, ...]:
     """Returns the members of one grid after the other.
 
     Raises:
-        ConfigError: There are more than `MOST`.
+        ConfigError: There are more than `MOST`, or two grids have a place in common.
     """
     counts = [{axis: len(values) for axis, values in axes.items()} for axes in grids]
     total = sum(math.prod(count.values()) for count in counts)
@@ -175,11 +175,15 @@ def grids(*grids: Mapping[str, Collection[Value]]) -> tuple[Member, ...]:
         each = "" if len(grids) == 1 else f" in {len(grids)} grids, the largest"
         said = f"{total:,} members{each} ({sizes}): a run has {MOST:,} at most"
         raise ConfigError(Problem("", said))
-    return tuple(
+    members = tuple(
         Member(tuple(zip(axes, place, strict=True)))
         for axes in grids
         for place in product(*axes.values())
     )
+    if len(set(members)) < total:
+        name = next(m.name for n, m in enumerate(members) if m in members[:n])
+        raise ConfigError(Problem("", f"two sweeps clash: both have {name!r}"))
+    return members
 
 
 def prepared(trial: Trial, chunks: Chunks) -> Prepared[Learned]:
@@ -213,7 +217,7 @@ def prepared(trial: Trial, chunks: Chunks) -> Prepared[Learned]:
     return Prepared(
         trial.summary,
         1,
-        lambda member, tick: train([member])[0],
+        lambda member, tick, folder: train([member])[0],
         Together(chunks.members, fixed, train),
     )
 

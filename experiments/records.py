@@ -44,7 +44,11 @@ class Journal(Generic[R]):
     """What had to be dropped, in sentences."""
 
     def append(self, record: R) -> None:
-        """Puts a record on the disk, and returns when it is there."""
+        """Puts a record on the disk, and returns when it is there.
+
+        Raises:
+            OSError: It cannot be written; what is on the disk is as it was.
+        """
         line = record.model_copy(update={"session": self.session}).model_dump_json()
         _append(self.folder / RECORDS, line)
 
@@ -121,11 +125,19 @@ def _mended(path: Path) -> tuple[str, ...]:
 
 
 def _append(path: Path, line: str) -> None:
-    """Writes a line by one call and waits until it is on the disk."""
+    """Writes a line and waits until it is on the disk; where it fails, nothing is."""
     new = not path.exists()
+    rest = f"{line}\n".encode()
     with path.open("ab", buffering=0) as file:
-        file.write(f"{line}\n".encode())
-        os.fsync(file.fileno())
+        before = file.tell()
+        try:
+            while rest:  # a disk that is nearly full takes a part
+                rest = rest[file.write(rest) :]
+            os.fsync(file.fileno())
+        except OSError:
+            with contextlib.suppress(OSError):
+                os.ftruncate(file.fileno(), before)
+            raise
     if new:
         _sync_folder(path.parent)
 

@@ -7,11 +7,11 @@ from typing import TypeVar
 
 from rich.console import Console
 
-from experiments import cluster
+from experiments import checkpoint, cluster
 from experiments.environment import environment
 from experiments.problems import RunError
 from experiments.progress import Watch, watched
-from experiments.records import opened
+from experiments.records import Journal, opened
 from experiments.schema import StudyConfig
 from experiments.study import Member, Prepared, Record, Study, Together
 
@@ -68,12 +68,37 @@ def run(
             prepared.ticks,
             quiet=quiet,
         ) as watch:
-            trained = _trained(config, prepared, members, done, watch, executor)
+            trained = _trained(config, prepared, members, done, watch, executor, folder)
+            waiting: list[R] = []
+            full: OSError | None = None
             for finished in trained:
-                for record in finished:
-                    if record.member not in done:
-                        journal.append(record)
-                        watch.end(f"{record.member}: {record.status}")
+                new = [record for record in finished if record.member not in done]
+                waiting, full = _recorded(journal, [*waiting, *new])
+                for record in new:
+                    told = f"{full}; it waits" if record in waiting else record.status
+                    watch.end(f"{record.member}: {told}")
+            if waiting:
+                raise RunError(
+                    f"{full}; {len(waiting)} members are not recorded, from "
+                    f"{waiting[0].member!r} on: the same command trains them again"
+                )
+
+
+def _recorded(
+    journal: Journal[R], records: Sequence[R]
+) -> tuple[list[R], OSError | None]:
+    """Records what it can, in order, and returns what a full disk did not take.
+
+    That waits in memory for the next member, when there may be room, so that the
+    training of the others goes on.
+    """
+    for n, record in enumerate(records):
+        try:
+            journal.append(record)
+            checkpoint.forget(checkpoint.folder_of(journal.folder, record.member))
+        except OSError as error:
+            return list(records[n:]), error
+    return [], None
 
 
 def _trained(
@@ -83,13 +108,15 @@ def _trained(
     done: Set[str],
     watch: Watch,
     executor: Executor,
+    folder: Path,
 ) -> Iterator[Sequence[R]]:
     """Yields the records that are missing, those of a chunk when it is finished."""
     if prepared.together is None:
         for member in members:
             if member.name not in done:
                 watch.begin(member.name)
-                yield [prepared.train(member, watch.tick)]
+                place = checkpoint.folder_of(folder, member.name)
+                yield [prepared.train(member, watch.tick, place)]
         return
     chunks = _missing(prepared.together, members, done)
     if executor is Executor.RAY and chunks:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Generic, Literal, NamedTuple, TypeVar
 
 from pydantic import BaseModel, ConfigDict
@@ -68,8 +69,8 @@ class Prepared(Generic[R]):
     """What will be run, in a sentence."""
     ticks: int
     """How often the training of a member reports that it goes on."""
-    train: Callable[[Member, Callable[[], None]], R]
-    """Trains one member alone."""
+    train: Callable[[Member, Callable[[], None], Path], R]
+    """Trains one member alone; its checkpoints, if it has some, are in the folder."""
     together: Together[R] | None = None
     """If there is one, members are trained by it, and not by `train`."""
 

@@ -7,10 +7,16 @@
 Rounding depends on how many members are one `vmap`, as XLA orders sums by shapes. So
 the width of a slice is part of the config, and the last slice of a group is padded to
 it. Each device loops over its slices of a chunk: more devices make the loop shorter and
-leave its body as it is. So the numbers of a perceptron are the same to the bit, which a
-test holds. Those of the transformer are not: on 1, 2 and 4 devices of a CPU some
-differ in the last digits, for a reason that is not known; on as many devices they are
-the same.
+leave its body as it is. So the numbers are the same to the bit on 2, 4 and 8 devices of
+a CPU, which a test holds for a perceptron and was seen for the transformer. They may
+not be in two cases, of which each was seen to change the last digits:
+
+    one device        XLA compiles it without the partitioner, by other passes, which
+                      order some instructions and so fuse some sums otherwise: those of
+                      a transformer, though not those of a perceptron
+    large products    even the same program for one device, with products that sum over
+                      2,000 examples, gave other bits in a process of 8 devices than of
+                      1 or 3, which have fewer threads
 """
 
 import time

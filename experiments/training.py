@@ -12,6 +12,8 @@ import numpy as np
 import optax
 from jax import Array
 
+from experiments import checkpoint
+from experiments.checkpoint import Keep
 from experiments.data import Images
 from experiments.measures import Batch, Measures, Params, loss, measure
 from experiments.schema import Adam, Training
@@ -144,6 +146,7 @@ def train(
     arrays: Arrays,
     key: Array,
     tick: Callable[[], None] = lambda: None,
+    keep: Keep | None = None,
 ) -> History:
     """Returns the history of a training; it stops early when the loss is not finite.
 
@@ -153,13 +156,19 @@ def train(
         arrays: The data.
         key: It alone decides the start and the order of the batches.
         tick: Called after each epoch.
+        keep: Where its state is kept on the way, and where it goes on from. An epoch
+            is the same program and the same numbers, whether it was cut or not.
     """
     probe = Batch(arrays.train.images[:256], arrays.train.labels[:256])
     start, order = jax.random.split(key)
     state = programs.start(start)
     measured = [programs.measure(state.params, probe, arrays.test)]
     losses, seconds = [], []
-    for epoch in range(training.epochs):
+    if keep and (found := checkpoint.latest(keep.folder)):
+        state, losses, seconds, measured = _unpacked(found[1], state, measured[0])
+        for _ in losses:
+            tick()
+    for epoch in range(len(losses), training.epochs):
         jax.block_until_ready(measured[-1])
         begin = time.perf_counter()
         places = batches(order, epoch, training, arrays)
@@ -170,9 +179,43 @@ def train(
         tick()
         if not np.isfinite(losses[-1]).all():
             break
+        if keep and (epoch + 1) % keep.every == 0:
+            packed = _packed(state, losses, seconds, measured)
+            checkpoint.save(keep.folder, epoch + 1, packed)
     return History(
         np.concatenate(losses),
         jax.device_get(measured),
         float(np.median(seconds)),
         state.params,
+    )
+
+
+def _packed(
+    state: State,
+    losses: list[np.ndarray],
+    seconds: list[float],
+    measured: list[Measures],
+) -> dict[str, Any]:
+    """Returns a training after some epochs as dicts of arrays."""
+    named = lambda tree: {str(n): x for n, x in enumerate(jax.tree.leaves(tree))}
+    return {
+        "state": named(state),
+        "losses": np.stack(losses),
+        "seconds": np.array(seconds),
+        "measured": named(jax.tree.map(lambda *x: np.stack(x), *measured)),
+    }
+
+
+def _unpacked(
+    packed: dict[str, Any], state: State, measures: Measures
+) -> tuple[State, list[np.ndarray], list[float], list[Measures]]:
+    """Returns what was packed, in the trees of a state and of measures."""
+    leaves = lambda name: [packed[name][str(n)] for n in range(len(packed[name]))]
+    filled = lambda like, found: jax.tree.unflatten(jax.tree.structure(like), found)
+    found = [np.asarray(leaf) for leaf in leaves("measured")]
+    return (
+        jax.device_put(filled(state, leaves("state"))),
+        [*np.asarray(packed["losses"])],
+        np.asarray(packed["seconds"]).tolist(),
+        [filled(measures, [x[n] for x in found]) for n in range(len(found[0]))],
     )

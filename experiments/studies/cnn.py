@@ -2,11 +2,13 @@
 
 from collections.abc import Callable, Sequence
 from functools import cache, lru_cache
+from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 import jax
 from pydantic import AfterValidator, Field
 
+from experiments.checkpoint import Checkpoint, Keep
 from experiments.comparison import Trained, trained
 from experiments.comparison_page import page
 from experiments.data import SETS, load
@@ -47,6 +49,8 @@ class Config(StudyConfig):
     data: Data = Data()
     model: Model = Model()
     training: Training = Training()
+    checkpoint: Checkpoint | None = None
+    """For members that take long; without it a member that was cut begins again."""
 
     def quick(self) -> Self:
         """Returns two activations, narrow, on a few images."""
@@ -109,11 +113,12 @@ def prepare(config: Config) -> Prepared[Trained]:
         )
         return programs(model, config.training, arrays())
 
-    def member(member: Member, tick: Callable[[], None]) -> Trained:
+    def member(member: Member, tick: Callable[[], None], folder: Path) -> Trained:
         axes = dict(member.axes)
         ready = compiled(str(axes["activation"]))
         key = jax.random.key(int(axes["seed"]))
-        history = train(ready, config.training, arrays(), key, tick)
+        keep = Keep(folder, config.checkpoint.every) if config.checkpoint else None
+        history = train(ready, config.training, arrays(), key, tick, keep)
         parameters = sum(x.size for x in jax.tree.leaves(history.params))
         return trained(member, history, parameters, ready.compile_seconds)
 

@@ -1,6 +1,7 @@
 """Are the function, the layer and the Dense form of an activation the same program?"""
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Self
 
 import jax
@@ -57,7 +58,7 @@ def members(config: Config) -> tuple[Member, ...]:
 def prepare(config: Config) -> Prepared[Compared]:
     """Returns the study with nothing compiled."""
 
-    def member(member: Member, tick: Callable[[], None]) -> Compared:
+    def member(member: Member, tick: Callable[[], None], folder: Path) -> Compared:
         axes = dict(member.axes)
         activation, seed = str(axes["activation"]), int(axes["seed"])
         weights, x = _inputs(config, seed)

@@ -59,6 +59,9 @@ class Sweep(Section):
 
     @model_validator(mode="after")
     def _the_argument_is_one(self) -> Self:
+        if self.argument in jax_acts.get(self.activation).arguments:
+            said = f"{self.activation} has a fixed {self.argument}"
+            raise ValueError(f"{said}, which the sweep would change: leave it out")
         try:
             for value in self.values:
                 at(self.activation, self.argument, value)

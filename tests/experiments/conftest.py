@@ -73,16 +73,22 @@ def started(*arguments: object, devices: int = 1) -> subprocess.Popen[bytes]:
     )
 
 
-def killed_at_its_first_record(folder: Path, *arguments: object) -> bytes:
-    """Kills a run as soon as it has a record, and returns what it recorded."""
-    running = started(*arguments, "--out", folder)
+def killed_when(ready: Callable[[], bool], *arguments: object) -> None:
+    """Kills a run as soon as that is so."""
+    running = started(*arguments)
     end = time.monotonic() + PATIENCE
-    while not (folder / RECORDS).exists() and time.monotonic() < end:
+    while not ready() and running.poll() is None and time.monotonic() < end:
         time.sleep(0.005)
     running.kill()
     _, said = running.communicate()
-    assert (folder / RECORDS).exists(), said.decode()
-    return (folder / RECORDS).read_bytes()
+    assert ready(), said.decode()
+
+
+def killed_at_its_first_record(folder: Path, *arguments: object) -> bytes:
+    """Kills a run as soon as it has a record, and returns what it recorded."""
+    path = folder / RECORDS
+    killed_when(path.exists, *arguments, "--out", folder)
+    return path.read_bytes()
 
 
 class CountConfig(StudyConfig):
@@ -96,7 +102,7 @@ class Counted(Record):
     value: int
 
 
-def _train(member: Member, tick: Callable[[], None]) -> Counted:
+def _train(member: Member, tick: Callable[[], None], folder: Path) -> Counted:
     number = int(dict(member.axes)["number"])
     tick()
     return Counted(member=member.name, status="done", value=number**2)

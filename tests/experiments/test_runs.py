@@ -1,15 +1,27 @@
+import errno
 import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
+from experiments import cli, training
+from experiments.checkpoint import folder_of
 from experiments.cli import app
 from experiments.config import Source, read
 from experiments.records import RECORDS, opened
 from experiments.studies import STUDIES
 from experiments.study import Prepared
-from tests.experiments.conftest import COUNT, ROOT, killed_at_its_first_record
+from tests.experiments.conftest import (
+    COUNT,
+    ROOT,
+    killed_at_its_first_record,
+    killed_when,
+)
 
 pytestmark = pytest.mark.usefixtures("quickly_compiled")
 
@@ -63,6 +75,32 @@ def test_a_killed_run_resumes_with_equal_records(tiny, tmp_path):
     assert numbers(cut) == numbers(whole)
 
 
+def test_a_member_killed_in_the_middle_goes_on_from_its_checkpoint(
+    tiny, tmp_path, monkeypatch
+):
+    whole, cut = tmp_path / "whole", tmp_path / "cut"
+    longer = ("--set", "training.epochs=40", "--set", "seeds=1")
+    kept = ("--set", "checkpoint={every=3}", "--out", cut)
+    place = folder_of(cut, "activation relu, seed 0")
+    epochs = lambda: [int(p.name) for p in place.glob("*") if p.name.isdigit()]
+    killed_when(lambda: bool(epochs()), tiny, *longer, *kept)
+    assert not (cut / RECORDS).exists()
+    begun = max(epochs())
+    assert begun % 3 == 0
+
+    trained, batches = [], training.batches
+    counted = lambda key, epoch, *rest: (
+        trained.append(epoch) or batches(key, epoch, *rest)
+    )
+    monkeypatch.setattr(training, "batches", counted)
+    resumed = run(tiny, *longer, *kept)
+    assert resumed.exit_code == 0, resumed.output
+    assert trained[1:] == [*range(begun, 40)], "the first call is for its shape"
+    assert not place.exists()
+    assert run(tiny, *longer, "--out", whole).exit_code == 0
+    assert numbers(cut) == numbers(whole)
+
+
 def test_a_loss_that_overflows_marks_its_member_and_not_the_run(tiny, tmp_path):
     sgd = "training.optimizer={kind='sgd', learning_rate=10.0, momentum=0.99}"
     many = ("--set", "training.epochs=30", "--set", "seeds=1")
@@ -80,10 +118,10 @@ def test_an_interrupted_run_says_what_is_kept_and_how_to_go_on(
     out = tmp_path / "run"
     prepared = COUNT.prepare(None)
 
-    def train(member, tick):
+    def train(member, tick, folder):
         if member.name == "number 2":
             raise KeyboardInterrupt
-        return prepared.train(member, tick)
+        return prepared.train(member, tick, folder)
 
     broken = Prepared("", 1, train)
     with monkeypatch.context() as patch:
@@ -127,6 +165,93 @@ def test_a_run_that_another_process_works_on_is_refused(count, tmp_path):
         result = run(count, "--out", out)
     assert result.exit_code == 1
     assert result.stderr.endswith(f"{out}: another process is working on this run\n")
+
+
+@contextmanager
+def no_file_larger_than(size: int) -> Iterator[None]:
+    """Makes the operating system refuse what is written beyond so many bytes."""
+    resource = pytest.importorskip("resource", reason="only POSIX limits a process")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_a_full_disk_costs_what_it_does_not_take_and_no_more(count, tmp_path):
+    out, many = tmp_path / "run", ("--set", "members=100")
+    with no_file_larger_than(4000):
+        result = run(count, *many, "--quiet", "--out", out)
+    assert result.exit_code == 1
+    content = (out / RECORDS).read_bytes()
+    assert content.endswith(b"}\n"), "what was written of a line is taken back"
+    assert 3900 < len(content) <= 4000
+    kept = content.count(b"\n")
+    said = f"{100 - kept} members are not recorded, from 'number {kept}' on"
+    assert said in result.stderr.splitlines()[-1]
+    assert "[100/100]" in result.stderr, "the others are trained"
+    result = run(count, *many, "--out", out)
+    assert result.exit_code == 0
+    assert f"{kept} of 100 members are done already" in result.stderr
+    squares = [record["value"] for record in numbers(out).values()]
+    assert squares == [n * n for n in range(100)]
+
+
+def test_a_disk_that_has_room_again_costs_nothing(count, tmp_path, monkeypatch):
+    out, sync, calls = tmp_path / "run", os.fsync, iter(range(1000))
+
+    def full_twice(descriptor: int) -> None:
+        if next(calls) in (4, 5):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        sync(descriptor)
+
+    monkeypatch.setattr("experiments.records.os.fsync", full_twice)
+    result = run(count, "--quiet", "--out", out)
+    assert result.exit_code == 0, result.output
+    assert "No space left on device; it waits" in result.stderr
+    assert [record["value"] for record in numbers(out).values()] == [0, 1, 4, 9]
+
+
+def test_all_runs_each_config_and_goes_on_after_one_that_fails(
+    count, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    wrong = tmp_path / "wrong.toml"
+    wrong.write_text('study = "count"\nmember = 3\n')
+    result = CliRunner().invoke(app, ["all", "wrong.toml", "count.toml", "--quick"])
+    assert result.exit_code == 1
+    first, second = result.stdout.splitlines()
+    assert first == "wrong.toml: failed (0 s)"
+    assert second.startswith("count.toml: runs/count-")
+    assert Path(second.split()[1]).is_file()
+    assert "did you mean 'members'?" in result.stderr
+    assert result.stderr.endswith("error: 1 of 2 configs failed\n")
+
+
+def test_all_takes_what_is_under_configs_and_survives_a_broken_study(
+    count, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    assert CliRunner().invoke(app, ["all"]).exit_code == 2
+    (tmp_path / "configs" / "deep").mkdir(parents=True)
+    for name in ("a", "b"):
+        count.rename(tmp_path / "configs" / "deep" / f"{name}.toml")
+        count.write_text('study = "count"\n')
+    pages = iter([ZeroDivisionError("of a page"), None])
+
+    def page(config, records):
+        if broken := next(pages):
+            raise broken
+        return COUNT.page(config, records)
+
+    monkeypatch.setattr(cli, "STUDIES", {"count": replace(COUNT, page=page)})
+    result = CliRunner().invoke(app, ["all"])
+    assert result.exit_code == 1
+    first, second = result.stdout.splitlines()
+    assert first.startswith("configs/deep/a.toml: failed")
+    assert "ZeroDivisionError: of a page" in result.stderr
+    assert "report.html" in second
 
 
 def test_the_report_can_be_made_again_from_the_records_alone(count, tmp_path):

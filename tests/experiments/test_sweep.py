@@ -196,12 +196,26 @@ def test_a_member_whose_loss_is_nan_is_marked_and_leaves_its_chunk_alone():
             "sweeps=[{activation='elu', argument='alfa', values=[1.0]}]",
             "did you mean 'alpha'?",
         ),
+        (
+            "sweeps=[{activation='elu', argument='alpha', values=[1.0]}, "
+            "{activation='elu', argument='alpha', values=[2.0, 1.0]}]",
+            "two sweeps clash: both have 'activation elu, argument alpha, value 1.0",
+        ),
+        (
+            "sweeps=[{activation='elu', argument='alpha', values=[1.0, 1.0]}]",
+            "sweeps[0].values: 1.0 is there twice",
+        ),
+        (
+            "sweeps=[{activation='elu(alpha=2.0)', argument='alpha', values=[1.0]}]",
+            "elu(alpha=2.0) has a fixed alpha, which the sweep would change",
+        ),
     ],
 )
 def test_a_fault_of_a_sweep_is_named_before_anything_runs(override, said, slopes):
     result = CliRunner().invoke(app, ["validate", str(slopes), "--set", override])
     assert result.exit_code == 2
     assert said in result.stderr
+    assert result.stderr.count("\n") == 1
 
 
 def test_too_many_members_are_counted_and_refused(slopes, tmp_path):
@@ -229,7 +243,7 @@ def test_a_ray_worker_killed_in_the_middle_leaves_equal_records(slopes, tmp_path
     pytest.importorskip("ray", reason="ray is an extra: pip install 'jax-acts[ray]'")
     narrow = ("--set", "chunks.members=4")
     running = started(slopes, *narrow, "--executor", "ray", "--out", tmp_path / "ray")
-    end = time.monotonic() + 120
+    end = time.monotonic() + PATIENCE
     while not (workers := _of_ray(running)):
         assert running.poll() is None, running.communicate()[1].decode()
         assert time.monotonic() < end, "no worker began"
