@@ -47,7 +47,7 @@ def compare(
 def _page(
     names: Sequence[str], pages: Sequence[Page], configs: Sequence[Mapping[str, Any]]
 ) -> Page:
-    first, *others = pages
+    first = pages[0]
     scores = _joined(names, pages)
     rows = [*dict.fromkeys(row for p in pages if p.scores for row in p.scores.of)]
     pairs = [
