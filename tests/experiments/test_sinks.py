@@ -23,7 +23,7 @@ def export(folder, to):
 
 def test_csv_has_a_row_a_member_with_its_config_and_its_environment(ran):
     assert export(ran, "csv").exit_code == 0
-    rows = [*csv.DictReader((ran / "members.csv").open())]
+    rows = [*csv.DictReader((ran / "members.csv").read_text().splitlines())]
     assert [row["metric.value"] for row in rows] == ["0", "1", "4", "9"]
     assert {row["config.members"] for row in rows} == {"4"}
     assert all(row["environment.jax"] for row in rows)
