@@ -1,4 +1,4 @@
-"""The command line: `run`, `all`, `validate`, `report` and `list`."""
+"""The command line: `run`, `all`, `validate`, `report`, `compare`, `export`, `list`."""
 
 import shlex
 import sys
@@ -15,13 +15,15 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from experiments import records, report as reports
+from experiments import records, report as reports, sinks
+from experiments.compare import compare as compared
 from experiments.config import Source, read
 from experiments.data import SETS
 from experiments.problems import ConfigError, RunError, hint
 from experiments.records import CONFIG, folder_of
 from experiments.runner import Executor, run as run_members
 from experiments.schema import StudyConfig
+from experiments.sinks import Sink
 from experiments.studies import STUDIES
 from experiments.study import Prepared
 
@@ -167,14 +169,50 @@ def report(
     folder: Annotated[
         Path, typer.Argument(metavar="RUN", help="The directory of a run.")
     ],
+    png: Annotated[
+        bool, typer.Option("--png", help="Write the charts as report.png too.")
+    ] = False,
 ) -> None:
     """Write the report of a run again, from its records alone."""
     with _told():
-        if not (folder / CONFIG).is_file():
-            runs = [str(p.parent) for p in sorted(folder.parent.glob(f"*/{CONFIG}"))]
-            _say(f"error: {folder} is no run: no {CONFIG}{hint(str(folder), runs)}")
-            raise typer.Exit(BAD_CONFIG)
-        _report(folder)
+        _report(_run(folder), png=png)
+
+
+@app.command()
+def export(
+    folder: Annotated[
+        Path, typer.Argument(metavar="RUN", help="The directory of a run.")
+    ],
+    to: Annotated[
+        Sink, typer.Option("--to", help="What to write the records for.")
+    ] = Sink.CSV,
+) -> None:
+    """Write the records of a run as tables, or for TensorBoard, MLflow or W&B."""
+    with _told(), _judged(Source(_run(folder) / CONFIG)):
+        typed = read(Source(folder / CONFIG), _schemas())
+        print(sinks.export(folder, typed, STUDIES[typed.study], to))
+
+
+@app.command()
+def compare(
+    folders: Annotated[
+        list[Path], typer.Argument(metavar="RUN RUN…", help="Two runs or more.")
+    ],
+    out: Annotated[
+        Path, typer.Option("-o", "--out", metavar="FILE", help="An .html or .md file.")
+    ] = Path("comparison.html"),
+) -> None:
+    """Compare runs of one study: configs, tables, and differences at equal seeds."""
+    with _told():
+        if out.suffix not in (".html", ".md"):
+            raise RunError(f"{out}: write an .html or an .md file")
+        for folder in folders:
+            with _judged(Source(_run(folder) / CONFIG)):
+                read(Source(folder / CONFIG), _schemas())
+        page, runs = compared(folders, STUDIES)
+        shape = reports.html if out.suffix == ".html" else reports.markdown
+        reports.replace(out, shape(page, runs))
+        print(f"{page.answer}\n{out}")
 
 
 @app.command(name="list")
@@ -211,7 +249,7 @@ def _prepared(source: Source, quick: bool) -> tuple[StudyConfig, Prepared[Any]]:
     Nothing is compiled or written.
     """
     with _judged(source):
-        typed = read(source, {name: study.config for name, study in STUDIES.items()})
+        typed = read(source, _schemas())
         typed = typed.quick() if quick else typed
         study = STUDIES[typed.study]
         study.members(typed)  # which says if they are too many
@@ -245,10 +283,23 @@ def _told() -> Iterator[None]:
         raise typer.Exit(INTERRUPTED) from None
 
 
-def _report(folder: Path) -> None:
+def _run(folder: Path) -> Path:
+    """Returns the directory, if it is that of a run; else ends the program."""
+    if not (folder / CONFIG).is_file():
+        runs = [str(p.parent) for p in sorted(folder.parent.glob(f"*/{CONFIG}"))]
+        _say(f"error: {folder} is no run: no {CONFIG}{hint(str(folder), runs)}")
+        raise typer.Exit(BAD_CONFIG)
+    return folder
+
+
+def _schemas() -> dict[str, type[StudyConfig]]:
+    return {name: study.config for name, study in STUDIES.items()}
+
+
+def _report(folder: Path, *, png: bool = False) -> None:
     """Writes the report, prints its table and its answer, and its path last."""
     with _judged(Source(folder / CONFIG)):
-        written = reports.write(folder, STUDIES)
+        written = reports.write(folder, STUDIES, png=png)
     for notice in written.notices:
         _say(notice)
     console = Console()

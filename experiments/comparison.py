@@ -6,8 +6,11 @@ from typing import NamedTuple
 
 import numpy as np
 
+from experiments.cells import listed
+from experiments.contrasts import behind_best
+from experiments.page import Scores
 from experiments.study import Member, Record
-from experiments.summary import Spread, paired, spread
+from experiments.summary import Spread, spread
 from experiments.training import History
 
 Numbers = list[float | None]
@@ -99,15 +102,12 @@ def grouped(activations: Sequence[str], records: Sequence[Trained]) -> list[Grou
     return sorted(groups, key=lambda g: -g.accuracy.mean if g.done else math.inf)
 
 
-def behind(best: Group, other: Group, comparisons: int) -> Spread:
-    """Returns by how many points `other` is behind, in pairs of equal seeds.
+def scored(groups: Sequence[Group]) -> Scores:
+    """Returns the test accuracy of each seed, by which activations are compared.
 
-    Equal seeds have the same initial weights and the same batches. The interval holds
-    for so many comparisons together.
+    Equal seeds have the same initial weights and the same batches.
     """
-    ahead, back = _percent(best), _percent(other)
-    seeds = [seed for seed in ahead if seed in back]
-    return paired([ahead[s] for s in seeds], [back[s] for s in seeds], comparisons)
+    return Scores("test accuracy, %", {g.name: _percent(g) for g in groups}, " %")
 
 
 def _percent(group: Group) -> dict[int, float]:
@@ -129,9 +129,12 @@ def answer(groups: Sequence[Group]) -> str:
             f"{best.name} has the highest test accuracy, {mean:.1f} %, but by one seed "
             "alone, which tells nothing of chance."
         )
-    gaps = {g.name: behind(best, g, len(others)) for g in others}
-    close = [name for name, gap in gaps.items() if not gap.shows()]
-    apart = [f"{name} ({g.mean:.1f} points)" for name, g in gaps.items() if g.shows()]
+    told = behind_best(scored(finished))
+    gaps = {c.second: c.difference for c in told if c.difference.shows()}
+    close = [g.name for g in others if g.name not in gaps]
+    apart = [
+        f"{name} (by {g.mean:.1f} ± {g.half:.1f} points)" for name, g in gaps.items()
+    ]
     interval = f"95 % interval {best.accuracy.low:.1f} to {best.accuracy.high:.1f}"
     said = (
         f"{best.name} has the highest mean test accuracy, {mean:.1f} % ({interval}, "
@@ -143,13 +146,3 @@ def answer(groups: Sequence[Group]) -> str:
         verb = "is" if len(apart) == 1 else "are"
         said += f"; measurably behind {verb} {listed(apart, 'and')}"
     return f"{said}."
-
-
-def listed(words: Sequence[str], last: str) -> str:
-    """Returns the words as a sentence has them.
-
-    >>> listed(["relu", "gelu", "silu"], "and")
-    'relu, gelu and silu'
-    """
-    *first, end = words
-    return f"{', '.join(first)} {last} {end}" if first else end

@@ -4,17 +4,16 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from experiments.comparison import Group, Trained, answer, behind, grouped
+from experiments.cells import mean, number, text
+from experiments.comparison import Group, Trained, answer, grouped, scored
 from experiments.comparison_charts import Values, charts, mean_of
+from experiments.contrasts import PAIRED, behind, behind_best, section
 from experiments.page import Cell, Column, Page, Table
-from experiments.summary import Spread
 
 NOTES = (
     "Intervals are 95 % t-intervals of the mean over the seeds. A seed decides the "
     "initial weights and the order of the batches; the images are the same for all.",
-    "Behind the best: the mean difference to the first row over pairs of equal seeds; "
-    "its intervals hold for all rows together (Bonferroni). The best is chosen by the "
-    "same data, which flatters it a little.",
+    PAIRED,
     "Dead units: channels whose activation has a derivative of exactly 0 at every "
     "place of every test image, so that no gradient reaches their weights.",
     "Gradient ratio: the norm of the gradient of the first kernel over that of the "
@@ -29,7 +28,10 @@ COLUMNS = (
     Column("test accuracy, %", "mean over the seeds, with its 95 % interval"),
     Column("sd", "standard deviation over the seeds, in points", narrow=False),
     Column("seeds", "members that finished without diverging", narrow=False),
-    Column("behind the best", "points, paired by seed, with its interval"),
+    Column(
+        "behind the best",
+        "points, paired by seed, with its 95 % interval; p after Holm",
+    ),
     Column("dead units, %", "before and after training"),
     Column(
         "gradient ratio", "log10 of first over last layer, before and after training"
@@ -58,6 +60,7 @@ def page(
         records: The records so far.
     """
     groups = grouped(activations, records)
+    scores = scored(groups)
     notes = [
         f"{g.name}: {g.diverged} of {g.diverged + len(g.done)} members diverged."
         for g in groups
@@ -74,24 +77,29 @@ def page(
         charts([g for g in groups if g.done]),
         tuple(activations),
         (*notes, *NOTES),
+        section(
+            "Test accuracy: the best against the others", behind_best(scores), scores
+        ),
+        scores,
     )
 
 
 def table(groups: Sequence[Group]) -> Table:
     """Returns a row for each activation."""
-    finished = [g for g in groups if g.done]
+    gaps = behind(scored(groups))
     return Table(
         COLUMNS,
         tuple(
             (
                 Cell(group.name, group.name),
-                *_accuracy(group.accuracy),
+                mean(group.accuracy, 2),
+                number(group.accuracy.sd, 2),
                 Cell(
                     f"{len(group.done)}",
                     len(group.done),
                     f"{group.diverged} diverged" if group.diverged else "",
                 ),
-                _behind(finished, group),
+                gaps[group.name],
                 _change(group, lambda r: r.dead_by_epoch, 100, 1),
                 _change(group, lambda r: r.gradient_ratio_by_epoch, 1, 2),
                 _median(group.each(lambda r: 1000 * r.step_seconds), 2),
@@ -102,42 +110,12 @@ def table(groups: Sequence[Group]) -> Table:
     )
 
 
-def _accuracy(accuracy: Spread) -> tuple[Cell, Cell]:
-    return (
-        _number(accuracy.mean, 2, _interval(accuracy, 2)),
-        _number(accuracy.sd, 2),
-    )
-
-
-def _behind(finished: Sequence[Group], group: Group) -> Cell:
-    if group not in finished:
-        return Cell("–")
-    if group is finished[0]:
-        return Cell("best", 0.0)
-    gap = behind(finished[0], group, len(finished) - 1)
-    return _number(gap.mean, 2, _interval(gap, 2))
-
-
 def _change(group: Group, values: Values, scale: float, digits: int) -> Cell:
     """Returns the means over the seeds of the first and of the last number."""
     ends = [mean_of(group, values, n) for n in (0, -1)]
-    start, end = (_text(scale * e, digits) for e in ends)
+    start, end = (text(scale * e, digits) for e in ends)
     return Cell(f"{start} → {end}", None if np.isnan(ends[1]) else scale * ends[1])
 
 
 def _median(values: Sequence[float], digits: int) -> Cell:
-    return _number(float(np.median(values)) if values else float("nan"), digits)
-
-
-def _number(value: float, digits: int, detail: str = "") -> Cell:
-    return Cell(_text(value, digits), None if np.isnan(value) else value, detail)
-
-
-def _text(value: float, digits: int) -> str:
-    return "–" if np.isnan(value) else f"{value:.{digits}f}".replace("-", "−")
-
-
-def _interval(known: Spread, digits: int) -> str:
-    if np.isnan(known.low):
-        return ""
-    return f"{_text(known.low, digits)} to {_text(known.high, digits)}"
+    return number(float(np.median(values)) if values else float("nan"), digits)

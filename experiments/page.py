@@ -1,7 +1,10 @@
 """What a report shows, before it becomes HTML, Markdown or a table in the terminal."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
+
+from experiments.figures import Picture
 
 
 class Cell(NamedTuple):
@@ -31,12 +34,38 @@ class Table(NamedTuple):
 
 
 class Chart(NamedTuple):
-    """A chart, as an SVG element whose colours are variables of the page."""
+    """A picture with what it shows."""
 
     title: str
     caption: str
-    svg: str
-    wide: bool = False
+    picture: Picture
+
+
+class Scores(NamedTuple):
+    """What the rows of a table are compared by, seed by seed."""
+
+    title: str
+    of: Mapping[str, Mapping[int, float]]
+    """A number for each seed of each row; the same seed is a pair."""
+    unit: str = ""
+    """What follows a number in a sentence."""
+    digits: int = 2
+    least: bool = False
+    """Whether less is better."""
+
+    @property
+    def apart(self) -> str:
+        """The unit of differences: percent differ by points."""
+        return " points" if self.unit.strip() == "%" else self.unit
+
+
+class Section(NamedTuple):
+    """A part of a page with a table of its own."""
+
+    title: str
+    said: tuple[str, ...]
+    """Sentences that are shown as a list."""
+    table: Table
 
 
 @dataclass(frozen=True)
@@ -54,3 +83,7 @@ class Page:
     series: tuple[str, ...]
     """The names of the series, in the order of their colours."""
     notes: tuple[str, ...]
+    sections: tuple[Section, ...] = ()
+    """What stands below the table: the comparisons of its rows."""
+    scores: Scores | None = None
+    """What another run of the study is compared by."""

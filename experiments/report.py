@@ -1,7 +1,7 @@
 """The report of a run, from its directory alone: a page of HTML, Markdown, a table."""
 
 import textwrap
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -11,16 +11,40 @@ from rich.table import Table
 from rich.text import Text
 
 from experiments.config import Source, read as read_config
-from experiments.figures import COLORS
-from experiments.page import Page
+from experiments.figures import of, svg
+from experiments.page import Page, Table as Shown
+from experiments.palette import DARK, FONT, LIGHT, variables
 from experiments.records import CONFIG, environments, read
+from experiments.sheet import sheet
 from experiments.study import Study
 
+TEMPLATES = Path(__file__).parent / "templates"
 _TEMPLATES = jinja2.Environment(
-    loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
+    loader=jinja2.FileSystemLoader(TEMPLATES),
     autoescape=True,
     undefined=jinja2.StrictUndefined,
 )
+_TEMPLATES.filters |= {
+    "color": of,
+    "first_upper": lambda text: text[:1].upper() + text[1:],
+    "svg": svg,
+}
+
+
+class Ran(NamedTuple):
+    """A run as a page names it: what it needs to be run again, and where it ran."""
+
+    name: str
+    config: str
+    """As TOML."""
+    environments: list[dict[str, Any]]
+    """Those of its sessions that differ."""
+
+    @property
+    def revision(self) -> str | None:
+        """The commit of the sources, if all its sessions had the same."""
+        found = {session.get("revision") for session in self.environments}
+        return found.pop() if len(found) == 1 else None
 
 
 class Report(NamedTuple):
@@ -32,8 +56,10 @@ class Report(NamedTuple):
     notices: tuple[str, ...]
 
 
-def write(folder: Path, studies: Mapping[str, Study[Any, Any]]) -> Report:
-    """Writes `report.html` and `report.md` of a run, and returns the report.
+def write(
+    folder: Path, studies: Mapping[str, Study[Any, Any]], *, png: bool = False
+) -> Report:
+    """Writes `report.html`, `report.md` and maybe `report.png`; returns the report.
 
     The same records, config and environments give the same bytes.
 
@@ -45,53 +71,77 @@ def write(folder: Path, studies: Mapping[str, Study[Any, Any]]) -> Report:
     study = studies[config.study]
     records, notices = read(folder, study.record)
     page = study.page(config, records)
-    text = (folder / CONFIG).read_text(encoding="utf-8")
-    sessions = distinct(environments(folder))
+    run = ran(folder, config.name)
     path = folder / "report.html"
-    _replace(path, html(page, config.name, text, sessions))
-    _replace(folder / "report.md", markdown(page, text, sessions))
+    replace(path, html(page, [run]))
+    replace(folder / "report.md", markdown(page, [run]))
+    if png:
+        replace(folder / "report.png", sheet(page.question, page.charts, page.series))
     return Report(page, path, notices)
 
 
-def html(page: Page, name: str, config: str, sessions: list[dict[str, Any]]) -> str:
+def ran(folder: Path, name: str) -> Ran:
+    """Returns the run of a directory."""
+    text = (folder / CONFIG).read_text(encoding="utf-8")
+    return Ran(name, text, distinct(environments(folder)))
+
+
+def html(page: Page, runs: Sequence[Ran]) -> str:
     """Returns the page as one HTML file that refers to no other."""
-    colors = {series: n % COLORS for n, series in enumerate(page.series)}
     return _TEMPLATES.get_template("report.html").render(
-        page=page, name=name, config=config, environments=sessions, colors=colors
+        page=page,
+        name=runs[0].name,
+        runs=runs,
+        colors={series: n for n, series in enumerate(page.series)},
+        font=FONT,
+        light=variables(LIGHT),
+        dark=variables(DARK),
+        script=(TEMPLATES / "report.js").read_text(encoding="utf-8"),
     )
 
 
 def markdown(
     page: Page,
-    config: str,
-    sessions: list[dict[str, Any]],
+    runs: Sequence[Ran],
     charts: str = "The charts are in `report.html`.",
 ) -> str:
     """Returns the page as Markdown, with what is said in place of its charts."""
-    titles = [column.title for column in page.table.columns]
-    rows = [
-        [f"{c.text} ({c.detail})" if c.detail else c.text for c in row]
-        for row in page.table.rows
-    ]
-    rule = ["---", *["---:"] * (len(titles) - 1)]
-    lines = [f"| {' | '.join(cells)} |" for cells in (titles, rule, *rows)]
-    notes = [f"- {note}" for note in page.notes]
-    ran = [
-        ", ".join(f"{key} {value}" for key, value in session.items())
-        for session in sessions
-    ]
+    sections = []
+    for section in page.sections:
+        sections.append(f"## {section.title[:1].upper()}{section.title[1:]}")
+        sections += ["\n".join(f"- {said}" for said in section.said)] * bool(
+            section.said
+        )
+        sections.append(_lines(section.table))
+    where = []
+    for run in runs:
+        for session in run.environments:
+            facts = ", ".join(f"{key} {value}" for key, value in session.items())
+            where.append(f"{run.name} ran on: {facts}.")
     parts = [
         f"# {page.question}",
         page.answer,
         page.setting,
-        "\n".join(lines),
+        _lines(page.table),
+        *sections,
         charts,
-        "\n".join(notes),
+        "\n".join(f"- {note}" for note in page.notes),
         f"Data: {page.origin}.",
-        *(f"Ran on: {session}." for session in ran),
-        f"```toml\n{config.strip()}\n```",
+        *where,
+        *(f"```toml\n{run.config.strip()}\n```" for run in runs),
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def _lines(table: Shown) -> str:
+    """Returns a table as Markdown."""
+    titles = [column.title for column in table.columns]
+    rows = [
+        [f"{c.text} ({c.detail})" if c.detail else c.text for c in row]
+        for row in table.rows
+    ]
+    rule = ["---", *["---:"] * (len(titles) - 1)]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in (titles, rule, *rows))
 
 
 def terminal(page: Page, width: int) -> Table:
@@ -131,8 +181,10 @@ def distinct(sessions: tuple[dict[str, Any], ...]) -> list[dict[str, Any]]:
     return list(found.values())
 
 
-def _replace(path: Path, text: str) -> None:
+def replace(path: Path, content: str | bytes) -> None:
     """Writes a file whole: whoever reads it meanwhile gets the old one or the new."""
     draft = path.with_suffix(f"{path.suffix}.draft")
-    draft.write_text(text, encoding="utf-8")
+    if isinstance(content, str):
+        content = content.encode()
+    draft.write_bytes(content)
     draft.replace(path)

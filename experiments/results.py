@@ -6,10 +6,12 @@ from typing import NamedTuple
 
 import numpy as np
 
+from experiments.cells import likely, listed, mean, number
+from experiments.contrasts import PAIRED, behind, behind_best, ranked, section
 from experiments.figures import Curve, Row, curves, intervals
 from experiments.learning import Learned, Number
-from experiments.page import Cell, Chart, Column, Table
-from experiments.summary import Spread, paired, spread
+from experiments.page import Cell, Chart, Column, Scores, Section, Table
+from experiments.summary import Spread, spread
 
 Of = Callable[[Learned], Number]
 """What is read off a record."""
@@ -27,6 +29,11 @@ class Group(NamedTuple):
     def each(self, of: Of) -> list[float]:
         """Returns the number of each member that has one."""
         return [value for value in map(of, self.done) if value is not None]
+
+    def by_seed(self, of: Of) -> dict[int, float]:
+        """Returns the number of each seed that has one."""
+        found = ((int(r.axes["seed"]), of(r)) for r in self.done)
+        return {seed: value for seed, value in found if value is not None}
 
     def spread(self, of: Of) -> Spread:
         """Returns the mean over the seeds, and what is known of it."""
@@ -97,101 +104,43 @@ def grouped(
     return groups
 
 
-def ranked(groups: Sequence[Group], metric: Metric) -> list[Group]:
-    """Returns the groups that have a number, the best mean first."""
-    known = [g for g in groups if g.each(metric.of)]
-    sign = 1 if metric.least else -1
-    return sorted(known, key=lambda g: sign * g.spread(metric.of).mean)
-
-
-def gap(first: Group, second: Group, of: Of, comparisons: int = 1) -> Spread:
-    """Returns the mean of first - second over the seeds that both have.
-
-    Its interval holds for so many comparisons together.
-    """
-    values = [{r.axes["seed"]: of(r) for r in group.done} for group in (first, second)]
-    pairs = [
-        (a, b)
-        for seed, a in values[0].items()
-        if a is not None and (b := values[1].get(seed)) is not None
-    ]
-    return paired([a for a, _ in pairs], [b for _, b in pairs], comparisons)
+def scored(groups: Sequence[Group], metric: Metric) -> Scores:
+    """Returns what the groups are compared by, seed by seed."""
+    of = {group.name: group.by_seed(metric.of) for group in groups}
+    return Scores(metric.title, of, metric.unit, metric.digits, metric.least)
 
 
 def verdict(groups: Sequence[Group], metric: Metric, what: str) -> str:
-    """Returns which group is best, no more surely than the intervals allow.
+    """Returns which group is best, no more surely than the tests allow.
 
     Args:
         groups: Those that are compared.
         metric: What they are compared by.
         what: The metric in a sentence: "test accuracy".
     """
-    known = ranked(groups, metric)
-    if not known:
+    scores = scored(groups, metric)
+    found = ranked(scores, scores.of)
+    if not found:
         return NO_ANSWER
-    best, *others = known
-    spread = best.spread(metric.of)
+    best, *others = found
+    known = spread([*scores.of[best].values()])
     most = "lowest" if metric.least else "highest"
-    mean = f"{spread.mean:.{metric.digits}f}{metric.unit}"
-    if spread.n < 2:
-        return f"{best.name} has the {most} {what}, {mean}, but by one seed alone."
-    gaps = [(g.name, gap(best, g, metric.of, len(others))) for g in others]
-    close = [name for name, difference in gaps if not difference.shows()]
-    said = f"{best.name} has the {most} mean {what}, {mean} ({spread.n} seeds)"
+    mean = f"{known.mean:.{metric.digits}f}{metric.unit}"
+    if known.n < 2:
+        return f"{best} has the {most} {what}, {mean}, but by one seed alone."
+    told = {c.second: c for c in behind_best(scores) if c.difference.shows()}
+    said = f"{best} has the {most} mean {what}, {mean} ({known.n} seeds)"
+    close = [name for name in others if name not in told]
     if close:
         said += f"; these seeds do not tell {listed(close, 'or')} from it"
-    if len(close) < len(others):
-        rest = "all others" if close else "the others"
-        said += f"; {rest} are measurably behind"
+    if told:
+        next_ = next(name for name in others if name in told)
+        rest = "the nearest that is measurably behind is" if close else "the next is"
+        gap = told[next_].behind(least=metric.least)
+        by = f"{gap.mean:.{metric.digits}f} ± {gap.half:.{metric.digits}f}"
+        tested = f"{scores.apart}, {likely(gap.adjusted)} after Holm"
+        said += f"; {rest} {next_}, by {by}{tested}"
     return f"{said}."
-
-
-def listed(words: Sequence[str], word: str = "and") -> str:
-    """Returns the words as a sentence has them.
-
-    >>> listed(["relu", "gelu", "silu"])
-    'relu, gelu and silu'
-    """
-    *first, end = words
-    return f"{', '.join(first)} {word} {end}" if first else end
-
-
-def number(value: float, digits: int, detail: str = "") -> Cell:
-    """Returns a cell that is sorted by its number; of nan it shows a dash."""
-    return Cell(text(value, digits), None if np.isnan(value) else value, detail)
-
-
-def text(value: float, digits: int) -> str:
-    """Returns a number as tables have it.
-
-    >>> text(-1.25, 1), text(float("nan"), 1)
-    ('−1.2', '–')
-    """
-    return "–" if np.isnan(value) else f"{value:.{digits}f}".replace("-", "−")
-
-
-def mean(known: Spread, digits: int) -> Cell:
-    """Returns a cell of a mean, with its interval as the smaller line."""
-    ends = "" if np.isnan(known.low) else interval(known, digits)
-    return number(known.mean, digits, ends)
-
-
-def interval(known: Spread, digits: int) -> str:
-    """Returns the interval of a mean as "low to high"."""
-    return f"{text(known.low, digits)} to {text(known.high, digits)}"
-
-
-def behind(groups: Sequence[Group], metric: Metric) -> dict[str, Cell]:
-    """Returns a cell for each group: by how much it is behind the best of them."""
-    known = ranked(groups, metric)
-    if not known:
-        return {g.name: Cell("–") for g in groups}
-    best, *others = known
-    cells = {best.name: Cell("best", 0.0)}
-    for group in others:
-        pair = (group, best) if metric.least else (best, group)
-        cells[group.name] = mean(gap(*pair, metric.of, len(others)), metric.digits)
-    return {g.name: cells.get(g.name, Cell("–")) for g in groups}
 
 
 def rows(groups: Sequence[Group], of: Of) -> list[Row]:
@@ -224,12 +173,28 @@ def line(color: int, x: Sequence[float], seeds: np.ndarray) -> Curve:
     return Curve(color, x, middle.tolist(), low.tolist(), high.tolist())
 
 
+def compared(
+    groups: Sequence[Group],
+    metric: Metric,
+    families: Sequence[Sequence[str]] | None = None,
+) -> tuple[Section, ...]:
+    """Returns the section that compares the best group with each other one."""
+    scores = scored(groups, metric)
+    title = f"{metric.title}: the best against the others"
+    return section(title, behind_best(scores, families), scores)
+
+
 More = tuple[Column, Callable[[Group], Cell]]
 """A column besides those that every table has, and its cell for a group."""
 
 
 def table(
-    first: str, groups: Sequence[Group], metric: Metric, more: Sequence[More] = ()
+    first: str,
+    groups: Sequence[Group],
+    metric: Metric,
+    more: Sequence[More] = (),
+    *,
+    families: Sequence[Sequence[str]] | None = None,
 ) -> Table:
     """Returns a row for each group, in their order.
 
@@ -238,16 +203,19 @@ def table(
         groups: The groups.
         metric: What they are compared by.
         more: Further columns.
+        families: The names that are compared with each other; all, if left out.
     """
-    gaps = behind(groups, metric)
     columns = (
         Column(first),
         Column(metric.title, "mean over the seeds, with its 95 % interval"),
-        Column("behind the best", "paired by seed, with its interval"),
+        Column(
+            "behind the best", "paired by seed, with its 95 % interval; p after Holm"
+        ),
         *(column for column, _ in more),
         Column("seeds", "members that finished without diverging", narrow=False),
         Column("s", "median time to train a member, compiled", narrow=False),
     )
+    gaps = behind(scored(groups, metric), families)
     lines = []
     for group in groups:
         diverged = f"{group.diverged} diverged" if group.diverged else ""
@@ -269,8 +237,8 @@ def dots(title: str, groups: Sequence[Group], metric: Metric) -> Chart:
     """Returns a chart of every seed of every group, with the interval of its mean."""
     percent = metric.title.endswith("%")
     name = _slug(title)
-    svg = intervals(name, rows(groups, metric.of), metric.title, percent=percent)
-    return Chart(title, DOTS, svg)
+    drawn = intervals(name, rows(groups, metric.of), metric.title, percent=percent)
+    return Chart(title, DOTS, drawn)
 
 
 def histories(
@@ -308,9 +276,7 @@ BAND = "Line: mean over the seeds; band: from the lowest to the highest seed."
 NOTES = (
     "Intervals are 95 % t-intervals of the mean over the seeds. A seed decides the "
     "initial weights and the order of the examples; the data are the same for all.",
-    "Behind the best: the mean difference to the best row over pairs of equal seeds; "
-    "its intervals hold for all rows together (Bonferroni). The best is chosen by the "
-    "same data, which flatters it a little.",
+    PAIRED,
 )
 
 

@@ -12,16 +12,16 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from experiments.config import Source, read as read_config
-from experiments.figures import COLORS
+from experiments.figures import of, svg
 from experiments.page import Chart
-from experiments.records import CONFIG, environments, read
-from experiments.report import distinct, markdown
+from experiments.palette import FONT, LIGHT
+from experiments.records import CONFIG, read
+from experiments.report import markdown, ran
 from experiments.schema import StudyConfig
 from experiments.studies import STUDIES
 
 ROOT = Path(__file__).parents[1]
 TARGET = ROOT / "docs" / "studies"
-TEMPLATE = ROOT / "experiments" / "templates" / "report.html"
 SCHEMAS = {name: study.config for name, study in STUDIES.items()}
 
 
@@ -53,11 +53,9 @@ def write(run: Path, target: Path = TARGET) -> Path:
         shown.append(f"**{chart.title}.** {chart.caption}\n")
         shown.append(f"![{chart.title}]({stem}/{name})")
     told = f"Made by `python -m experiments run {source.relative_to(ROOT)}`."
-    text = (run / CONFIG).read_text(encoding="utf-8")
-    sessions = distinct(environments(run))
     report = target / f"{stem}.md"
     parts = "\n\n".join([told, *shown])
-    report.write_text(markdown(page, text, sessions, parts), encoding="utf-8")
+    report.write_text(markdown(page, [ran(run, config.name)], parts), encoding="utf-8")
     return report
 
 
@@ -71,9 +69,11 @@ def command(config: StudyConfig) -> Path:
 
 def standalone(chart: Chart) -> str:
     """Returns the chart as a file of its own, in the light colours of the page."""
-    svg = re.sub(r"var\(--([\w-]+)\)", lambda name: variables()[name[1]], chart.svg)
+    colors = LIGHT | {"font": FONT.replace('"', "'")}
+    drawn = svg(chart.picture, places=False)
+    drawn = re.sub(r"var\(--([\w-]+)\)", lambda name: colors[name[1]], drawn)
     head = '<svg xmlns="http://www.w3.org/2000/svg" style="background: #ffffff"'
-    return svg.replace("<svg", head, 1)
+    return drawn.replace("<svg", head, 1)
 
 
 def legend(series: Sequence[str]) -> str:
@@ -83,7 +83,7 @@ def legend(series: Sequence[str]) -> str:
     lines = []
     for n, name in enumerate(series):
         x, y = 12 + n % columns * 250, 14 + n // columns * height
-        color = variables()[f"series-{n % COLORS}"]
+        color = LIGHT[of(n)]
         lines.append(f'<circle cx="{x}" cy="{y}" r="5" fill="{color}"/>')
         escaped = name.replace("&", "&amp;").replace("<", "&lt;")
         lines.append(f'<text x="{x + 12}" y="{y + 5}">{escaped}</text>')
@@ -96,15 +96,6 @@ def legend(series: Sequence[str]) -> str:
             "</svg>\n",
         ]
     )
-
-
-def variables() -> dict[str, str]:
-    """Returns the light colours and the font that the template of reports sets."""
-    root = (
-        TEMPLATE.read_text(encoding="utf-8").partition(":root {")[2].partition("}")[0]
-    )
-    found = dict(re.findall(r"--([\w-]+): ([^;]+);", root))
-    return {name: value.replace('"', "'") for name, value in found.items()}
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 from jax import Array
 from pydantic import AfterValidator, Field
 
+from experiments.cells import interval
 from experiments.classify import Classes, classification, on_device, outputs
 from experiments.data import described, load
 from experiments.fit import Fit, Params
@@ -29,12 +30,13 @@ from experiments.results import (
     NO_ANSWER,
     NOTES,
     Group,
+    compared,
     dots,
     grouped,
     histories,
-    interval,
     last,
     measured,
+    scored,
     table,
     unfinished,
 )
@@ -135,7 +137,7 @@ def report(config: Config, records: Sequence[Learned]) -> Page:
     """Returns the page of the study."""
     networks = [LINEAR, *config.activations]
     titles = {data.set: described(data).title for data in config.sets}
-    charts, rows = [], []
+    charts, all_groups, families = [], [], []
     by_set = {}
     for name, title in titles.items():
         own = [r for r in records if r.axes["set"] == name]
@@ -146,17 +148,19 @@ def report(config: Config, records: Sequence[Learned]) -> Page:
         steps, label = config.training.steps, "% of test examples right"
         charts.append(histories(f"Learning {title}", groups, accuracy, steps, label))
         renamed = [g._replace(name=f"{g.name}, {title}") for g in groups]
-        rows.append(table("network", renamed, ACCURACY, [_DISTANCE]))
-    whole = rows[0]._replace(rows=tuple(row for part in rows for row in part.rows))
+        all_groups += renamed
+        families.append([group.name for group in renamed])
     return Page(
         __doc__ or "",
         answer(by_set),
         setting(config),
         "; ".join(described(data).origin for data in config.sets),
-        whole,
+        table("network", all_groups, ACCURACY, [_DISTANCE], families=families),
         tuple(charts),
         tuple(networks),
         (*unfinished(records, len(members(config))), *NOTES, *_NOTES),
+        compared(all_groups, ACCURACY, families),
+        scored(all_groups, ACCURACY),
     )
 
 
@@ -205,6 +209,7 @@ _DISTANCE = (
     _distances,
 )
 _NOTES = (
+    "Behind the best: on the same data.",
     "Distance from one matrix: W and b are the products of the layers in float32, as "
     "if there were no activation. Rounding alone makes some 1e-6 of it.",
     "There is no pooling and no normalisation: max-pooling is a non-linearity, and "

@@ -7,6 +7,7 @@ import numpy as np
 from jax import Array
 from pydantic import Field
 
+from experiments.cells import listed, mean
 from experiments.classify import Classes, classification, layers, on_device
 from experiments.data import described, load
 from experiments.figures import Curve
@@ -31,10 +32,10 @@ from experiments.results import (
     Group,
     Of,
     against,
+    compared,
     grouped,
     line,
-    listed,
-    mean,
+    scored,
     table,
     unfinished,
 )
@@ -151,6 +152,8 @@ def report(config: Config, records: Sequence[Learned]) -> Page:
         ),
         lambda name: series[name],
     )
+    width = len(config.activations)
+    families = [names[n : n + width] for n in range(0, len(names), width)]
     charts = []
     for bias in config.biases:
         own = [g for g in groups if g.done and g.done[0].axes["bias"] == bias]
@@ -163,10 +166,12 @@ def report(config: Config, records: Sequence[Learned]) -> Page:
         answer(config, groups),
         setting(config),
         described(config.data).origin,
-        table("network", groups, ACCURACY, _COLUMNS),
+        table("network", groups, ACCURACY, _COLUMNS, families=families),
         tuple(charts),
         tuple(config.activations),
         (*unfinished(records, len(members(config))), *NOTES, *_NOTES),
+        compared(groups, ACCURACY, families),
+        scored(groups, ACCURACY),
     )
 
 
@@ -223,6 +228,7 @@ _COLUMNS = (
     (Column("dead after, %", "the same after training"), _dead(-1)),
 )
 _NOTES = (
+    "Behind the best: of the same learning rate and bias.",
     "A unit is dead if the derivative of its activation is exactly 0 on all test "
     "examples: then no gradient reaches its weights. So an elu or a gelu that is flat "
     "far below 0 counts as dead only where its derivative underflows.",

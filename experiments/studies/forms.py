@@ -8,11 +8,12 @@ import jax
 import numpy as np
 from pydantic import Field
 
+from experiments.cells import interval, listed, mean, number
 from experiments.figures import Row, intervals
 from experiments.forms import APIS, FORMS, Weights, compiled, programs, same, timed
 from experiments.learning import Activations, Seeds, grid
 from experiments.page import Cell, Chart, Column, Page, Table
-from experiments.results import DOTS, NO_ANSWER, interval, listed, mean, number
+from experiments.results import DOTS, NO_ANSWER
 from experiments.schema import StudyConfig
 from experiments.study import Member, Prepared, Record, Study
 from experiments.summary import Spread, spread

@@ -9,7 +9,9 @@ from jax import Array
 from pydantic import AfterValidator, Field
 
 import jax_acts
+from experiments.cells import gap_cell, likely, text
 from experiments.classify import Classes, classification, on_device
+from experiments.contrasts import Contrast, contrasts, section
 from experiments.data import described, load
 from experiments.fit import Fit, Params
 from experiments.learning import (
@@ -29,14 +31,12 @@ from experiments.results import (
     NO_ANSWER,
     NOTES,
     Group,
+    compared,
     dots,
-    gap,
     grouped,
     histories,
-    interval,
-    mean,
+    scored,
     table,
-    text,
     unfinished,
 )
 from experiments.schema import Activation, Chunks, Data, Section, StudyConfig
@@ -148,14 +148,17 @@ def report(config: Config, records: Sequence[Learned]) -> Page:
     names = config.activations
     groups = grouped(records, names, lambda r: str(r.axes["activation"]))
     steps = config.training.steps
-    known = {g.name: g for g in groups}
+    gains = contrasts(
+        scored(groups, ACCURACY), [(p.learned, p.fixed) for p in config.pairs]
+    )
+    gained = {c.first: gap_cell(c.difference, 2) for c in gains}
     against_fixed = (
         Column("gain over fixed", "points, paired by seed, with its interval"),
-        lambda group: _gain(config, known, group),
+        lambda group: gained.get(group.name, Cell("–")),
     )
     return Page(
         __doc__ or "",
-        answer(config, known),
+        answer(gains),
         setting(config),
         described(config.data).origin,
         table("activation", groups, ACCURACY, [against_fixed, _SHAPES]),
@@ -172,34 +175,27 @@ def report(config: Config, records: Sequence[Learned]) -> Page:
         ),
         names,
         (*unfinished(records, len(members(config))), *NOTES, *_NOTES),
+        (
+            *section("Learned against fixed", gains, scored(groups, ACCURACY)),
+            *compared(groups, ACCURACY),
+        ),
+        scored(groups, ACCURACY),
     )
 
 
-def answer(config: Config, groups: Mapping[str, Group]) -> str:
+def answer(gains: Sequence[Contrast]) -> str:
     """Returns for each pair whether learning the shape helps."""
     told = []
-    for pair in config.pairs:
-        if pair.fixed in groups and pair.learned in groups:
-            both = groups[pair.learned], groups[pair.fixed]
-            found = gap(*both, ACCURACY.of, len(config.pairs))
-            if found.n > 1:
-                word = (
-                    ("gains" if found.mean > 0 else "loses")
-                    if found.shows()
-                    else "makes no difference that these seeds show,"
-                )
-                told.append(
-                    f"{pair.learned} instead of {pair.fixed} {word} "
-                    f"{text(found.mean, 2)} points ({interval(found, 2)})"
-                )
+    for learned, fixed, found in gains:
+        if found.n > 1:
+            word = "gains" if found.mean > 0 else "loses"
+            if not found.shows():
+                word = "makes no difference that these seeds show,"
+            told.append(
+                f"{learned} instead of {fixed} {word} {text(found.mean, 2)} ± "
+                f"{found.half:.2f} points ({likely(found.adjusted)} after Holm)"
+            )
     return f"{'; '.join(told)}." if told else NO_ANSWER
-
-
-def _gain(config: Config, groups: Mapping[str, Group], group: Group) -> Cell:
-    fixed = [pair.fixed for pair in config.pairs if pair.learned == group.name]
-    if not fixed or fixed[0] not in groups:
-        return Cell("–")
-    return mean(gap(group, groups[fixed[0]], ACCURACY.of, len(config.pairs)), 2)
 
 
 def _learned(group: Group) -> Cell:
@@ -217,8 +213,8 @@ _SHAPES = (
     _learned,
 )
 _NOTES = (
-    "Gain over fixed: the mean difference over pairs of equal seeds; its intervals "
-    "hold for all pairs together (Bonferroni). Equal seeds have the same kernels.",
+    "Gain over fixed: the mean difference over pairs of equal seeds, which have the "
+    "same kernels.",
 )
 
 STUDY = Study(__doc__ or "", Config, Learned, members, prepare, report)

@@ -8,7 +8,9 @@ import jax.numpy as jnp
 from jax import Array
 from pydantic import AfterValidator, Field
 
+from experiments.cells import listed, text
 from experiments.classify import outputs
+from experiments.contrasts import Contrast, contrasts, section
 from experiments.fit import Fit, Params, Problem
 from experiments.heads import TASKS, score
 from experiments.learning import (
@@ -22,26 +24,25 @@ from experiments.learning import (
     prepared,
 )
 from experiments.models import MLP
-from experiments.page import Cell, Column, Page
+from experiments.page import Cell, Column, Page, Scores
 from experiments.results import (
     NO_ANSWER,
     NOTES,
     Group,
     Metric,
+    compared,
     dots,
-    gap,
     grouped,
     histories,
-    interval,
     last,
-    listed,
     measured,
+    scored,
     table,
-    text,
     unfinished,
 )
 from experiments.schema import Activation, Chunks, StudyConfig
 from experiments.study import Member, Prepared, Study
+from experiments.summary import spread
 from experiments.tasks.tables import ORIGIN, Columns
 
 SCORE = Metric("score, %", last("score", 100), " %")
@@ -137,7 +138,7 @@ def setting(config: Config) -> str:
 
 def report(config: Config, records: Sequence[Learned]) -> Page:
     """Returns the page of the study."""
-    charts, tables, series = [], [], []
+    charts, all_groups, series, families = [], [], [], []
     by_task = {}
     for task in config.tasks:
         heads = TASKS[task].heads
@@ -146,47 +147,57 @@ def report(config: Config, records: Sequence[Learned]) -> Page:
         groups = grouped(own, names, lambda r: f"{r.axes['task']}: {r.axes['head']}")
         by_task[task] = groups
         series += names
-        tables.append(table("task and head", groups, SCORE, [_ADVISED]))
+        all_groups += groups
+        families.append(names)
         title = TASKS[task].title
         values, steps = measured("score", 100), config.training.steps
         charts += [
             dots(f"Score: {title}", groups, SCORE),
             histories(f"Learning: {title}", groups, values, steps, "score, %"),
         ]
+    scores = scored(all_groups, SCORE)
+    pairs = [pair for groups in by_task.values() for pair in against_advised(groups)]
+    costs = contrasts(scores, pairs)
     return Page(
         __doc__ or "",
-        answer(by_task),
+        answer(costs, scores),
         setting(config),
         ORIGIN,
-        tables[0]._replace(rows=tuple(row for part in tables for row in part.rows)),
+        table("task and head", all_groups, SCORE, [_ADVISED], families=families),
         tuple(charts),
         tuple(series),
         (*unfinished(records, len(members(config))), *NOTES, *_NOTES),
+        (
+            *section("The advised head against the wrong ones", costs, scores),
+            *compared(all_groups, SCORE, families),
+        ),
+        scores,
     )
 
 
-def answer(by_task: Mapping[str, Sequence[Group]]) -> str:
+def against_advised(groups: Sequence[Group]) -> list[tuple[str, str]]:
+    """Returns the pairs of the first advised head of a task and each wrong one."""
+    known = [g for g in groups if len(g.done) > 1]
+    advised = [g.name for g in known if _advised(g)]
+    return [(advised[0], g.name) for g in known if advised and not _advised(g)]
+
+
+def answer(costs: Sequence[Contrast], scores: Scores) -> str:
     """Returns for each task the advised head, and what each other one costs."""
     told = []
-    for task, groups in by_task.items():
-        known = [g for g in groups if len(g.done) > 1]
-        advised = [g for g in known if _advised(g)]
-        others = [g for g in known if not _advised(g)]
-        if not advised or not others:
-            continue
-        right = advised[0]
-        costs, free = [], []
-        for group in others:
-            found = gap(right, group, SCORE.of, len(others))
-            name = group.name.partition(": ")[2]
-            said = f"{name} {text(found.mean, 1)} ({interval(found, 1)})"
-            (costs if found.shows() else free).append(said)
-        said = f"For {task} {right.name.partition(': ')[2]} scores "
-        said += f"{right.spread(SCORE.of).mean:.1f} %"
-        if costs:
-            said += f", points ahead of {listed(costs)}"
-        if free:
-            said += f"; not measurably other: {listed(free)}"
+    for right in dict.fromkeys(contrast.first for contrast in costs):
+        own = [contrast for contrast in costs if contrast.first == right]
+        parts: dict[bool, list[str]] = {True: [], False: []}
+        for _, wrong, found in own:
+            size = f"{text(found.mean, 1)} ± {found.half:.1f}"
+            parts[found.shows()].append(f"{wrong.partition(': ')[2]} {size}")
+        task, _, head = right.partition(": ")
+        score = spread([*scores.of[right].values()]).mean
+        said = f"For {task} {head} scores {score:.1f} %"
+        if parts[True]:
+            said += f", points ahead of {listed(parts[True])}"
+        if parts[False]:
+            said += f"; not measurably other: {listed(parts[False])}"
         told.append(said)
     return f"{'. '.join(told)}." if told else NO_ANSWER
 
@@ -205,7 +216,7 @@ _NOTES = (
     "the squared error over the variance of the target.",
     "The target of the regression has mean 0 and deviation 1: a sigmoid and a relu can "
     "not be negative, and tanh and sigmoid cannot exceed 1.",
-    "Behind the best and its intervals are within a task.",
+    "Behind the best: of the same task.",
 )
 
 STUDY = Study(__doc__ or "", Config, Learned, members, prepare, report)

@@ -8,7 +8,9 @@ import jax.numpy as jnp
 from jax import Array
 from pydantic import AfterValidator, Field
 
+from experiments.cells import gap_cell, likely, listed, text
 from experiments.classify import Classes, classification, on_device
+from experiments.contrasts import Contrast, contrasts, section
 from experiments.data import described, load
 from experiments.fit import Fit
 from experiments.learning import (
@@ -28,16 +30,11 @@ from experiments.results import (
     ACCURACY,
     NO_ANSWER,
     NOTES,
-    Group,
     dots,
-    gap,
     grouped,
     histories,
-    interval,
-    listed,
-    mean,
+    scored,
     table,
-    text,
     unfinished,
 )
 from experiments.schema import Chunks, Data, StudyConfig
@@ -130,14 +127,18 @@ def report(config: Config, records: Sequence[Learned]) -> Page:
     groups = grouped(
         records, names, lambda r: f"{r.axes['activation']}, {r.axes['precision']}"
     )
-    known = {g.name: g for g in groups}
+    changes = contrasts(scored(groups, ACCURACY), _pairs(config))
+    changed = {c.first: gap_cell(c.difference, 2) for c in changes}
     loss = (
-        Column("change from float32", "points, paired by seed, with its interval"),
-        lambda group: _change(config, known, group),
+        Column(
+            "change from float32",
+            "points, paired by seed, with its 95 % interval; p after Holm",
+        ),
+        lambda group: changed.get(group.name, Cell("–")),
     )
     return Page(
         __doc__ or "",
-        answer(config, known),
+        answer(changes),
         setting(config),
         described(config.data).origin,
         table("activation", groups, ACCURACY, [loss]),
@@ -154,6 +155,8 @@ def report(config: Config, records: Sequence[Learned]) -> Page:
         ),
         tuple(names),
         (*unfinished(records, len(members(config))), *NOTES, *_NOTES),
+        section("Against float32", changes, scored(groups, ACCURACY)),
+        scored(groups, ACCURACY),
     )
 
 
@@ -167,16 +170,14 @@ def _pairs(config: Config) -> list[tuple[str, str]]:
     ]
 
 
-def answer(config: Config, groups: Mapping[str, Group]) -> str:
+def answer(changes: Sequence[Contrast]) -> str:
     """Returns the precisions that cost accuracy, and those that do not."""
     costs, free = [], []
-    pairs = _pairs(config)
-    for name, reference in pairs:
-        if name in groups and reference in groups:
-            found = gap(groups[name], groups[reference], ACCURACY.of, len(pairs))
-            if found.n > 1:
-                said = f"{name} {text(found.mean, 2)} ({interval(found, 2)})"
-                (costs if found.shows() else free).append(said)
+    for name, _, found in changes:
+        if found.n > 1:
+            size = f"{text(found.mean, 2)} ± {found.half:.2f}"
+            said = f"{name} {size} ({likely(found.adjusted)})"
+            (costs if found.shows() else free).append(said)
     if not costs and not free:
         return NO_ANSWER
     parts = []
@@ -186,14 +187,6 @@ def answer(config: Config, groups: Mapping[str, Group]) -> str:
         parts.append(f"no difference that these seeds show: {listed(free)}")
     said = "; ".join(parts)
     return f"{said[0].upper()}{said[1:]}."
-
-
-def _change(config: Config, groups: Mapping[str, Group], group: Group) -> Cell:
-    pairs = dict(_pairs(config))
-    if pairs.get(group.name) not in groups:
-        return Cell("–")
-    reference = groups[pairs[group.name]]
-    return mean(gap(group, reference, ACCURACY.of, len(pairs)), 2)
 
 
 _NOTES = (

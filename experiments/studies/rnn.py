@@ -9,6 +9,7 @@ import numpy as np
 from jax import Array
 from pydantic import AfterValidator, Field
 
+from experiments.cells import mean
 from experiments.classify import Classes, cross_entropy, on_device, outputs
 from experiments.data import described, load_images
 from experiments.fit import Fit, Params, Problem
@@ -32,13 +33,14 @@ from experiments.results import (
     Group,
     Metric,
     against,
+    compared,
     dots,
     grouped,
     histories,
     last,
     line,
-    mean,
     measured,
+    scored,
     table,
     unfinished,
     verdict,
@@ -238,6 +240,8 @@ def report(config: Config, records: Sequence[Learned]) -> Page:
         ),
         tuple(names),
         (*unfinished(records, len(members(config))), *NOTES, *blind, *_NOTES),
+        compared(groups, config.metric),
+        scored(groups, config.metric),
     )
 
 

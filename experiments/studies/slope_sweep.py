@@ -1,6 +1,6 @@
 """Which slope of a leaky relu, which β of Swish and which α of ELU train best?"""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from typing import Annotated, Any, Self
 
 import numpy as np
@@ -8,7 +8,9 @@ from jax import Array
 from pydantic import AfterValidator, Field, model_validator
 
 import jax_acts
+from experiments.cells import interval, listed
 from experiments.classify import Classes, classification, on_device
+from experiments.contrasts import behind_best
 from experiments.data import described, load
 from experiments.fit import Fit
 from experiments.learning import (
@@ -30,12 +32,11 @@ from experiments.results import (
     NOTES,
     Group,
     against,
-    gap,
+    compared,
     grouped,
-    interval,
     line,
-    listed,
     ranked,
+    scored,
     table,
     unfinished,
 )
@@ -149,7 +150,7 @@ def setting(config: Config) -> str:
 def report(config: Config, records: Sequence[Learned]) -> Page:
     """Returns the page of the study."""
     titles = [f"{sweep.activation}, {sweep.argument}" for sweep in config.sweeps]
-    charts, tables, answers = [], [], []
+    charts, all_groups, by_sweep = [], [], []
     for color, (sweep, title) in enumerate(zip(config.sweeps, titles, strict=True)):
         own = [
             r
@@ -163,19 +164,27 @@ def report(config: Config, records: Sequence[Learned]) -> Page:
             lambda r, sweep=sweep: sweep.name(float(r.axes["value"])),
             lambda name, color=color: color,
         )
-        tables.append(table("activation", groups, ACCURACY))
+        all_groups += groups
+        by_sweep.append(groups)
         charts.append(_chart(title, groups))
-        answers.append(_answer(sweep, groups))
-    told = [said for said in answers if said]
+    families = [[group.name for group in groups] for groups in by_sweep]
+    told = behind_best(scored(all_groups, ACCURACY), families)
+    apart = {contrast.second for contrast in told if contrast.difference.shows()}
+    answers = [
+        _answer(sweep, groups, apart)
+        for sweep, groups in zip(config.sweeps, by_sweep, strict=True)
+    ]
     return Page(
         __doc__ or "",
-        " ".join(told) or NO_ANSWER,
+        " ".join(filter(None, answers)) or NO_ANSWER,
         setting(config),
         described(config.data).origin,
-        tables[0]._replace(rows=tuple(row for part in tables for row in part.rows)),
+        table("activation", all_groups, ACCURACY, families=families),
         tuple(charts),
         tuple(titles),
         (*unfinished(records, len(members(config))), *NOTES, *_NOTES),
+        compared(all_groups, ACCURACY, families),
+        scored(all_groups, ACCURACY),
     )
 
 
@@ -189,16 +198,22 @@ def _chart(title: str, groups: Sequence[Group]) -> Any:
     return against(f"Test accuracy by {title}", lines, axis, "% of test examples right")
 
 
-def _answer(sweep: Sweep, groups: Sequence[Group]) -> str:
-    """Returns the best value, and which others these seeds do not tell from it."""
-    known = ranked(groups, ACCURACY)
+def _answer(sweep: Sweep, groups: Sequence[Group], apart: Set[str]) -> str:
+    """Returns the best value, and which others these seeds do not tell from it.
+
+    Args:
+        sweep: What was swept.
+        groups: Its groups.
+        apart: The names of those that are measurably behind.
+    """
+    scores = scored(groups, ACCURACY)
+    by_name = {group.name: group for group in groups}
+    known = [by_name[name] for name in ranked(scores, scores.of)]
     if len(known) < 2 or len(known[0].done) < 2:
         return ""
     best, *others = known
     value = lambda group: float(group.done[0].axes["value"])
-    close = sorted(
-        value(g) for g in others if not gap(best, g, ACCURACY.of, len(others)).shows()
-    )
+    close = sorted(value(g) for g in others if g.name not in apart)
     found = best.spread(ACCURACY.of)
     said = (
         f"{sweep.activation} does best at {sweep.argument} = {value(best):g}, with "
@@ -214,7 +229,7 @@ def _answer(sweep: Sweep, groups: Sequence[Group]) -> str:
 _NOTES = (
     "The values of an argument are one axis of numbers: all members of an activation "
     "share one compiled program.",
-    "Behind the best and its intervals are within an activation.",
+    "Behind the best: of the same activation.",
 )
 
 STUDY = Study(__doc__ or "", Config, Learned, members, prepare, report)

@@ -5,10 +5,13 @@ from pathlib import Path
 from typing import Any, Self
 
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
 from pydantic import Field
 
+from experiments.cells import likely
 from experiments.classify import cross_entropy, outputs
+from experiments.contrasts import Contrast, contrasts, section
 from experiments.fit import Fit, Params, Problem
 from experiments.learning import (
     Activations,
@@ -21,27 +24,26 @@ from experiments.learning import (
     prepared,
 )
 from experiments.models import Transformer
-from experiments.page import Cell, Column, Page
+from experiments.page import Cell, Column, Page, Scores
 from experiments.problems import ConfigError, Problem as Fault
 from experiments.results import (
     NO_ANSWER,
     NOTES,
     Group,
     Metric,
+    compared,
     dots,
     grouped,
     histories,
-    interval,
     last,
     measured,
+    scored,
     table,
-    text,
     unfinished,
     verdict,
 )
 from experiments.schema import Chunks, Section, StudyConfig
 from experiments.study import Member, Prepared, Study
-from experiments.summary import Spread, spread
 from experiments.tasks import text as texts
 
 NATS = Metric("test loss, nats", last("nats"), " nats", digits=3, least=True)
@@ -201,9 +203,11 @@ def report(config: Config, records: Sequence[Learned]) -> Page:
     )
     steps = config.training.steps
     source = texts.TEXTS.get(config.text.set)
+    means = families(groups, plain, gated)
+    ahead = contrasts(means, [(GATED, PLAIN)])
     return Page(
         __doc__ or "",
-        answer(groups, plain, gated),
+        answer(groups, ahead),
         setting(config),
         source.origin if source else "the user's own text",
         table("block", groups, NATS, [size]),
@@ -214,6 +218,11 @@ def report(config: Config, records: Sequence[Learned]) -> Page:
         ),
         (*plain, *gated),
         (*unfinished(records, len(members(config))), *NOTES, *_NOTES),
+        (
+            *section("Gated against plain", ahead, means),
+            *compared(groups, NATS),
+        ),
+        scored(groups, NATS),
     )
 
 
@@ -223,38 +232,37 @@ def _size(group: Group) -> tuple[str, float | None]:
     return f"{group.done[0].parameters:,}", group.done[0].parameters
 
 
-def answer(groups: Sequence[Group], plain: Sequence[str], gated: Sequence[str]) -> str:
+def answer(groups: Sequence[Group], ahead: Sequence[Contrast]) -> str:
     """Returns the best block, and whether gated ones are ahead of plain ones."""
     best = verdict(groups, NATS, "test loss")
-    ahead = families(groups, plain, gated)
-    if best == NO_ANSWER or ahead.n < 2:
+    if best == NO_ANSWER or not ahead or ahead[0].difference.n < 2:
         return best
-    sure = "measurably" if ahead.shows() else "not measurably"
-    word = "lower" if ahead.mean < 0 else "higher"
+    found = ahead[0].difference
+    sure = "measurably" if found.shows() else "not measurably"
+    word = "lower" if found.mean < 0 else "higher"
     return (
         f"{best} The mean loss of the gated blocks is {sure} {word} than that of the "
-        f"plain ones: by {text(ahead.mean, 3)} nats ({interval(ahead, 3)})."
+        f"plain ones: by {abs(found.mean):.3f} ± {found.half:.3f} nats "
+        f"({likely(found.adjusted)})."
     )
 
 
 def families(
     groups: Sequence[Group], plain: Sequence[str], gated: Sequence[str]
-) -> Spread:
-    """Returns mean loss of gated - mean loss of plain blocks, paired by seed."""
-    means: list[dict[Value, float]] = []
-    for family in (gated, plain):
-        own = [g for g in groups if g.name in family]
-        by_seed = [{r.axes["seed"]: NATS.of(r) for r in g.done} for g in own]
-        seeds = set.intersection(*(set(found) for found in by_seed)) if own else set()
-        means.append(
-            {
-                seed: sum(found[seed] or 0.0 for found in by_seed) / len(by_seed)
-                for seed in seeds
-            }
-        )
-    both = sorted(set(means[0]) & set(means[1]))
-    return spread([means[0][seed] - means[1][seed] for seed in both])
+) -> Scores:
+    """Returns the mean loss of gated and of plain blocks, for each seed of all."""
+    of = {}
+    for title, names in ((GATED, gated), (PLAIN, plain)):
+        own = [g.by_seed(NATS.of) for g in groups if g.name in names]
+        seeds = set.intersection(*map(set, own)) if own else set()
+        of[title] = {
+            seed: float(np.mean([found[seed] for found in own]))
+            for seed in sorted(seeds)
+        }
+    return scored((), NATS)._replace(of=of)
 
+
+GATED, PLAIN = "gated blocks, their mean", "plain blocks, their mean"
 
 _NOTES = (
     "The names of gated blocks are those of N. Shazeer, arXiv 2002.05202. They are "

@@ -7,6 +7,7 @@ import numpy as np
 from jax import Array
 from pydantic import Field
 
+from experiments.cells import listed, mean, text
 from experiments.classify import (
     Classes,
     classification,
@@ -37,12 +38,11 @@ from experiments.results import (
     Group,
     against,
     at,
+    compared,
     grouped,
     line,
-    listed,
-    mean,
+    scored,
     table,
-    text,
     unfinished,
 )
 from experiments.schema import Chunks, Data, StudyConfig
@@ -150,6 +150,8 @@ def report(config: Config, records: Sequence[Learned]) -> Page:
                 name = f"{activation}, {start}, depth {depth}"
                 names.append(name)
                 series[name] = color[activation]
+    width = len(config.activations)
+    families = [names[n : n + width] for n in range(0, len(names), width)]
     groups = grouped(records, names, _name, lambda name: series[name])
     charts = []
     deepest = max(config.depths)
@@ -171,10 +173,12 @@ def report(config: Config, records: Sequence[Learned]) -> Page:
         answer(config, groups),
         setting(config),
         described(config.data).origin,
-        table("network", groups, ACCURACY, _COLUMNS),
+        table("network", groups, ACCURACY, _COLUMNS, families=families),
         tuple(charts),
         tuple(config.activations),
         (*unfinished(records, len(members(config))), *NOTES, *_NOTES),
+        compared(groups, ACCURACY, families),
+        scored(groups, ACCURACY),
     )
 
 
@@ -288,6 +292,7 @@ _COLUMNS = (
     ),
 )
 _NOTES = (
+    "Behind the best: of the same start and depth.",
     "lecun: variance 1 / fan_in, Flax's default. gain: gain² / fan_in with the gain "
     "E[f(z)²]^−½ of the activation, so that signals keep their size.",
     "Gradients are taken on the same 256 training examples, and their norms as "

@@ -28,10 +28,12 @@ from experiments.page import Page
 from experiments.results import (
     ACCURACY,
     NOTES,
+    compared,
     dots,
     grouped,
     histories,
     measured,
+    scored,
     table,
     unfinished,
     verdict,
@@ -125,6 +127,8 @@ def report(config: Config, records: Sequence[Learned]) -> Page:
         ),
         names,
         (*unfinished(records, len(members(config))), *NOTES),
+        compared(groups, ACCURACY),
+        scored(groups, ACCURACY),
     )
 
 

@@ -4,11 +4,13 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from experiments.comparison import Trained, answer, behind, grouped, trained
+from experiments.comparison import Trained, answer, grouped, scored, trained
 from experiments.comparison_page import page
+from experiments.contrasts import behind, behind_best, sentence
 from experiments.measures import Measures
+from experiments.page import Scores
 from experiments.study import Member
-from experiments.summary import paired, spread
+from experiments.summary import differences, holm, spread
 from experiments.training import History
 
 
@@ -49,11 +51,54 @@ def test_the_interval_is_that_of_student():
     assert found.sd == np.std(values, ddof=1)
 
 
-def test_the_interval_of_pairs_is_widened_for_many_comparisons():
+def test_a_difference_is_that_of_the_t_test_of_pairs():
     first, second = [3.0, 4.0, 6.0], [1.0, 1.5, 3.0]
-    expected = stats.ttest_rel(first, second).confidence_interval(1 - 0.05 / 7)
-    found = paired(first, second, 7)
-    np.testing.assert_allclose((found.low, found.high), expected, rtol=1e-12)
+    expected = stats.ttest_rel(first, second)
+    (found,) = differences([[*zip(first, second, strict=True)]])
+    ends = expected.confidence_interval(0.95)
+    np.testing.assert_allclose((found.low, found.high), ends, rtol=1e-12)
+    np.testing.assert_allclose((found.p, found.adjusted), expected.pvalue, rtol=1e-12)
+    apart = np.subtract(first, second)
+    np.testing.assert_allclose(found.effect, apart.mean() / apart.std(ddof=1))
+
+
+def test_holm_calls_what_its_procedure_of_steps_rejects():
+    """At each level, against the steps as S. Holm writes them down."""
+    values = [0.001, 0.01, 0.013, 0.04, 0.04, 0.7]
+    for level in (0.005, 0.01, 0.05, 0.1, 0.5):
+        rejected = 0
+        for n, p in enumerate(sorted(values)):
+            if p > level / (len(values) - n):
+                break
+            rejected += 1
+        adjusted = holm(values[::-1])
+        assert sum(p <= level * (1 + 1e-12) for p in adjusted) == rejected
+
+
+def test_holm_never_makes_a_value_smaller_and_leaves_the_unknown_out():
+    values = [0.2, math.nan, 0.01, 0.03]
+    adjusted = holm(values)
+    assert math.isnan(adjusted[1])
+    np.testing.assert_allclose(adjusted, [0.2, math.nan, 0.03, 0.06])
+    assert holm([0.04]) == [0.04]
+    assert holm([]) == []
+
+
+def test_chance_alone_makes_false_calls_no_more_often_than_promised():
+    """Of a thousand families of seven nothings, some 1 in 20 has a false call."""
+    draw = np.random.default_rng(0)
+    calls = 0
+    for noise in draw.normal(size=(1000, 7, 5, 2)):
+        calls += any(d.shows() for d in differences(noise.tolist()))
+    # The deviation of 1000 draws at 0.05 is 0.007; three of them are allowed.
+    assert calls / 1000 < 0.05 + 3 * 0.007
+
+
+def test_differences_that_are_all_alike_are_sure():
+    found = differences([[(2.0, 1.0), (3.0, 2.0)], [(1.0, 1.0), (2.0, 2.0)]])
+    assert (found[0].p, found[0].effect) == (0.0, math.inf)
+    assert (found[1].p, found[1].effect) == (1.0, 0.0)
+    assert not found[1].shows()
 
 
 @pytest.mark.parametrize("values", [[], [1.0]])
@@ -61,7 +106,8 @@ def test_no_interval_is_claimed_of_fewer_than_two_values(values):
     found = spread(values)
     assert found.n == len(values)
     assert math.isnan(found.low)
-    assert not found.shows()
+    (pair,) = differences([[(value, 0.0) for value in values]])
+    assert not pair.shows()
 
 
 def test_equal_values_have_an_interval_of_no_width():
@@ -71,7 +117,7 @@ def test_equal_values_have_an_interval_of_no_width():
 def test_the_first_sentence_names_the_best_and_who_is_measurably_behind():
     assert answer(grouped(["sigmoid", "relu"], FAR)) == (
         "relu has the highest mean test accuracy, 95.0 % (95 % interval 92.5 to 97.5, "
-        "3 seeds); measurably behind is sigmoid (14.7 points)."
+        "3 seeds); measurably behind is sigmoid (by 14.7 ± 1.4 points)."
     )
 
 
@@ -88,10 +134,34 @@ def test_one_seed_tells_nothing_of_chance():
 
 
 def test_differences_are_taken_between_equal_seeds():
-    first, second = grouped(
+    groups = grouped(
         ["relu", "tanh"], records(relu=[0.9, None, 0.7], tanh=[0.6, 0.1, 0.5])
     )
-    assert behind(first, second, 1)[:2] == (2, pytest.approx(25.0))
+    (found,) = behind_best(scored(groups))
+    assert found[:2] == ("relu", "tanh")
+    assert found.difference[:2] == (2, pytest.approx(25.0))
+
+
+def test_what_the_seeds_do_not_tell_stays_in_the_report():
+    close = records(gelu=[0.96, 0.93, 0.95], relu=[0.95, 0.94, 0.94])
+    shown = page("?", "", "", ["relu", "gelu"], 6, close)
+    assert shown.sections[0].said == (
+        "gelu and relu are not told apart: gelu is ahead by 0.33 ± 2.87 points "
+        "(3 seeds, p = 0.67).",
+    )
+
+
+def test_a_difference_is_told_in_one_sentence():
+    said = page("?", "", "", ["sigmoid", "relu"], 6, FAR).sections[0].said
+    assert said == ("relu beats sigmoid by 14.67 ± 1.43 points (3 seeds, p < 0.001).",)
+
+
+def test_of_losses_the_lower_one_is_better():
+    losses = {"a": {0: 1.0, 1: 1.1, 2: 0.9}, "b": {0: 2.0, 1: 2.05, 2: 1.95}}
+    scores = Scores("loss", losses, " nats", 2, True)
+    (found,) = behind_best(scores)
+    assert sentence(found, scores).startswith("a beats b by 1.00 ± 0.12 nats (3 seeds")
+    assert behind(scores)["b"].text == "1.00"
 
 
 def test_a_member_that_diverged_is_told_and_not_averaged():

@@ -4,7 +4,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from experiments import report
+from experiments import figures, report
 from experiments.comparison_page import page
 from experiments.figures import Curve, Row, changes, curves, intervals
 from experiments.summary import spread
@@ -14,12 +14,15 @@ OUTSIDE = re.compile(r"""(https?:)?//\w|(src|href|action)\s*=|@import|url\((?!#)
 """What would make a page load something, besides `href="#…"` inside a chart."""
 
 
+SOME = report.Ran("some", "[data]\n", [{"jax": "1", "revision": None}])
+
+
 def shown():
     return page("Which <one>?", "6 runs", "own & free", ["sigmoid", "relu"], 6, FAR)
 
 
 def rendered() -> str:
-    return report.html(shown(), "some", "[data]\n", [{"jax": "1", "revision": None}])
+    return report.html(shown(), [SOME])
 
 
 def test_the_page_loads_nothing_from_outside():
@@ -47,7 +50,7 @@ def test_the_ids_of_the_page_are_unique():
 
 
 @pytest.mark.parametrize(
-    "svg",
+    "picture",
     [
         curves("c", [Curve(3, [0, 1], [1, 2], [1, 1], [2, 3])], "x", "y", log=True),
         intervals("i", [Row(11, "relu", [1.0, 2.0], spread([1.0, 2.0]))], "x"),
@@ -55,7 +58,8 @@ def test_the_ids_of_the_page_are_unique():
         changes("d", [Row(2, "relu", [float("nan"), 2.0])], "x"),
     ],
 )
-def test_a_chart_is_one_element_that_takes_its_colours_from_the_page(svg):
+def test_a_chart_is_one_element_that_takes_its_colours_from_the_page(picture):
+    svg = figures.svg(picture)
     assert ElementTree.fromstring(svg).tag == "svg"
     assert "var(--series-" in svg
     assert "var(--series-11)" not in svg, "there are ten series colours"
@@ -65,7 +69,7 @@ def test_a_chart_is_one_element_that_takes_its_colours_from_the_page(svg):
 
 
 def test_markdown_holds_the_same_table():
-    text = report.markdown(shown(), "[data]\n", [{"jax": "1"}])
+    text = report.markdown(shown(), [SOME])
     assert "| relu | 95.00 (92.52 to 97.48) | 1.00 | 3 | best |" in text
     assert text.startswith("# Which <one>?\n\nrelu has the highest")
 
