@@ -98,9 +98,10 @@ instructions for 8 numbers, without it and with it:
 - tanh(e^x) by e^y - 1, without its polynomial: `telu` has 59 in place of 83, but errs
   by 3.6 ulp in place of 2.6.
 
-A large ± tells of other work on the machine. Against PyTorch with 4,000,000 elements
-each call writes to new memory, ours too, and the system's work for it is in the figure;
-all other figures are with the memory of the last result used again.
+A large ± tells of other work on the machine; `relu`, `leaky_relu` and `identity`, which
+are the same loops as those of `jax.nn`, show how far it may reach. Against PyTorch with
+4,000,000 elements each call writes to new memory, ours too, and the system's work for
+it is in the figure; all others are with the memory of the last result used again.
 """
 
 
