@@ -264,6 +264,7 @@ def activation(
     domain: tuple[float, float] = ...,
     kinks: Mapping[float, float] = ...,
     oracle: Callable[..., Any] | None = ...,
+    surrogate: Callable[..., Any] | None = ...,
 ) -> Callable[[Callable[P, Array]], ActivationFunction[P]]: ...
 def activation(rule: Any = None, /, **facts: Any) -> Any:
     """Makes a value rule an `ActivationFunction`.

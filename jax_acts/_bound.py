@@ -4,7 +4,8 @@ import dataclasses
 import inspect
 import math
 from collections.abc import Callable, Mapping
-from typing import Any
+from types import NoneType
+from typing import Any, Literal, get_args, get_origin
 
 import jax
 import jax.numpy as jnp
@@ -13,7 +14,7 @@ from jax import Array
 from jax.typing import DTypeLike
 
 from jax_acts._activation import ActivationFunction
-from jax_acts._function import Axis, Function, nearest
+from jax_acts._function import Axis, Function, Part, Parts, nearest, one_of
 
 
 @dataclasses.dataclass(frozen=True)
@@ -100,7 +101,7 @@ class Bound:
         return self.function(x, **{**self.arguments, **start, **arguments})
 
     def __str__(self) -> str:
-        inside = ", ".join(f"{n}={v!r}" for n, v in self.arguments.items())
+        inside = ", ".join(f"{n}={_written(v)}" for n, v in self.arguments.items())
         return f"{self.name}({inside})" if inside else self.name
 
     def __repr__(self) -> str:
@@ -183,6 +184,18 @@ def _number(name: str, parameter: inspect.Parameter, value: Any) -> Any:
 
 def _static(name: str, parameter: inspect.Parameter, value: Any) -> Any:
     """Returns a static value, which is what the annotation says, where it says it."""
+    if parameter.annotation == Part:
+        return _part(name, parameter.name, value)
+    if parameter.annotation == Parts:
+        if not isinstance(value, tuple):
+            raise TypeError(f"{parameter.name} of {name} is a tuple, not {value!r}")
+        return tuple(_part(name, parameter.name, part) for part in value)
+    if parameter.annotation is float:
+        return _number(name, parameter, value)
+    if parameter.annotation == tuple[float, ...] and isinstance(value, tuple):
+        return tuple(_number(name, parameter, number) for number in value)
+    if choices := _choices(parameter.annotation):
+        one_of(name, parameter.name, value, choices)
     if parameter.annotation in (bool, "bool") and not isinstance(value, bool):
         raise TypeError(f"{parameter.name} of {name} is True or False, not {value!r}")
     if parameter.annotation in (Axis, "Axis"):
@@ -195,6 +208,52 @@ def _static(name: str, parameter: inspect.Parameter, value: Any) -> Any:
     return value
 
 
+def _part(name: str, argument: str, value: Any) -> Any:
+    """Returns a function that another one is made of, without a `Bound` around it.
+
+    Raises:
+        TypeError: It is no function, or has arguments to be learned.
+    """
+    if isinstance(value, Bound):
+        if value.learned:
+            raise TypeError(
+                f"{value} has arguments to be learned; as {argument} of {name} it "
+                f"cannot learn them, only {name} can learn its own"
+            )
+        return value if value.arguments else value.function
+    if not callable(value):
+        raise TypeError(
+            f"{argument} of {name} is a function or a Bound, not {value!r}; of names "
+            f"jax_acts.get makes one, as in get('{name}({argument}=silu)')"
+        )
+    return value
+
+
+def _choices(annotation: Any) -> tuple[Any, ...]:
+    """Returns the values that an annotation allows, where it lists them."""
+    if get_origin(annotation) is Literal:
+        return get_args(annotation)
+    members = get_args(annotation)
+    literals = [m for m in members if get_origin(m) is Literal]
+    if len(members) != 2 or len(literals) != 1 or NoneType not in members:
+        return ()
+    return (*get_args(literals[0]), None)
+
+
+def _written(value: Any) -> str:
+    """Returns an argument as a spec has it."""
+    match value:
+        case Bound():
+            return str(value)
+        case tuple():
+            inside = ", ".join(map(_written, value))
+            return f"({inside},)" if len(value) == 1 else f"({inside})"
+        case _ if callable(value):
+            return getattr(value, "__name__", repr(value))
+        case _:
+            return repr(value)
+
+
 def _encoded(name: str, argument: str, value: Any) -> Any:
     """Returns an argument as a value of JSON."""
     match value:
@@ -203,7 +262,11 @@ def _encoded(name: str, argument: str, value: Any) -> Any:
         case Learn(init=init):
             return {"learn": init, "per_feature": True}
         case tuple():
-            return list(value)
+            return [_encoded(name, argument, v) for v in value]
+        case Bound():
+            return value.to_dict() if value.arguments else value.name
+        case _ if callable(value):
+            return getattr(value, "__name__", repr(value))
         case None | bool() | int() | float() | str():
             return value
         case _:

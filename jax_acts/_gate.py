@@ -13,7 +13,7 @@ import jax.numpy as jnp
 from jax import Array, lax
 
 from jax_acts._axis import one_axis, per_row, real
-from jax_acts._function import Axis, nearest
+from jax_acts._function import Axis, one_of
 
 Order = Literal["value_first", "gate_first"]
 Layout = Literal["split", "interleaved"]
@@ -42,8 +42,8 @@ def gated(
         **numbers: Each one number, or of a shape that broadcasts to that of the gates.
     """
     x = real(name, "x", x)
-    _one_of(name, "order", order, get_args(Order))
-    _one_of(name, "layout", layout, get_args(Layout))
+    one_of(name, "order", order, get_args(Order))
+    one_of(name, "layout", layout, get_args(Layout))
     if value is None:
         i = _even_axis(name, x, axis)
         arrays, two = (x,), lambda x: _parts(x, i, order, layout)
@@ -70,13 +70,6 @@ def _parts(x: Array, axis: int, order: Order, layout: Layout) -> tuple[Array, Ar
         pairs = x.reshape(*x.shape[:axis], n, 2, *x.shape[axis + 1 :])
         at = lambda i: lax.index_in_dim(pairs, i, axis + 1, keepdims=False)
     return (at(0), at(1)) if order == "gate_first" else (at(1), at(0))
-
-
-def _one_of(name: str, argument: str, given: Any, valid: tuple[str, ...]) -> None:
-    if given not in valid:
-        choices = " or ".join(map(repr, valid))
-        near = nearest(given, valid) if isinstance(given, str) else ""
-        raise ValueError(f"{name}: {argument} is {choices}, not {given!r}{near}")
 
 
 def _same_shape(name: str, gate: Array, value: Array) -> None:

@@ -72,7 +72,6 @@ OWN: Table = {
     "exp": "exponential",
     "sin": "sine",
     "atan": "arctan",
-    "heaviside": "step",
     "bentid": "bent_identity",
     "normalize": "standardize",  # its former name in jax.nn
     "swigluoai clamped_swiglu_oai": "swiglu_oai",

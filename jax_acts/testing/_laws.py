@@ -175,7 +175,7 @@ def third_derivative_is_finite(s: Subject) -> None:
 def derivative_agrees_with_differences(s: Subject) -> None:
     x, h = few(s.facts), 1e-5
     left, got, right = (derivatives(s.f, x + step, F) for step in (-h, 0, h))
-    for order in (1, 2):
+    for order in (1, 2) if s.facts.surrogate is None else (2,):
         # Central differences err by h² f''' / 6, and by the last place of f over h.
         slope = (right[order - 1] - left[order - 1]) / (2 * h)
         close(got[order], slope, f"derivative {order}", x, 1e-6, 1e-8)
@@ -324,7 +324,7 @@ def oracle(s: Subject, xs: F64, order: int, dtype: Any) -> tuple[F64, F64]:
 
     if s.facts.oracle is None:
         raise ValueError("this law compares with an oracle, and there is none")
-    return truth(s.facts.oracle, xs, order, dtype)
+    return truth(s.facts.oracle_of(order), xs, order, dtype)
 
 
 def within(
