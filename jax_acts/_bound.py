@@ -100,6 +100,12 @@ class Bound:
         start = {n: v.init for n, v in self.learned.items()}
         return self.function(x, **{**self.arguments, **start, **arguments})
 
+    def plain(self, x: Any) -> Array:
+        """Returns f(x) by the value rule alone, as of `ActivationFunction.plain`."""
+        start = {n: v.init for n, v in self.learned.items()}
+        plain = getattr(self.function, "plain", self.function)
+        return plain(x, **{**self.arguments, **start})
+
     def __str__(self) -> str:
         inside = ", ".join(f"{n}={_written(v)}" for n, v in self.arguments.items())
         return f"{self.name}({inside})" if inside else self.name

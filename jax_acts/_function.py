@@ -28,7 +28,7 @@ Real = Array | float
 Axis = int | tuple[int, ...] | None
 """One axis, several, or all."""
 
-Part = Callable[[Array], Array]
+Part = Callable[..., Array]
 """An elementwise function that another one is made of: static, wherever it stands."""
 Parts = tuple[Part, ...]
 """Several."""

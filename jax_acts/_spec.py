@@ -134,8 +134,10 @@ def _value(text: str, node: ast.expr, depth: int) -> Any:
                 raise _refused(
                     text, f"Learn(init, per_feature=False): {error}"
                 ) from None
-        case ast.Call(func=ast.Name(id=name)) | ast.Name(id=name) if (
-            name not in ("Learn", "inf", "nan")
+        case ast.Call(func=ast.Name(id=name)) | ast.Name(id=name) if name not in (
+            "Learn",
+            "inf",
+            "nan",
         ):
             if not depth:
                 raise _refused(text, f"more than {DEEPEST} functions are in each other")

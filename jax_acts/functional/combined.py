@@ -18,6 +18,7 @@ from jax import Array
 
 from jax_acts._activation import activation
 from jax_acts._function import Part, Parts, Real
+from jax_acts._math import keep_nan
 from jax_acts.functional.hyperbolic import softcap
 from jax_acts.functional.logistic import silu
 from jax_acts.functional.rectified import identity, relu
@@ -26,9 +27,9 @@ INF = math.inf
 
 
 @activation(
-    cite="lecun1998 martens2021",
-    oracle=lambda m, x, scale=1, rate=1, shift=0, offset=0: scale * (rate * x + shift)
-    + offset,
+    oracle=lambda m, x, scale=1, rate=1, shift=0, offset=0: (
+        scale * (rate * x + shift) + offset
+    ),
 )
 def affine(
     x: Real,
@@ -73,6 +74,7 @@ def blend(
     Array([-0.5,  3. ], dtype=float32)
     """
     f, g = _of("blend", first), _of("blend", second)
+    weight = keep_nan(x, weight)  # of a constant 1/2 XLA would make (f + g) / 2
     return _times(f(x), 1 - weight) + _times(g(x), weight)
 
 
@@ -112,8 +114,13 @@ def self_gated(x: Real, *, of: Part = identity) -> Array:
 @self_gated.defderivative
 def _(x: Real, *, of: Part = identity) -> Array:
     f = _of("self_gated", of)
-    y, slope = jax.jvp(f, (x,), (jnp.ones_like(x),))
-    return y + _times(x, slope)
+    return f(x) + _times(x, _slope(f)(x))
+
+
+@self_gated.derivative.defderivative
+def _(x: Real, *, of: Part = identity) -> Array:
+    slope = _slope(_of("self_gated", of))
+    return 2 * slope(x) + _times(x, _slope(slope)(x))
 
 
 @activation(kinks={}, oracle=lambda m, x: x)
@@ -152,7 +159,11 @@ def piecewise(
     return y
 
 
-@activation(cite="gemma2024", range=(-50, 50), oracle=lambda m, x, cap=50: cap * m.tanh(x / m.mpf(cap)))
+@activation(
+    cite="gemma2024",
+    range=(-50, 50),
+    oracle=lambda m, x, cap=50: cap * m.tanh(x / m.mpf(cap)),
+)
 def capped(x: Real, cap: Real = 50.0, *, of: Part = identity) -> Array:
     r"""Soft cap on a function, $c \tanh(f(x) / c)$, which is within $\pm c$.
 
@@ -165,7 +176,18 @@ def capped(x: Real, cap: Real = 50.0, *, of: Part = identity) -> Array:
     >>> capped(jnp.array([-1.0, 2.0, 1e9]), 4.0, of=relu)
     Array([0.       , 1.8484687, 4.       ], dtype=float32)
     """
-    return softcap(_of("capped", of)(x), cap)
+    return softcap.plain(_of("capped", of)(x), cap)
+
+
+@capped.defderivative
+def _(x: Real, cap: Real = 50.0, *, of: Part = identity) -> Array:
+    f = _of("capped", of)
+    return _times(_slope(f)(x), softcap.derivative(f(x), cap))
+
+
+@capped.defpartial("cap")
+def _(x: Real, cap: Real = 50.0, *, of: Part = identity) -> Array:
+    return softcap.partial("cap")(_of("capped", of)(x), cap)
 
 
 @activation(
@@ -191,7 +213,7 @@ def sugar(x: Real, *, forward: Part = relu, surrogate: Part = silu) -> Array:
 
 @sugar.defderivative
 def _(x: Real, *, forward: Part = relu, surrogate: Part = silu) -> Array:
-    return jax.jvp(_of("sugar", surrogate), (x,), (jnp.ones_like(x),))[1]
+    return _slope(_of("sugar", surrogate))(x)
 
 
 def _of(name: str, part: Part) -> Part:
@@ -201,6 +223,11 @@ def _of(name: str, part: Part) -> Part:
             f"{name} is made of functions, not of {part!r}; jax_acts.get takes names"
         )
     return part
+
+
+def _slope(f: Part) -> Part:
+    """Returns the derivative of a part, by its rule if it has one."""
+    return lambda x: jax.jvp(f, (x,), (jnp.ones_like(x),))[1]
 
 
 def _times(a: Real, b: Real) -> Array:

@@ -1,8 +1,8 @@
 """Functions that jump, with the derivative of a smooth one in its place if wanted.
 
-Their own derivative is 0, by which nothing learns. A surrogate is used for it, in forward
-and in reverse mode: γ s(k u), where u is the distance to the jump, and s, of which s(0)
-is 1, is one of
+Their own derivative is 0, by which nothing learns. A surrogate is used for it, forward
+and backward: γ s(k u), where u is the distance to the jump, and s, of which s(0) is 1,
+is one of
 
     straight_through  1                                         bengio2013
     clipped           1 if |u| ≤ 1, else 0                      courbariaux2016
@@ -202,7 +202,7 @@ def _(
 
 
 @activation(
-    cite="bengio2013 esser2019",
+    cite="bengio2013",
     kinks={n + 0.5: 0 for n in range(-6, 6)},  # and so on
     oracle=lambda m, x, sharpness=1, height=1: m.nint(x),
 )

@@ -322,9 +322,10 @@ def oracle(s: Subject, xs: F64, order: int, dtype: Any) -> tuple[F64, F64]:
     """Returns the truth in two parts; mpmath is imported only here."""
     from jax_acts.testing._truth import truth
 
-    if s.facts.oracle is None:
+    formula = s.facts.oracle_of(order)
+    if formula is None:
         raise ValueError("this law compares with an oracle, and there is none")
-    return truth(s.facts.oracle_of(order), xs, order, dtype)
+    return truth(formula, xs, order, dtype)
 
 
 def within(
