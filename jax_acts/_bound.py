@@ -107,7 +107,7 @@ class Bound:
         return plain(x, **{**self.arguments, **start})
 
     def __str__(self) -> str:
-        inside = ", ".join(f"{n}={_written(v)}" for n, v in self.arguments.items())
+        inside = ", ".join(f"{n}={written(v)}" for n, v in self.arguments.items())
         return f"{self.name}({inside})" if inside else self.name
 
     def __repr__(self) -> str:
@@ -246,7 +246,7 @@ def _choices(annotation: Any) -> tuple[Any, ...]:
     return (*get_args(literals[0]), None)
 
 
-def _written(value: Any) -> str:
+def written(value: Any) -> str:
     """Returns an argument as a spec has it."""
     match value:
         case Bound():
