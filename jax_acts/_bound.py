@@ -252,7 +252,7 @@ def written(value: Any) -> str:
         case Bound():
             return str(value)
         case tuple():
-            inside = ", ".join(map(_written, value))
+            inside = ", ".join(map(written, value))
             return f"({inside},)" if len(value) == 1 else f"({inside})"
         case _ if callable(value):
             return getattr(value, "__name__", repr(value))
