@@ -13,7 +13,7 @@ def test_the_page_is_the_one_that_the_command_writes():
     assert gallery.PAGE.read_text(encoding="utf-8") == gallery.page()
 
 
-def test_the_page_has_a_line_for_every_elementwise_function_and_a_picture_of_each_family():
+def test_the_page_has_every_elementwise_function_and_a_picture_of_each_family():
     text = gallery.PAGE.read_text(encoding="utf-8")
     for name in names():
         if isinstance(FUNCTIONS[name], ActivationFunction):

@@ -22,8 +22,8 @@ HEAD = """# Gallery
 
 Written by `python -m tools.gallery`: every elementwise function, by family, at its
 default arguments. A row of a picture is the function, its derivative and its second
-derivative; a dot on a curve is a kink, or the value at a jump, whose limits are circles.
-The sources are in [references.bib](../references.bib).
+derivative; a dot on a curve is a kink, or the value at a jump, with its limits as
+circles. The sources are in [references.bib](../references.bib).
 """
 
 
