@@ -116,7 +116,8 @@ def bound_to(bound: Bound) -> tuple[Callable[..., Array], Callable[..., Array] |
     f = bound.function
     named = {n: v for n, v in bound.arguments.items() if n not in bound.learned}
     start = {n: v.init for n, v in bound.learned.items()}
-    value = functools.wraps(f)(lambda x: f(x, **named, **start))
+    value = lambda x: f(x, **named, **start)
+    value.__name__ = str(bound)
     if not isinstance(f, ActivationFunction):
         return value, None
     return value, lambda x: f.derivative(x, **named, **start)

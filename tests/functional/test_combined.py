@@ -59,7 +59,9 @@ def test_values_and_two_derivatives_are_those_of_the_formula(spec):
     with enable_x64(True):
         x = jnp.asarray(X)
         for _ in range(3):
-            np.testing.assert_allclose(jax.vmap(f)(x), jax.vmap(g)(x), rtol=1e-12)
+            # The derivatives of jnp.tanh, 1 - tanh², cancel.
+            want = jax.vmap(g)(x)
+            np.testing.assert_allclose(jax.vmap(f)(x), want, rtol=1e-12, atol=1e-13)
             f, g = jax.grad(f), jax.grad(g)
 
 
@@ -73,8 +75,6 @@ def test_a_spec_of_parts_is_found_again(spec):
 
 
 def test_the_laws_hold_for_what_is_made_of_parts():
-    # The second derivative of tanh has a zero, near which the products of the wrap
-    # round: float32 limits are those of the parts and two roundings more.
     report = check_activation(
         get("affine(scale=2.0, rate=0.5, of=sigmoid)"),
         oracle=lambda m, x: 2 / (1 + m.exp(-x / 2)),
@@ -125,7 +125,7 @@ def test_what_is_learned_is_an_argument_of_the_combination():
     assert jax.tree.leaves(nnx.state(other, nnx.Param)) == [1.5]
     np.testing.assert_array_equal(layer.apply(variables, X), other(X))
     slope = jax.grad(lambda v: layer.apply(v, jnp.float32(X)).sum())(variables)
-    np.testing.assert_allclose(slope["params"]["scale"], np.tanh(X).sum(), rtol=1e-6)
+    np.testing.assert_allclose(slope["params"]["scale"], np.tanh(X).sum(), rtol=3e-6)
     with pytest.raises(TypeError, match="only affine can learn its own"):
         get("affine(of=prelu)")
 
