@@ -166,7 +166,7 @@ def sign(
     at_zero: float = 0.0,
     surrogate: Surrogate | None = None,
 ) -> Array:
-    r"""Sign, 1 if $x > 0$, else -1 if $x < 0$, else 0.
+    r"""Sign, 1 if $x > 0$, else $-1$ if $x < 0$, else 0.
 
     Its derivative is 0, or that of a surrogate, $\gamma\,s(k x)$, as of `step`. That of
     binarised networks is `sign(x, at_zero=1.0, surrogate="clipped")`.
