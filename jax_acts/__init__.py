@@ -24,6 +24,15 @@ from jax_acts.functional.attention import (
     softmax_sink as softmax_sink,
     ssmax as ssmax,
 )
+from jax_acts.functional.combined import (
+    affine as affine,
+    blend as blend,
+    capped as capped,
+    piecewise as piecewise,
+    residual as residual,
+    self_gated as self_gated,
+    sugar as sugar,
+)
 from jax_acts.functional.entmax import (
     entmax as entmax,
     entmax15 as entmax15,
@@ -147,7 +156,6 @@ from jax_acts.functional.rectified import (
     relu_squared as relu_squared,
     rrelu as rrelu,
     star_relu as star_relu,
-    step as step,
     threshold as threshold,
     thresholded_relu as thresholded_relu,
 )
@@ -173,6 +181,12 @@ from jax_acts.functional.sparse import (
     hardmax as hardmax,
     maxout as maxout,
     sparsemax as sparsemax,
+)
+from jax_acts.functional.surrogate import (
+    heaviside as heaviside,
+    round as round,
+    sign as sign,
+    step as step,
 )
 from jax_acts.gain import gain as gain
 from jax_acts.registry import aliases as aliases, get as get, names as names

@@ -42,7 +42,8 @@ class ActivationFunction(Function[P]):
         For `jax.experimental.jet`, forward Laplacians and exporters, which do not know
         `custom_jvp`.
         """
-        return self._widened(*self._operands(self.arguments(*args, **kwargs)))
+        arrays, static = self._operands(self.arguments(*args, **kwargs))
+        return self._widened(arrays, {n: _plain(v) for n, v in static.items()})
 
     @property
     def derivative(self) -> "ActivationFunction[P]":
@@ -271,6 +272,7 @@ def activation(
     domain: tuple[float, float] = ...,
     kinks: Mapping[float, float] = ...,
     oracle: Callable[..., Any] | None = ...,
+    surrogate: Callable[..., Any] | None = ...,
 ) -> Callable[[Callable[P, Array]], ActivationFunction[P]]: ...
 def activation(rule: Any = None, /, **facts: Any) -> Any:
     """Makes a value rule an `ActivationFunction`.
@@ -289,6 +291,13 @@ def activation(rule: Any = None, /, **facts: Any) -> Any:
     if rule is not None:
         return ActivationFunction(rule, Facts())
     return lambda rule: ActivationFunction(rule, Facts(**facts))
+
+
+def _plain(value: Any) -> Any:
+    """Returns a static argument; of a function, or of several, the value rules."""
+    if isinstance(value, tuple):
+        return tuple(map(_plain, value))
+    return getattr(value, "plain", value)
 
 
 def _autodiff(rule: Rule, name: str) -> Rule:

@@ -4,7 +4,8 @@ import dataclasses
 import inspect
 import math
 from collections.abc import Callable, Mapping
-from typing import Any
+from types import NoneType
+from typing import Any, Literal, get_args, get_origin
 
 import jax
 import jax.numpy as jnp
@@ -13,7 +14,7 @@ from jax import Array
 from jax.typing import DTypeLike
 
 from jax_acts._activation import ActivationFunction
-from jax_acts._function import Axis, Function, nearest
+from jax_acts._function import Axis, Function, Part, Parts, nearest, one_of
 from jax_acts._gate import gated, takes_values
 
 
@@ -129,8 +130,14 @@ class Bound:
         rule = lambda gate, value: value * self(gate, **arguments)
         return gated(self.name, rule, gate, value, -1, "value_first", "split")
 
+    def plain(self, x: Any) -> Array:
+        """Returns f(x) by the value rule alone, as of `ActivationFunction.plain`."""
+        start = {n: v.init for n, v in self.learned.items()}
+        plain = getattr(self.function, "plain", self.function)
+        return plain(x, **{**self.arguments, **start})
+
     def __str__(self) -> str:
-        inside = ", ".join(f"{n}={v!r}" for n, v in self.arguments.items())
+        inside = ", ".join(f"{n}={written(v)}" for n, v in self.arguments.items())
         return f"{self.name}({inside})" if inside else self.name
 
     def __repr__(self) -> str:
@@ -233,6 +240,18 @@ def _row(name: str, parameter: inspect.Parameter, value: Any) -> Any:
 
 def _static(name: str, parameter: inspect.Parameter, value: Any) -> Any:
     """Returns a static value, which is what the annotation says, where it says it."""
+    if parameter.annotation == Part:
+        return _part(name, parameter.name, value)
+    if parameter.annotation == Parts:
+        if not isinstance(value, tuple):
+            raise TypeError(f"{parameter.name} of {name} is a tuple, not {value!r}")
+        return tuple(_part(name, parameter.name, part) for part in value)
+    if parameter.annotation is float:
+        return _number(name, parameter, value)
+    if parameter.annotation == tuple[float, ...] and isinstance(value, tuple):
+        return tuple(_number(name, parameter, number) for number in value)
+    if choices := _choices(parameter.annotation):
+        one_of(name, parameter.name, value, choices)
     if parameter.annotation in (bool, "bool") and not isinstance(value, bool):
         raise TypeError(f"{parameter.name} of {name} is True or False, not {value!r}")
     if parameter.annotation in (Axis, "Axis"):
@@ -245,6 +264,52 @@ def _static(name: str, parameter: inspect.Parameter, value: Any) -> Any:
     return value
 
 
+def _part(name: str, argument: str, value: Any) -> Any:
+    """Returns a function that another one is made of, without a `Bound` around it.
+
+    Raises:
+        TypeError: It is no function, or has arguments to be learned.
+    """
+    if isinstance(value, Bound):
+        if value.learned:
+            raise TypeError(
+                f"{value} has arguments to be learned; as {argument} of {name} it "
+                f"cannot learn them, only {name} can learn its own"
+            )
+        return value if value.arguments else value.function
+    if not callable(value):
+        raise TypeError(
+            f"{argument} of {name} is a function or a Bound, not {value!r}; of names "
+            f"jax_acts.get makes one, as in get('{name}({argument}=silu)')"
+        )
+    return value
+
+
+def _choices(annotation: Any) -> tuple[Any, ...]:
+    """Returns the values that an annotation allows, where it lists them."""
+    if get_origin(annotation) is Literal:
+        return get_args(annotation)
+    members = get_args(annotation)
+    literals = [m for m in members if get_origin(m) is Literal]
+    if len(members) != 2 or len(literals) != 1 or NoneType not in members:
+        return ()
+    return (*get_args(literals[0]), None)
+
+
+def written(value: Any) -> str:
+    """Returns an argument as a spec has it."""
+    match value:
+        case Bound():
+            return str(value)
+        case tuple():
+            inside = ", ".join(map(written, value))
+            return f"({inside},)" if len(value) == 1 else f"({inside})"
+        case _ if callable(value):
+            return getattr(value, "__name__", repr(value))
+        case _:
+            return repr(value)
+
+
 def _encoded(name: str, argument: str, value: Any) -> Any:
     """Returns an argument as a value of JSON."""
     match value:
@@ -252,7 +317,11 @@ def _encoded(name: str, argument: str, value: Any) -> Any:
             start = list(init) if isinstance(init, tuple) else init
             return {"learn": start, **({"per_feature": True} if each else {})}
         case tuple():
-            return list(value)
+            return [_encoded(name, argument, v) for v in value]
+        case Bound():
+            return value.to_dict() if value.arguments else value.name
+        case _ if callable(value):
+            return getattr(value, "__name__", repr(value))
         case None | bool() | int() | float() | str():
             return value
         case _:

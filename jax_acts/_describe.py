@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 from jax_acts._activation import ActivationFunction
-from jax_acts._bound import Bound
+from jax_acts._bound import Bound, written
 from jax_acts._curve import curve
 from jax_acts._formula import formula, readable
 from jax_acts._function import Function
@@ -37,7 +37,7 @@ def described(name: str) -> Description:
         "kinks": {f"{x:g}": float(slope) for x, slope in facts.kinks.items()},
         "inputs": [p.name for p in parameters if p.default is p.empty],
         "arguments": {
-            p.name: p.default for p in parameters if p.default is not p.empty
+            p.name: _default(p.default) for p in parameters if p.default is not p.empty
         },
         "cite": facts.cite.split(),
     }
@@ -63,6 +63,12 @@ def measured(bound: Bound) -> Description:
         scale = math.nan
     at_0 = [zero, float(slope([0.0])[0])]
     return {"limits": [low, high], "at_0": at_0, "gain": scale}
+
+
+def _default(value: Any) -> Any:
+    """Returns the default of an argument; a function, or several, as a spec has it."""
+    several = isinstance(value, tuple) and any(map(callable, value))
+    return written(value) if several or callable(value) else value
 
 
 def family(function: Function[...]) -> str:

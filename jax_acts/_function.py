@@ -30,7 +30,12 @@ Coefficients = Array | tuple[float, ...]
 Axis = int | tuple[int, ...] | None
 """One axis, several, or all."""
 
-_STATIC_TYPES = (bool, Axis, "bool", "Axis")
+Part = Callable[..., Array]
+"""An elementwise function that another one is made of: static, wherever it stands."""
+Parts = tuple[Part, ...]
+"""Several."""
+
+_STATIC_TYPES = (bool, Axis, "bool", "Axis", Part, Parts)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -47,6 +52,15 @@ class Facts:
     """The inputs without a derivative, each with what `derivative` is there."""
     oracle: Callable[..., Any] | None = None
     """The formula once more, as `oracle(m, x, *args)` with `m` the module mpmath."""
+    surrogate: Callable[..., Any] | None = None
+    """The same of another function, whose derivatives are taken in place of its own.
+
+    Then these are no slopes of the values, and no law compares the two.
+    """
+
+    def oracle_of(self, order: int) -> Callable[..., Any] | None:
+        """Returns the formula that the derivative of that order is of."""
+        return (order and self.surrogate) or self.oracle
 
 
 class Function(Generic[P]):
@@ -143,11 +157,12 @@ def nearest(name: str, known: Mapping[str, Any] | tuple[str, ...] | list[str]) -
     return f"; did you mean {near[0]!r}?" if near else ""
 
 
-def one_of(name: str, argument: str, given: Any, valid: tuple[str, ...]) -> None:
-    """Raises a ValueError, with the nearest, unless an argument is one of a few."""
+def one_of(name: str, argument: str, given: Any, valid: tuple[Any, ...]) -> None:
+    """Raises a ValueError unless a static argument is one of a few."""
     if given not in valid:
         choices = " or ".join(map(repr, valid))
-        near = nearest(given, valid) if isinstance(given, str) else ""
+        texts = [v for v in valid if isinstance(v, str)]
+        near = nearest(given, texts) if isinstance(given, str) else ""
         raise ValueError(f"{name}: {argument} is {choices}, not {given!r}{near}")
 
 

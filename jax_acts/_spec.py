@@ -18,6 +18,7 @@ from typing import Any
 from jax_acts._bound import Learn
 
 LONGEST = 500  # characters; the longest spec that means something has about a hundred
+DEEPEST = 8  # functions within each other
 
 _FORM = re.compile(
     r"(?:(\w+)\s*:)?\s*([\w.-](?:[\w. -]*[\w.-])?)\s*(\(.*\))?", re.A | re.S
@@ -40,11 +41,14 @@ class Spec:
 def read(text: str) -> Spec:
     """Returns what the text says.
 
-    A value is a number (`inf` and `nan` too), True, False, None, a string in quotes, a
-    tuple of numbers, or `Learn(…)` of a number or a tuple.
+    A value is a number (`inf` and `nan` too), True, False, None, a string in quotes,
+    `Learn(…)` of a number or a tuple, another spec without a library, or a tuple of
+    such.
 
     >>> read("torch:elu(0.5)")
     Spec(name='elu', dialect='torch', positional=(0.5,), named={})
+    >>> read("affine(of=silu)").named["of"]
+    Spec(name='silu', dialect=None, positional=(), named={})
 
     Raises:
         ValueError: The text is too long, or of another form.
@@ -65,11 +69,13 @@ def read(text: str) -> Spec:
 def decoded(value: Any) -> Any:
     """Returns a value as JSON, TOML or YAML have it, as an argument.
 
+    A dict with a name is the spec of another function, and stays as it is.
+
     >>> decoded({"learn": 0.25, "per_feature": True})
     Learn(0.25, per_feature=True)
     """
     match value:
-        case Mapping():
+        case Mapping() if "name" not in value:
             unknown = set(value) - {"learn", "per_feature"}
             if "learn" not in value or unknown:
                 raise ValueError(
@@ -97,15 +103,26 @@ def _arguments(text: str, inside: str) -> tuple[tuple[Any, ...], dict[str, Any]]
         raise _refused(text, "its arguments do not parse") from None
     if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Name):
         raise _refused(text, "it is more than a name and arguments")
+    return _given(text, call, DEEPEST)
+
+
+def _given(text: str, call: ast.Call, depth: int) -> tuple[tuple[Any, ...], Any]:
+    """Returns the arguments of a call by position and by name."""
     named: dict[str, Any] = {}
     for keyword in call.keywords:
         if keyword.arg is None or keyword.arg in named:  # None is **, which cannot be
             raise _refused(text, f"it gives {keyword.arg} twice")
-        named[keyword.arg] = _value(text, keyword.value)
-    return tuple(_value(text, node) for node in call.args), named
+        named[keyword.arg] = _argument(text, keyword.value, depth)
+    return tuple(_argument(text, node, depth) for node in call.args), named
 
 
-def _value(text: str, node: ast.expr) -> Any:
+def _argument(text: str, node: ast.expr, depth: int) -> Any:
+    if isinstance(node, ast.Tuple | ast.List):
+        return tuple(_value(text, item, depth) for item in node.elts)
+    return _value(text, node, depth)
+
+
+def _value(text: str, node: ast.expr, depth: int) -> Any:
     match node:
         case ast.Constant(value=str()):
             return node.value
@@ -118,6 +135,16 @@ def _value(text: str, node: ast.expr) -> Any:
                 raise _refused(
                     text, f"Learn(init, per_feature=False): {error}"
                 ) from None
+        case ast.Call(func=ast.Name(id=name)) | ast.Name(id=name) if name not in (
+            "Learn",
+            "inf",
+            "nan",
+        ):
+            if not depth:
+                raise _refused(text, f"more than {DEEPEST} functions are in each other")
+            if isinstance(node, ast.Name):
+                return Spec(name)
+            return Spec(name, None, *_given(text, node, depth - 1))
         case _:
             return _constants(text, node)
 

@@ -60,12 +60,14 @@ def listing(rows: Sequence[Row]) -> Table:
             table.add_row(Text(f"— {family}", style="italic dim"))
         name = Text(row["name"], style="bold")
         for argument, default in row["arguments"].items():
-            name.append(f"\n  {argument}={_number(default, 3)}", style="not bold")
+            text = f"{argument}={_number(default, 3)}"
+            short = text if len(text) <= 20 else f"{text[:19]}…"
+            name.append(f"\n  {short}", style="not bold")
         table.add_row(
             name,
             row["formula"] or row["summary"],
             _interval(row["range"], 3) if row["range"] else "–",
-            ", ".join(row["kinks"]).replace("-", "−"),
+            _few(row["kinks"]).replace("-", "−"),
             " ".join(row["cite"]),
         )
     return table
@@ -127,6 +129,14 @@ def _measures(facts: Row) -> dict[str, str]:
         measures["range"] = f"{_interval(facts['range'])} {at}"
         measures["kinks"] = f"{'; '.join(kinks)} {at}" if kinks else "none"
     return measures
+
+
+def _few(kinks: Mapping[str, float]) -> str:
+    """Returns the kinks, of many the ones around 0."""
+    if len(kinks) <= 4:
+        return ", ".join(kinks)
+    near = sorted(kinks, key=lambda x: abs(float(x)))[:2]
+    return f"…, {', '.join(sorted(near, key=float))}, …"
 
 
 def _families(rows: Sequence[Row]) -> list[str]:

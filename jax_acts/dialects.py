@@ -73,7 +73,6 @@ OWN: Table = {
     "exp": "exponential",
     "sin": "sine",
     "atan": "arctan",
-    "heaviside": "step",
     "bentid": "bent_identity",
     "dynamic_tanh": "dyt",
     "dynamic_erf": "derf",

@@ -8,7 +8,7 @@ A name that does not say which library it is from, is looked up in the catalogue
 import difflib
 import functools
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -16,7 +16,7 @@ from jax import Array
 
 from jax_acts import _entries, functional
 from jax_acts._bound import Bound
-from jax_acts._function import Function, nearest
+from jax_acts._function import Function, Part, Parts, nearest
 from jax_acts._spec import Spec, decoded, read
 from jax_acts.dialects import DIALECTS, IGNORED, OWN, ROOTS, Entry, Meaning
 
@@ -63,6 +63,8 @@ def get(
     Bound('hard_shrink(threshold=0.3)')
     >>> get({"name": "leaky_relu", "negative_slope": {"learn": 0.25}})
     Bound('leaky_relu(negative_slope=Learn(0.25))')
+    >>> get("affine(rate=2.0, of=tanh)") == get("affine", rate=2.0, of="tanh")
+    True
 
     Args:
         spec: What to look up.
@@ -149,6 +151,7 @@ def _resolve(spec: Spec) -> Bound:
         return _bind(*_only_meaning(spec.name), spec)
     if isinstance(entry, str):
         return _bind(entry, {}, spec)
+    _refuse_functions(spec.name, [*spec.positional, *spec.named.values()])
     name, arguments = entry(**_entries.arguments(entry, spec))
     return Bound(FUNCTIONS[name], **arguments)
 
@@ -218,11 +221,38 @@ def _bind(name: str, preset: Mapping[str, Any], spec: Spec) -> Bound:
     except TypeError as error:
         raise TypeError(f"{spec.name}: {error}; after {x} it has {known}") from None
     placed = {n: v for n, v in given.arguments.items() if n != x}
+    values = {
+        n: _part(function, n, v) for n, v in {**preset, **placed, **spec.named}.items()
+    }
     try:
-        return Bound(function, **{**preset, **placed, **spec.named})
+        return Bound(function, **values)
     except TypeError as error:
         unknown = [n for n in spec.named if n not in known]
         raise TypeError(f"{error}{_whose(unknown, function.__name__)}") from None
+
+
+def _part(function: Function[...], argument: str, value: Any) -> Any:
+    """Returns an argument, where a function is wanted what `get` makes of it."""
+    parameter = function.signature.parameters.get(argument)
+    kind = parameter.annotation if parameter else None
+    if kind == Part:
+        return _resolve(value) if isinstance(value, Spec) else get(value)
+    if kind == Parts and isinstance(value, tuple):
+        return tuple(_resolve(v) if isinstance(v, Spec) else get(v) for v in value)
+    _refuse_functions(
+        function.__name__, value if isinstance(value, tuple) else (value,)
+    )
+    return value
+
+
+def _refuse_functions(name: str, values: Iterable[Any]) -> None:
+    """Raises where a function stands, but something else is wanted."""
+    for value in values:
+        if isinstance(value, Spec):
+            raise ValueError(
+                f"{value.name!r} is no value of an argument of {name}; texts are "
+                "in quotes"
+            )
 
 
 def _whose(arguments: list[str], name: str) -> str:

@@ -14,6 +14,15 @@ from jax_acts.functional.attention import (
     softmax_sink as softmax_sink,
     ssmax as ssmax,
 )
+from jax_acts.functional.combined import (
+    affine as affine,
+    blend as blend,
+    capped as capped,
+    piecewise as piecewise,
+    residual as residual,
+    self_gated as self_gated,
+    sugar as sugar,
+)
 from jax_acts.functional.entmax import (
     entmax as entmax,
     entmax15 as entmax15,
@@ -137,7 +146,6 @@ from jax_acts.functional.rectified import (
     relu_squared as relu_squared,
     rrelu as rrelu,
     star_relu as star_relu,
-    step as step,
     threshold as threshold,
     thresholded_relu as thresholded_relu,
 )
@@ -163,4 +171,10 @@ from jax_acts.functional.sparse import (
     hardmax as hardmax,
     maxout as maxout,
     sparsemax as sparsemax,
+)
+from jax_acts.functional.surrogate import (
+    heaviside as heaviside,
+    round as round,
+    sign as sign,
+    step as step,
 )

@@ -285,31 +285,3 @@ def _(x: Real, scale: Real = 0.8944, bias: Real = -0.4472) -> Array:
 @star_relu.defpartial("bias")
 def _(x: Real, scale: Real = 0.8944, bias: Real = -0.4472) -> Array:
     return keep_nan(x, 1.0)
-
-
-@activation(
-    range=(0, 1),
-    kinks={0: 0},
-    oracle=lambda m, x, threshold=0: m.mpf(1 if x >= threshold else 0),
-)
-def step(x: Real, threshold: Real = 0.0) -> Array:
-    r"""Step, 1 if $x \ge \theta$, else 0; its derivative is 0 everywhere.
-
-    Args:
-        x: The input.
-        threshold: $\theta$.
-
-    >>> step(jnp.array([-2.0, 0.0, 3.0]))
-    Array([0., 1., 1.], dtype=float32)
-    """
-    return keep_nan(x, jnp.where(x >= threshold, 1.0, 0.0))
-
-
-@step.defderivative
-def _(x: Real, threshold: Real = 0.0) -> Array:
-    return keep_nan(x, 0.0)
-
-
-@step.defpartial("threshold")
-def _(x: Real, threshold: Real = 0.0) -> Array:
-    return keep_nan(x, 0.0)

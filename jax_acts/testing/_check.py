@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from jax import Array
 
 from jax_acts._activation import ActivationFunction, activation
+from jax_acts._bound import Bound
 from jax_acts._function import Facts
 from jax_acts.testing._laws import CONTRACT, LAWS, NEED_ORACLE, Law, Subject
 
@@ -49,6 +50,7 @@ def check_activation(
     range: tuple[float, float] = (-math.inf, math.inf),
     domain: tuple[float, float] = (-math.inf, math.inf),
     kinks: Mapping[float, float] | None = None,
+    surrogate: Callable[..., Any] | None = None,
     limits: Mapping[str, Sequence[float]] | None = None,
 ) -> Report:
     """Tries every law of `jax_acts.testing.LAWS` on a function.
@@ -66,7 +68,7 @@ def check_activation(
     ...
 
     Args:
-        f: An elementwise function of x: any that JAX can trace, or an
+        f: An elementwise function of x: any that JAX can trace, a `Bound`, or an
             `ActivationFunction`, which brings its own facts.
         derivative: Its derivative, where that is a function of its own; the two are
             then checked as `jax_acts.activation` joins them.
@@ -75,6 +77,8 @@ def check_activation(
         range: Bounds of the values.
         domain: Where the function is defined.
         kinks: The inputs without a derivative, each with the value taken there.
+        surrogate: As of `oracle`, the function whose derivatives those of f are, where
+            they are not its own. They are then not compared with differences of f.
         limits: The greatest errors in ulp by dtype, where they are not those of
             `CONTRACT`: `{"float32": (3, 4, 8)}` for orders 0, 1 and 2.
 
@@ -84,8 +88,16 @@ def check_activation(
     Raises:
         AssertionError: At least one law is broken; the message is the report.
     """
-    facts = Facts(range=range, domain=domain, kinks=kinks or {}, oracle=oracle)
-    name = getattr(f, "__name__", repr(f))
+    facts = Facts(
+        range=range,
+        domain=domain,
+        kinks=kinks or {},
+        oracle=oracle,
+        surrogate=surrogate,
+    )
+    name = str(f) if isinstance(f, Bound) else getattr(f, "__name__", repr(f))
+    if isinstance(f, Bound):
+        f, derivative = bound_to(f)
     if derivative is not None:
         f = joined(f, derivative)
     if isinstance(f, ActivationFunction) and facts == Facts():
@@ -97,6 +109,18 @@ def check_activation(
     if report.broken:
         raise AssertionError(str(report))
     return report
+
+
+def bound_to(bound: Bound) -> tuple[Callable[..., Array], Callable[..., Array] | None]:
+    """Returns a function with its arguments, and its derivative with the same."""
+    f = bound.function
+    named = {n: v for n, v in bound.arguments.items() if n not in bound.learned}
+    start = {n: v.init for n, v in bound.learned.items()}
+    value = lambda x: f(x, **named, **start)
+    value.__name__ = str(bound)
+    if not isinstance(f, ActivationFunction):
+        return value, None
+    return value, lambda x: f.derivative(x, **named, **start)
 
 
 def joined(

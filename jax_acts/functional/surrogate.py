@@ -1,0 +1,248 @@
+"""Functions that jump, with the derivative of a smooth one in its place if wanted.
+
+Their own derivative is 0, by which nothing learns. A surrogate is used for it, forward
+and backward: γ s(k u), where u is the distance to the jump, and s, of which s(0) is 1,
+is one of
+
+    straight_through  1                                         bengio2013
+    clipped           1 if |u| ≤ 1, else 0                      courbariaux2016
+    fast_sigmoid      1 / (1 + |u|)²                            zenke2018
+    arctan            1 / (1 + u²)                              fang2021
+    triangle          max(1 - |u|, 0)                           esser2016, bellec2018
+    gaussian          exp(-u²)
+    sigmoid           1 / cosh(u/2)², which is 4 σ(u) σ(-u)
+
+Its derivative, γ k s'(k u), is the second one. The value knows neither k nor γ, and its
+derivatives in them are 0; they are arrays, which may change while a network is trained.
+"""
+
+import math
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Literal, get_args
+
+import jax.numpy as jnp
+from jax import Array
+
+from jax_acts._activation import activation
+from jax_acts._function import Real, one_of
+from jax_acts._math import keep_nan
+from jax_acts.functional.algebraic import arctan, soft_sign
+from jax_acts.functional.gaussian import gaussian
+from jax_acts.functional.hard import hard_tanh
+from jax_acts.functional.hyperbolic import tanh
+
+INF = math.inf
+Surrogate = Literal[
+    "straight_through",
+    "clipped",
+    "fast_sigmoid",
+    "arctan",
+    "triangle",
+    "gaussian",
+    "sigmoid",
+]
+
+
+@activation
+def _triangle(u: Real) -> Array:
+    return jnp.maximum(1 - jnp.abs(u), 0)
+
+
+@_triangle.defderivative
+def _(u: Real) -> Array:
+    return keep_nan(u, jnp.where(jnp.abs(u) < 1, -jnp.sign(u), 0.0))
+
+
+_SHAPES: Mapping[str, Callable[[Real], Array]] = MappingProxyType(
+    {
+        "straight_through": lambda u: keep_nan(u, 1.0),
+        "clipped": hard_tanh.derivative,
+        "fast_sigmoid": soft_sign.derivative,
+        "arctan": arctan.derivative,
+        "triangle": _triangle,
+        "gaussian": gaussian,
+        "sigmoid": lambda u: tanh.derivative(0.5 * u),
+    }
+)
+
+
+def _known(name: str, surrogate: str | None) -> None:
+    one_of(name, "surrogate", surrogate, (*get_args(Surrogate), None))
+
+
+def _slope(
+    name: str, surrogate: str | None, u: Real, sharpness: Real, height: Real
+) -> Array:
+    """Returns the derivative at a distance u from a jump."""
+    _known(name, surrogate)
+    if surrogate is None:
+        return keep_nan(u, 0.0)
+    return height * _SHAPES[surrogate](sharpness * u)
+
+
+@activation(
+    cite="zenke2018 fang2021 bellec2018 esser2016 bengio2013",
+    range=(0, 1),
+    kinks={0: 0},
+    oracle=lambda m, x, threshold=0, sharpness=1, height=1: m.mpf(x >= threshold),
+)
+def step(
+    x: Real,
+    threshold: Real = 0.0,
+    sharpness: Real = 1.0,
+    height: Real = 1.0,
+    *,
+    at_threshold: float = 1.0,
+    surrogate: Surrogate | None = None,
+) -> Array:
+    r"""Step, or Heaviside function, 1 if $x \ge \theta$, else 0.
+
+    Its derivative is 0, or that of a surrogate, $\gamma\,s(k (x - \theta))$: of
+    "straight_through", "clipped", "fast_sigmoid" (SuperSpike), "arctan", "triangle",
+    "gaussian" and "sigmoid"; in $\theta$ it is the same with the other sign.
+
+    Args:
+        x: The input.
+        threshold: $\theta$.
+        sharpness: $k$, one over the width of the surrogate.
+        height: $\gamma$, the derivative of the surrogate at the threshold.
+        at_threshold: The value at the threshold.
+        surrogate: Whose derivative is taken; by None its own, which is 0.
+
+    Raises:
+        ValueError: There is no such surrogate.
+
+    >>> step(jnp.array([-2.0, 0.0, 3.0]))
+    Array([0., 1., 1.], dtype=float32)
+    >>> step.derivative(0.5, threshold=1.0, sharpness=2.0, surrogate="fast_sigmoid")
+    Array(0.25, dtype=float32)
+    """
+    _known("step", surrogate)
+    below = jnp.where(x == threshold, at_threshold, 0.0)
+    return keep_nan(x, jnp.where(x > threshold, 1.0, below))
+
+
+@step.defderivative
+def _(
+    x: Real,
+    threshold: Real = 0.0,
+    sharpness: Real = 1.0,
+    height: Real = 1.0,
+    *,
+    at_threshold: float = 1.0,
+    surrogate: Surrogate | None = None,
+) -> Array:
+    return _slope("step", surrogate, x - threshold, sharpness, height)
+
+
+@step.defpartial("threshold")
+def _(
+    x: Real,
+    threshold: Real = 0.0,
+    sharpness: Real = 1.0,
+    height: Real = 1.0,
+    *,
+    at_threshold: float = 1.0,
+    surrogate: Surrogate | None = None,
+) -> Array:
+    return -_slope("step", surrogate, x - threshold, sharpness, height)
+
+
+heaviside = step
+
+
+@activation(
+    cite="courbariaux2016 bengio2013",
+    range=(-1, 1),
+    kinks={0: 0},
+    oracle=lambda m, x, sharpness=1, height=1: m.sign(x),
+)
+def sign(
+    x: Real,
+    sharpness: Real = 1.0,
+    height: Real = 1.0,
+    *,
+    at_zero: float = 0.0,
+    surrogate: Surrogate | None = None,
+) -> Array:
+    r"""Sign, 1 if $x > 0$, else $-1$ if $x < 0$, else 0.
+
+    Its derivative is 0, or that of a surrogate, $\gamma\,s(k x)$, as of `step`. That of
+    binarised networks is `sign(x, at_zero=1.0, surrogate="clipped")`.
+
+    Args:
+        x: The input.
+        sharpness: $k$, one over the width of the surrogate.
+        height: $\gamma$, the derivative of the surrogate at 0.
+        at_zero: The value at 0.
+        surrogate: Whose derivative is taken; by None its own, which is 0.
+
+    Raises:
+        ValueError: There is no such surrogate.
+
+    >>> sign(jnp.array([-2.0, 0.0, 3.0]))
+    Array([-1.,  0.,  1.], dtype=float32)
+    """
+    _known("sign", surrogate)
+    not_above = jnp.where(x < 0, -1.0, at_zero)
+    return keep_nan(x, jnp.where(x > 0, 1.0, not_above))
+
+
+@sign.defderivative
+def _(
+    x: Real,
+    sharpness: Real = 1.0,
+    height: Real = 1.0,
+    *,
+    at_zero: float = 0.0,
+    surrogate: Surrogate | None = None,
+) -> Array:
+    return _slope("sign", surrogate, x, sharpness, height)
+
+
+@activation(
+    cite="bengio2013",
+    kinks={n + 0.5: 0 for n in range(-6, 6)},  # and so on
+    oracle=lambda m, x, sharpness=1, height=1: m.nint(x),
+)
+def round(
+    x: Real,
+    sharpness: Real = 1.0,
+    height: Real = 1.0,
+    *,
+    surrogate: Surrogate | None = None,
+) -> Array:
+    r"""Rounding, $\lfloor x + 1/2 \rfloor$; what is halfway becomes even.
+
+    Its derivative is 0, or that of a surrogate, $\gamma\,s(k u)$, as of `step`, where
+    $u$ is the distance to the nearest jump. That of quantised networks is
+    `round(x, surrogate="straight_through")`.
+
+    Args:
+        x: The input.
+        sharpness: $k$, one over the width of the surrogate.
+        height: $\gamma$, the derivative of the surrogate at a jump.
+        surrogate: Whose derivative is taken; by None its own, which is 0.
+
+    Raises:
+        ValueError: There is no such surrogate.
+
+    >>> round(jnp.array([-1.7, 0.5, 1.5]))
+    Array([-2.,  0.,  2.], dtype=float32)
+    """
+    _known("round", surrogate)
+    return jnp.round(x)
+
+
+@round.defderivative
+def _(
+    x: Real,
+    sharpness: Real = 1.0,
+    height: Real = 1.0,
+    *,
+    surrogate: Surrogate | None = None,
+) -> Array:
+    finite = jnp.where(jnp.isinf(x), 0.0, x)  # where there are no fractions
+    u = finite - (jnp.floor(finite) + 0.5)
+    return _slope("round", surrogate, u, sharpness, height)
