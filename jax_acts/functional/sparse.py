@@ -90,14 +90,18 @@ def _threshold(z: Array, axis: int) -> Array:
 @_sparsemax.defjvp
 def _(axes: Axes, primals: Any, tangents: Any) -> tuple[Array, Array]:
     y = _sparsemax(axes, *primals)
-    return y, _slope(axes, y != 0, tangents[0])
+    return y, _slope(axes, y != 0, jnp.isnan(total(y, axes)), tangents[0])
 
 
 @functools.partial(jax.checkpoint, prevent_cse=False, static_argnums=0)
-def _slope(axes: Axes, support: Array, t: Array) -> Array:
-    """Returns t minus its mean, both over the support."""
+def _slope(axes: Axes, support: Array, broken: Array, t: Array) -> Array:
+    """Returns t minus its mean, both over the support; NaN in rows that are broken.
+
+    A backward pass keeps a bit for each entry, which cannot be NaN, and one for a row.
+    """
     t, dtype = widened(t), t.dtype
-    return weighted(axes, support.astype(t.dtype), t, dtype).astype(dtype)
+    s = jnp.where(broken, jnp.nan, support.astype(t.dtype))
+    return weighted(axes, s, t, dtype).astype(dtype)
 
 
 @function(cite="goodfellow2013")
