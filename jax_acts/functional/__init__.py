@@ -161,6 +161,10 @@ from jax_acts.functional.selfgated import (
     tanhexp as tanhexp,
     telu as telu,
 )
+from jax_acts.functional.shares import (
+    softpick as softpick,
+    taylor_softmax as taylor_softmax,
+)
 from jax_acts.functional.sigmoid_gated import (
     aptx as aptx,
     bsilu as bsilu,
