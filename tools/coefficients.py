@@ -105,6 +105,9 @@ def polynomials() -> Iterator[tuple[str, str, dict[str, list[Any]]]]:
     f = series(lambda y: (y**0.5 - mp.tanh(y**0.5)) / y**1.5, mpf(1) / 3)
     yield "TANH_SHRINK", "(x - tanh(x)) / x³ in x² on [0, 1]", both(f, 0, 1)
 
+    f = series(lambda y: mp.log(mp.cosh(y**0.5)) / y, 0.5)
+    yield "LOGCOSH", "log(cosh(x)) / x² in x² on [0, 1]", both(f, 0, 1)
+
     f = series(lambda y: (mp.atan(y**0.5) - y**0.5) / y**1.5, -mpf(1) / 3)
     meaning = "(atan(t) - t) / t³ in t² on [0, tan(π/8)²]"
     yield "ATAN", meaning, both(f, 0, mp.tan(mp.pi / 8) ** 2, lambda y: y)

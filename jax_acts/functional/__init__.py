@@ -14,6 +14,9 @@ from jax_acts.functional.attention import (
     softmax_sink as softmax_sink,
     ssmax as ssmax,
 )
+from jax_acts.functional.clipping import (
+    soft_clipping as soft_clipping,
+)
 from jax_acts.functional.combined import (
     affine as affine,
     blend as blend,
@@ -30,6 +33,7 @@ from jax_acts.functional.entmax import (
 from jax_acts.functional.exponential import (
     celu as celu,
     elu as elu,
+    elu_plus_one as elu_plus_one,
     exponential as exponential,
     log1mexp as log1mexp,
     selu as selu,
@@ -76,10 +80,13 @@ from jax_acts.functional.hard import (
     soft_shrink as soft_shrink,
     sparse_plus as sparse_plus,
     sparse_sigmoid as sparse_sigmoid,
+    sqnl as sqnl,
 )
 from jax_acts.functional.hyperbolic import (
     asinh as asinh,
+    lecun_tanh as lecun_tanh,
     lisht as lisht,
+    logcosh as logcosh,
     softcap as softcap,
     tanh as tanh,
     tanh_shrink as tanh_shrink,
@@ -97,6 +104,7 @@ from jax_acts.functional.log_gated import (
     smish as smish,
 )
 from jax_acts.functional.logarithmic import (
+    nlrelu as nlrelu,
     symexp as symexp,
     symlog as symlog,
 )
@@ -121,6 +129,7 @@ from jax_acts.functional.normalising import (
     standardize as standardize,
 )
 from jax_acts.functional.periodic import (
+    cosine as cosine,
     sine as sine,
     sine_relu as sine_relu,
     snake as snake,
@@ -136,6 +145,7 @@ from jax_acts.functional.polynomial import (
     rational as rational,
 )
 from jax_acts.functional.rectified import (
+    absolute as absolute,
     identity as identity,
     leaky_relu as leaky_relu,
     linear as linear,

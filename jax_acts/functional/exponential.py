@@ -90,6 +90,37 @@ def _(x: Real, alpha: Real = 1.0) -> Array:
 
 
 @activation(
+    cite="katharopoulos2020",
+    range=(0, INF),
+    oracle=lambda m, x: 1 + x if x > 0 else m.exp(x),
+)
+def elu_plus_one(x: Real) -> Array:
+    r"""Positive exponential linear unit, $1 + x$ if $x > 0$, else $e^x$.
+
+    It is `elu` plus 1, which linear attention takes of its queries and keys.
+
+    >>> elu_plus_one(jnp.array([-1.0, 0.0, 2.0]))
+    Array([0.36787945, 1.        , 3.        ], dtype=float32)
+    """
+    return jnp.where(x < 0, exp(x), 1 + x)
+
+
+@elu_plus_one.defderivative
+def _(x: Real) -> Array:
+    return jnp.where(x > 0, 1.0, exp(x))
+
+
+@elu_plus_one.defoutput()
+def _(y: Array) -> Array:
+    return jnp.where(y > 1, 1.0, y)
+
+
+@elu_plus_one.derivative.defderivative
+def _(x: Real) -> Array:
+    return jnp.where(x > 0, 0.0, exp(x))
+
+
+@activation(
     cite="barron2017",
     range=(-1, INF),
     oracle=lambda m, x, alpha=1: x if x > 0 else alpha * m.expm1(x / alpha),

@@ -314,3 +314,28 @@ def _(x: Real, threshold: Real = 0.5, bias: Real = 0.0) -> Array:
 def _(x: Real, threshold: Real = 0.5, bias: Real = 0.0) -> Array:
     outside = jnp.where(x > threshold, -1.0, jnp.where(x < -threshold, 1.0, 0.0))
     return keep_nan(x, outside)
+
+
+@activation(
+    cite="wuraola2018",
+    range=(-1, 1),
+    oracle=lambda m, x: _clip(x, -2, 2) * (1 - abs(_clip(x, -2, 2)) / 4),
+)
+def sqnl(x: Real) -> Array:
+    r"""Square non-linearity, $x - x|x|/4$ if $|x| < 2$, else the sign of $x$.
+
+    >>> sqnl(jnp.array([-3.0, 0.0, 1.0]))
+    Array([-1.  ,  0.  ,  0.75], dtype=float32)
+    """
+    t = jnp.clip(x, -2, 2)
+    return t * (1 - 0.25 * jnp.abs(t))
+
+
+@sqnl.defderivative
+def _(x: Real) -> Array:
+    return jnp.maximum(1 - 0.5 * jnp.abs(x), 0)
+
+
+@sqnl.derivative.defderivative
+def _(x: Real) -> Array:
+    return keep_nan(x, jnp.where(jnp.abs(x) < 2, -0.5 * jnp.sign(x), 0.0))

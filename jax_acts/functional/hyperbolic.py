@@ -15,9 +15,11 @@ from jax_acts._math import (
     exp_and_expm1,
     expm1,
     keep_nan,
+    log1p,
     log_of_parts,
     log_parts,
     near_root,
+    parts,
     polynomial,
     power,
     signed,
@@ -26,6 +28,8 @@ from jax_acts._math import (
 )
 
 INF = math.inf
+
+_LECUN = 1.7159
 
 
 @activation(range=(-1, 1), oracle=lambda m, x: m.tanh(x))
@@ -148,6 +152,64 @@ def _(x: Real, cap: Real = 30.0) -> Array:
     far = tanh(t) - _bounded(t) * slope
     near = jnp.square(tanh(t)) * t - tanh_shrink(t)
     return jnp.where(jnp.abs(t) < 1, near, far)
+
+
+@activation(
+    cite="lecun1998",
+    range=(-1.7159, 1.7159),
+    oracle=lambda m, x: m.mpf("1.7159") * m.tanh(2 * x / 3),
+)
+def lecun_tanh(x: Real) -> Array:
+    r"""Scaled tanh, $1.7159 \tanh(2x/3)$, which is about $\pm 1$ at $\pm 1$.
+
+    >>> lecun_tanh(jnp.array([-100.0, 0.0, 1.0]))
+    Array([-1.7159   ,  0.       ,  0.9999972], dtype=float32)
+    """
+    t = (2 / 3) * jnp.asarray(x)
+    y = jnp.clip(t, -1, 1)
+    near = x - x * (y * y * polynomial(y * y, table.TANH_SHRINK))
+    near = (_LECUN * 2 / 3) * jnp.copysign(near, x)
+    return jnp.where(jnp.abs(t) < 0.9, near, _LECUN * tanh.plain(t))
+
+
+@lecun_tanh.defderivative
+def _(x: Real) -> Array:
+    p = power(*divided(-4 * jnp.abs(x), 3.0))
+    e = times(1.0, p)
+    return times(_LECUN * 8 / 3, p) / (1 + e * (2 + e))
+
+
+@lecun_tanh.derivative.defderivative
+def _(x: Real) -> Array:
+    p = power(*divided(-4 * jnp.abs(x), 3.0))
+    e = times(1.0, p)
+    return times((-32 / 9) * lecun_tanh(x), p) / (1 + e * (2 + e))
+
+
+@activation(range=(0, INF), oracle=lambda m, x: m.log(m.cosh(x)))
+def logcosh(x: Real) -> Array:
+    r"""Logarithm of the hyperbolic cosine, $\log \cosh x$, the integral of `tanh`.
+
+    It is about $x^2/2$ near 0 and $|x| - \log 2$ far from it.
+
+    >>> logcosh(jnp.array([-100.0, 1e-4, 1.0]))
+    Array([9.93069e+01, 5.0e-09, 4.33781e-01], dtype=float32)
+    """
+    a = jnp.abs(x)
+    square = jnp.square(at_most(1.0, a))
+    near = square * polynomial(square, table.LOGCOSH)
+    high, low = parts(math.log(2), a.dtype)
+    return jnp.where(a < 1, near, (a - high) + (log1p(exp(-2 * a)) - low))
+
+
+@logcosh.defderivative
+def _(x: Real) -> Array:
+    return tanh(x)
+
+
+@logcosh.derivative.defderivative
+def _(x: Real) -> Array:
+    return tanh.derivative(x)
 
 
 @activation(oracle=lambda m, x: m.asinh(x))

@@ -70,3 +70,47 @@ def _(y: Array) -> Array:
 @symexp.derivative.defderivative
 def _(x: Real) -> Array:
     return jnp.sign(x) * exp_of_any(jnp.abs(x))
+
+
+@activation(
+    cite="liu2019",
+    range=(0, INF),
+    kinks={0: 0},
+    oracle=lambda m, x, beta=1: m.log1p(m.mpf(beta) * max(x, 0)),
+)
+def nlrelu(x: Real, beta: Real = 1.0) -> Array:
+    r"""Natural-logarithm rectifier, $\log(1 + \beta \max(x, 0))$.
+
+    Its derivative at 0 is 0.
+
+    Args:
+        x: The input.
+        beta: $\beta$, positive.
+
+    >>> nlrelu(jnp.array([-2.0, 1e-8, 1e30]))
+    Array([0.00000e+00, 1.00000e-08, 6.90776e+01], dtype=float32)
+    """
+    z = beta * jnp.maximum(x, 0)
+    return jnp.where(z < 1, log1p(jnp.minimum(z, 1)), log(1 + z))
+
+
+@nlrelu.defderivative
+def _(x: Real, beta: Real = 1.0) -> Array:
+    return keep_nan(x, jnp.where(x > 0, beta / (1 + beta * jnp.maximum(x, 0)), 0.0))
+
+
+@nlrelu.defoutput()
+def _(y: Array, beta: Real = 1.0) -> Array:
+    return keep_nan(y, jnp.where(y > 0, beta * exp_of_any(-y), 0.0))
+
+
+@nlrelu.derivative.defderivative
+def _(x: Real, beta: Real = 1.0) -> Array:
+    slope = nlrelu.derivative(x, beta)
+    return -slope * slope
+
+
+@nlrelu.defpartial("beta")
+def _(x: Real, beta: Real = 1.0) -> Array:
+    a = jnp.clip(x, 0, 1e30)  # an infinite one would be divided by itself
+    return a / (1 + beta * a)

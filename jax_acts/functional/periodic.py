@@ -45,6 +45,35 @@ def _(x: Real, omega: Real = 1.0) -> Array:
     return x * sin(jnp.asarray(omega * x), 2)
 
 
+@activation(range=(-1, 1), oracle=lambda m, x, omega=1: m.cos(omega * x))
+def cosine(x: Real, omega: Real = 1.0) -> Array:
+    r"""Cosine, $\cos(\omega x)$.
+
+    Args:
+        x: The input.
+        omega: $\omega$.
+
+    >>> cosine(jnp.array([-1.0, 0.0, 2.0]))
+    Array([ 0.5403023 ,  1.        , -0.41614684], dtype=float32)
+    """
+    return sin(jnp.asarray(omega * x), 2)
+
+
+@cosine.defderivative
+def _(x: Real, omega: Real = 1.0) -> Array:
+    return -omega * sine(x, omega)
+
+
+@cosine.derivative.defderivative
+def _(x: Real, omega: Real = 1.0) -> Array:
+    return -omega * omega * cosine(x, omega)
+
+
+@cosine.defpartial("omega")
+def _(x: Real, omega: Real = 1.0) -> Array:
+    return -x * sine(x, omega)
+
+
 @activation(
     cite="ziyin2020", oracle=lambda m, x, alpha=1: x + m.sin(alpha * x) ** 2 / alpha
 )

@@ -56,6 +56,26 @@ def _(y: Array) -> Array:
     return keep_nan(y, jnp.where(y > 0, 1.0, 0.0))
 
 
+@activation(range=(0, INF), kinks={0: 0}, oracle=lambda m, x: abs(x))
+def absolute(x: Real) -> Array:
+    r"""Absolute value, $|x|$, the full-wave rectifier; its derivative at 0 is 0.
+
+    >>> absolute(jnp.array([-2.0, 0.0, 3.0]))
+    Array([2., 0., 3.], dtype=float32)
+    """
+    return jnp.abs(x)
+
+
+@absolute.defderivative
+def _(x: Real) -> Array:
+    return jnp.sign(x)
+
+
+@absolute.derivative.defderivative
+def _(x: Real) -> Array:
+    return keep_nan(x, 0.0)
+
+
 @activation(
     cite="krizhevsky2010",
     range=(0, 6),
