@@ -2,7 +2,10 @@
 
 __version__ = "0.1.0"
 
-from jax_acts._activation import ActivationFunction as ActivationFunction, activation as activation
+from jax_acts._activation import (
+    ActivationFunction as ActivationFunction,
+    activation as activation,
+)
 from jax_acts._bound import Bound as Bound, Learn as Learn
 from jax_acts._function import Facts as Facts, Function as Function
 from jax_acts._kinks import with_kinks as with_kinks
@@ -142,10 +145,6 @@ from jax_acts.functional.periodic import (
     snake as snake,
     snake_beta as snake_beta,
 )
-from jax_acts.functional.piecewise import (
-    apl as apl,
-    b_spline as b_spline,
-)
 from jax_acts.functional.polynomial import (
     chebyshev as chebyshev,
     polyrelu as polyrelu,
@@ -192,6 +191,10 @@ from jax_acts.functional.sparse import (
     hardmax as hardmax,
     maxout as maxout,
     sparsemax as sparsemax,
+)
+from jax_acts.functional.splines import (
+    apl as apl,
+    b_spline as b_spline,
 )
 from jax_acts.functional.surrogate import (
     heaviside as heaviside,

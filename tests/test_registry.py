@@ -138,8 +138,9 @@ def variations(f):
         elif isinstance(parameter.default, float):
             values = (0.1, -1e-30, 3, 1 / 3, math.inf, -math.inf, math.nan)
             yield from (Bound(f, **{name: value}) for value in values)
-            yield Bound(f, **{name: Learn(0.5)})
-            yield Bound(f, **{name: Learn(1 / 3, per_feature=True)})
+            if name not in f.static:
+                yield Bound(f, **{name: Learn(0.5)})
+                yield Bound(f, **{name: Learn(1 / 3, per_feature=True)})
 
 
 VARIATIONS = [b for f in FUNCTIONS.values() for b in variations(f)]

@@ -135,10 +135,6 @@ from jax_acts.functional.periodic import (
     snake as snake,
     snake_beta as snake_beta,
 )
-from jax_acts.functional.piecewise import (
-    apl as apl,
-    b_spline as b_spline,
-)
 from jax_acts.functional.polynomial import (
     chebyshev as chebyshev,
     polyrelu as polyrelu,
@@ -185,6 +181,10 @@ from jax_acts.functional.sparse import (
     hardmax as hardmax,
     maxout as maxout,
     sparsemax as sparsemax,
+)
+from jax_acts.functional.splines import (
+    apl as apl,
+    b_spline as b_spline,
 )
 from jax_acts.functional.surrogate import (
     heaviside as heaviside,

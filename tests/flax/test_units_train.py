@@ -72,4 +72,4 @@ def test_a_unit_trains_on_digits_and_its_parameters_move(spec):
     )
     assert set(moved) == set(get(spec).learned)
     for name, most in moved.items():
-        assert most > 1e-3, f"{name} stayed where it was"
+        assert most > 1e-4, f"{name} stayed where it was"

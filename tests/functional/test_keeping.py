@@ -32,9 +32,10 @@ def test_the_input_alone_is_kept_and_gives_the_same_gradient(f):
     for array in kept(lean, x):
         np.testing.assert_array_equal(array, x)
     reverse = lambda h: jax.vjp(h, x)[1](x)[0]
-    np.testing.assert_array_equal(reverse(lean), reverse(f))
+    # Computed again, products and sums may be contracted otherwise.
+    np.testing.assert_allclose(reverse(lean), reverse(f), rtol=2.5e-7)
     forward = lambda h: jax.jvp(h, (x,), (x,))[1]
-    np.testing.assert_array_equal(forward(lean), forward(f))
+    np.testing.assert_allclose(forward(lean), forward(f), rtol=2.5e-7)
 
 
 @pytest.mark.parametrize("name", BY_OUTPUT)
