@@ -135,6 +135,8 @@ def test_the_plain_rule_goes_through_jet(f):
     y, (first, second) = jax.jit(lambda x: jet(f.plain, (x,), (series,)))(x)
     # The rules use polynomials, whose derivatives are a little less exact.
     np.testing.assert_allclose(y, f(x), rtol=1e-6)
+    if f.facts.surrogate is not None:
+        return  # by the plain rule a value has the derivatives of its own
     np.testing.assert_allclose(first, f.derivative(x), rtol=1e-4, atol=1e-4)
     np.testing.assert_allclose(second, nth(f, 2)(x), rtol=1e-3, atol=1e-3)
 
