@@ -8,6 +8,7 @@ of the hidden layers and one layer more: 12 layers against 6.
 """
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.peers import catalogue, found
-from benchmarks.speed import clock
+from benchmarks.speed import clock, processor
 
 RESULT = Path(__file__).parent / "results" / f"memory-{jax.default_backend()}.json"
 STEPS = ("gelu", "silu", "mish", "tanh", "elu", "softplus", "soft_sign", "relu")
@@ -123,7 +124,8 @@ def main() -> None:
         }
         compiled[name]["time"] = times(layers)
     show(eager, compiled)
-    head = {"jax": jax.__version__, "batch": BATCH, "width": WIDTH}
+    machine = {"machine": processor(), "cores": os.cpu_count()}
+    head = {"jax": jax.__version__, **machine, "batch": BATCH, "width": WIDTH}
     RESULT.parent.mkdir(exist_ok=True)
     RESULT.write_text(
         json.dumps(head | {"eager": eager, "compiled": compiled}, indent=1)
