@@ -151,5 +151,19 @@ def show(eager: dict[str, list[float]], compiled: dict[str, Any]) -> None:
     Console(width=160).print(table)
 
 
+def table() -> list[str]:
+    """Returns what is stored of steps of training, for the page."""
+    compiled = json.loads(RESULT.read_text())["compiled"]
+    kinds = list(next(iter(compiled.values())))
+    lines = [f"| function | {' | '.join(kinds)} |", "|---" * (len(kinds) + 1) + "|"]
+    for name, by_kind in compiled.items():
+        cells = [
+            " / ".join(f"{v:.{2 if kind == 'time' else 1}f}" for v in figures.values())
+            for kind, figures in by_kind.items()
+        ]
+        lines.append(f"| {name} | {' | '.join(cells)} |")
+    return lines
+
+
 if __name__ == "__main__":
     typer.run(main)

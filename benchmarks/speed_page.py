@@ -97,6 +97,11 @@ instructions for 8 numbers, without it and with it:
   instructions then in place of 65, but errs by 4.8 ulp in place of 2.9.
 - tanh(e^x) by e^y - 1, without its polynomial: `telu` has 59 in place of 83, but errs
   by 3.6 ulp in place of 2.6.
+- `jit` around the value, for the rule of the derivative to have it traced already. With
+  empty caches a function and its gradient take about twice as long to compile as those
+  of `jax.nn`, and most of what is more is tracing: for `tanh` 37 ms against 3 to trace,
+  12 against 6 to lower, 62 against 49 to compile. But of Python functions 8 to 10 %
+  more are called then, not fewer, and the time to trace grows by half.
 
 A large ± tells of other work on the machine; `relu`, `leaky_relu` and `identity`, which
 are the same loops as those of `jax.nn`, show how far it may reach. Against PyTorch with
@@ -114,10 +119,10 @@ that with `jax.nn`. For itself each function keeps 4 bytes at most; a product ke
 
 A scan keeps what it is told to: 4 bytes with the lean choice. What that costs in time
 does not show above the noise, which `relu` tells: its loops are those of `jax.nn`. In
-layers that are unrolled, the compiler keeps what it thinks best, and lean
-changes nothing. There tanh takes 7.8 bytes, and with `jax.nn` 3.8: theirs has its
-derivative from the value, which the product keeps. So has `tanh.keeping("output")`, and
-takes 3.8 bytes too, or 4.0 in a scan without lean.
+layers that are unrolled, the compiler keeps what it thinks best, and lean changes
+nothing. There tanh takes 7.8 bytes, and with `jax.nn` 3.8: theirs has its derivative
+from the value, which the product keeps. So has `tanh.keeping("output")`, and takes 3.8
+bytes too, or 4.0 in a scan without lean.
 """
 
 AXIS = """
@@ -153,7 +158,7 @@ def write() -> None:
         WHY,
         *training_table(),
         MEMORY,
-        *memory_table(),
+        *memory.table(),
         AXIS,
         *axis.table(axis.load()[1]),
     ]
@@ -176,26 +181,6 @@ def training_table() -> list[str]:
         *(
             f"| {model} | {' | '.join(f'{a / b:.2f}' for a, b in by.values())} |"
             for model, by in stored.items()
-        ),
-    ]
-
-
-def memory_table() -> list[str]:
-    """Returns the memory of whole steps of training, and their times."""
-    stored = json.loads(memory.RESULT.read_text())["compiled"]
-    kinds = list(next(iter(stored.values())))
-    digits = lambda kind: 2 if kind == "time" else 1
-    return [
-        f"| function | {' | '.join(kinds)} |",
-        "|---" * (len(kinds) + 1) + "|",
-        *(
-            f"| {name} | "
-            + " | ".join(
-                " / ".join(f"{v:.{digits(kind)}f}" for v in by.values())
-                for kind, by in kinds_of.items()
-            )
-            + " |"
-            for name, kinds_of in stored.items()
         ),
     ]
 
