@@ -8,6 +8,7 @@ of the hidden layers and one layer more: 12 layers against 6.
 """
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.peers import catalogue, found
-from benchmarks.speed import clock
+from benchmarks.speed import clock, processor
 
 RESULT = Path(__file__).parent / "results" / f"memory-{jax.default_backend()}.json"
 STEPS = ("gelu", "silu", "mish", "tanh", "elu", "softplus", "soft_sign", "relu")
@@ -123,7 +124,8 @@ def main() -> None:
         }
         compiled[name]["time"] = times(layers)
     show(eager, compiled)
-    head = {"jax": jax.__version__, "batch": BATCH, "width": WIDTH}
+    machine = {"machine": processor(), "cores": os.cpu_count()}
+    head = {"jax": jax.__version__, **machine, "batch": BATCH, "width": WIDTH}
     RESULT.parent.mkdir(exist_ok=True)
     RESULT.write_text(
         json.dumps(head | {"eager": eager, "compiled": compiled}, indent=1)
@@ -147,6 +149,20 @@ def show(eager: dict[str, list[float]], compiled: dict[str, Any]) -> None:
         cells = [f"{v:.2f}" for by in figures.values() for v in by.values()]
         table.add_row(name, *cells)
     Console(width=160).print(table)
+
+
+def table() -> list[str]:
+    """Returns what is stored of steps of training, for the page."""
+    compiled = json.loads(RESULT.read_text())["compiled"]
+    kinds = list(next(iter(compiled.values())))
+    lines = [f"| function | {' | '.join(kinds)} |", "|---" * (len(kinds) + 1) + "|"]
+    for name, by_kind in compiled.items():
+        cells = [
+            " / ".join(f"{v:.{2 if kind == 'time' else 1}f}" for v in figures.values())
+            for kind, figures in by_kind.items()
+        ]
+        lines.append(f"| {name} | {' | '.join(cells)} |")
+    return lines
 
 
 if __name__ == "__main__":

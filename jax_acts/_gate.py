@@ -70,12 +70,15 @@ def takes_values(function: Callable[..., Any]) -> bool:
 def parts(x: Array, axis: int, order: Order, layout: Layout) -> tuple[Array, Array]:
     """Returns the gates and the values of x, which are half as many each."""
     n = x.shape[axis] // 2
+    # What `split` has cut a backward pass joins; of slices it would add up two arrays
+    # that are half 0, and compute both halves for each.
     if layout == "split":
-        at = lambda i: lax.slice_in_dim(x, i * n, (i + 1) * n, axis=axis)
+        first, second = lax.split(x, (n, n), axis)
     else:
         pairs = x.reshape(*x.shape[:axis], n, 2, *x.shape[axis + 1 :])
-        at = lambda i: lax.index_in_dim(pairs, i, axis + 1, keepdims=False)
-    return (at(0), at(1)) if order == "gate_first" else (at(1), at(0))
+        two = lax.split(pairs, (1, 1), axis + 1)
+        first, second = (lax.squeeze(a, [axis + 1]) for a in two)
+    return (first, second) if order == "gate_first" else (second, first)
 
 
 def check_names(name: str, names: Any, order: Any, layout: Any) -> None:

@@ -5,7 +5,7 @@ import re
 
 import numpy as np
 
-from benchmarks import limits, overhead
+from benchmarks import axis, limits, overhead, speed
 
 
 def test_the_overhead_of_imports_calls_and_compilation_is_measured(capsys):
@@ -28,3 +28,11 @@ def test_a_wrong_limit_is_found():
     assert (ends.below_want, ends.above_want) == (0, math.inf)
     assert (ends.right_below, ends.right_above) == (False, True)
     assert ends.subnormal <= 0.5
+
+
+def test_functions_along_an_axis_are_timed(monkeypatch):
+    monkeypatch.setitem(speed.ROUNDS, axis.SIZE, 2)
+    theirs = list(axis.measure("logsumexp", 1000, "both"))
+    alone = list(axis.measure("sparsemax", 1000, "forward"))
+    assert [r.library for r in theirs + alone] == ["jax_acts", "jax", "jax_acts"]
+    assert all(r.copies > 0 for r in theirs + alone), theirs + alone

@@ -75,6 +75,25 @@ def test_values_are_those_of_80_bits(alpha, function, scale):
         assert (error <= allowed * last).all(), (n, (error / last).max())
 
 
+@pytest.mark.parametrize("name", ["sparsemax", "entmax15"])
+def test_rows_of_which_a_step_leaves_little_out_are_right(name):
+    alpha, function = FORMS[name]
+    for n in (16, 1024):
+        for x in (np.linspace(0, 1, n) ** 2, np.arange(1, n + 1) ** -0.3):
+            x = (x[None] / (alpha - 1)).astype(np.float32)
+            want = truth(x, alpha)
+            last = np.spacing(want.max().astype(np.float32))
+            error = np.abs(np.asarray(function(x)) - want) / last
+            assert error.max() <= 4 + 2 * np.log(n), (n, error.max())
+
+
+@forms
+def test_a_row_does_not_depend_on_how_many_steps_the_others_need(alpha, function):
+    x = rows(5, 7, 2, np.float32)
+    other = np.concatenate([x[:4], np.linspace(0, 1, 7, dtype=np.float32)[None] ** 2])
+    np.testing.assert_array_equal(function(x)[:4], function(other)[:4])
+
+
 @forms
 def test_values_in_float64_are_right_too(alpha, function):
     x = rows(20, 50, 2)
