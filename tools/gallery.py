@@ -39,6 +39,7 @@ SHOWN = {
     "step": "step(surrogate='arctan')",
     "sign": "sign(at_zero=1.0, surrogate='triangle')",
     "round": "round(surrogate='straight_through')",
+    "gabor": "gabor(omega=5.0, scale=0.5)",
 }
 """The specs of what would look like another function, or flat, by default."""
 
