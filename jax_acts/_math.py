@@ -220,10 +220,10 @@ def product(a: Real | table.Constant, b: Real) -> tuple[Array, Array]:
     """
     b = jnp.asarray(b)
     if a is b:
-        b0, b1 = _split(b, b.dtype)
+        b0, b1 = halves(b, b.dtype)
         return b0 * b0, b1 * (b + b0)
-    a0, a1 = _split(a, b.dtype)
-    b0, b1 = _split(b, b.dtype)
+    a0, a1 = halves(a, b.dtype)
+    b0, b1 = halves(b, b.dtype)
     return a0 * b0, a0 * b1 + a1 * b
 
 
@@ -250,8 +250,8 @@ def sum_of_two(a: Array, b: Array) -> tuple[Array, Array]:
 def quotient(a: Real, b: Real) -> tuple[Array, Array]:
     """Returns a / b in two parts, as `product` does."""
     a = jnp.asarray(a)
-    high, _ = _split(a / b, a.dtype)
-    b0, b1 = _split(b, a.dtype)
+    high, _ = halves(a / b, a.dtype)
+    b0, b1 = halves(b, a.dtype)
     return high, ((a - high * b0) - high * b1) / b
 
 
@@ -333,7 +333,7 @@ def leading(x: Array, bits: dict[str, int]) -> Array:
     return lax.bitcast_convert_type(rounded, x.dtype)
 
 
-def _split(x: Real | table.Constant, dtype: Any) -> tuple[Array, Array]:
+def halves(x: Real | table.Constant, dtype: Any) -> tuple[Array, Array]:
     """Returns x in two parts, each of half the digits: products of such are exact."""
     bits = jnp.finfo(dtype).bits
     mask = {32: np.int32(-(2**12)), 64: np.int64(-(2**27))}[bits]

@@ -8,43 +8,41 @@ on a CPU it calls the sine as a primitive for one number at a time.
 
 import itertools
 import math
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
 
 from jax_acts import _coefficients as table
-from jax_acts._math import polynomial, sum_of_two
+from jax_acts._function import Real
+from jax_acts._math import halves, polynomial, product, sum_of_two
 
 _WORDS = [np.uint32(w) for w in table.TWO_OVER_PI]
 _PI_4 = (0.785398185253143310547, -2.18556941e-8)
 """π/4 in two parts; the first is a float32."""
 _UNIT = (3216 * 2.0**-43, (math.pi / 4 - 3216 * 2.0**-12) * 2.0**-31)
 """2^-32 of π/2 in two parts; products of the first with 12 digits are exact."""
+_HALF_PI = {
+    "float32": (1.570796251296997, 7.549789415861596e-08, 5.390302858158119e-15),
+    "float64": (1.5707963267341256, 6.077100506303966e-11, 2.0222662487959506e-21),
+}
+"""π/2 in three parts; up to 2^20 times the first two of float64 are exact."""
+
+
+class Angle(NamedTuple):
+    """The angle quarters π/2 + r + low, |r| <= π/4, with low far below r."""
+
+    quarters: Array
+    r: Array
+    low: Array
 
 
 def sin(x: Array, eighths: int = 0) -> Array:
     """Returns sin(x + eighths π/4), also where that is near 0."""
     if x.dtype != jnp.float32:
         return _by_primitives(x, eighths % 8)
-    high, low = _turns(x)
-    quarters, r, r_low = _reduced(high + np.uint32(eighths % 8 << 29), low)
-    r = r + _nothing(x)
-
-    near = jnp.abs(x) < 0.5
-    if eighths % 2 == 0:
-        small, small_low, count = x, jnp.zeros_like(x), jnp.uint32(eighths // 2 % 4)
-    else:
-        right = x > 0  # π/4 above 0 is π/4 below the next quarter
-        small, small_low = sum_of_two(jnp.where(right, -_PI_4[0], _PI_4[0]), x)
-        small_low = small_low + jnp.where(right, -_PI_4[1], _PI_4[1])
-        count = (jnp.uint32(eighths // 2 % 4) + right) & np.uint32(3)
-    quarters = jnp.where(near, count, quarters)
-    r, r_low = jnp.where(near, small, r), jnp.where(near, small_low, r_low)
-
-    value = jnp.where(quarters & 1 == 0, _sine(r, r_low), 1 - _versine(r, r_low))
-    return jnp.where(quarters & 2 == 0, value, -value)
+    return sine_of(_angle_32(x, eighths))
 
 
 def sin_squared(x: Array, eighths: int = 0) -> Array:
@@ -66,6 +64,78 @@ def sin_squared(x: Array, eighths: int = 0) -> Array:
     step = jnp.where(quarters & 1 == 0, _versine(r, r_low), _sine(r, r_low))
     start = jnp.where(quarters & 1 == 1, 1.0, jnp.where(quarters == 0, 0.0, 2.0))
     return 0.5 * (start + jnp.where(quarters & 2 == 0, step, -step))
+
+
+def angle(x: Array) -> Angle:
+    """Returns x as an angle."""
+    return _angle_32(x) if x.dtype == jnp.float32 else _angle_64(x)
+
+
+def sine_of(a: Angle) -> Array:
+    """Returns the sine of an angle."""
+    even = a.quarters & 1 == 0
+    value = jnp.where(even, _sine(a.r, a.low), 1 - _versine(a.r, a.low))
+    return jnp.where(a.quarters & 2 == 0, value, -value)
+
+
+def cosine_of(a: Angle) -> Array:
+    """Returns the cosine of an angle."""
+    return sine_of(Angle(a.quarters + np.uint32(1), a.r, a.low))
+
+
+def small_angle(r: Array, low: Real = 0.0) -> Angle:
+    """Returns r + low, |r| <= π/4, as an angle."""
+    return Angle(jnp.zeros_like(r, jnp.uint32), r, jnp.asarray(low, r.dtype))
+
+
+def sum_of_angles(a: Angle, b: Angle) -> Angle:
+    """Returns the sum of two angles."""
+    r, lack = sum_of_two(a.r, b.r)
+    low = lack + (a.low + b.low)
+    high, middle, rest = _HALF_PI[r.dtype.name]
+    step = jnp.round(r * (2 / math.pi))  # -1, 0 or 1
+    r, lack = sum_of_two(r - step * high, -step * middle)
+    quarters = a.quarters + b.quarters + step.astype(jnp.int32).astype(jnp.uint32)
+    return Angle(quarters, *sum_of_two(r, lack + (low - step * rest)))
+
+
+def wave(a: Real, b: Real, at: Angle, a_low: Real = 0.0, b_low: Real = 0.0) -> Array:
+    """Returns a cos(t) + b sin(t) of an angle t, also where the terms cancel.
+
+    Args:
+        a: The factor of the cosine.
+        b: The factor of the sine.
+        at: The angle.
+        a_low: What `a` lacks.
+        b_low: What `b` lacks.
+    """
+    even = at.quarters & 1 == 0
+    c, c_low = jnp.where(even, a, b), jnp.where(even, a_low, b_low)
+    s, s_low = jnp.where(even, -b, a), jnp.where(even, -b_low, a_low)
+    value = _difference(c, c_low, s, s_low, at.r, at.low)
+    return jnp.where(at.quarters & 2 == 0, value, -value)
+
+
+def _difference(
+    a: Array, a_low: Array, b: Array, b_low: Array, r: Array, low: Array
+) -> Array:
+    """Returns (a + a_low) cos(r + low) - (b + b_low) sin(r + low) for |r| <= π/4.
+
+    Near a zero of it b r is near a, and what they differ by is near a r²/3: r²/2 from
+    the cosine less r²/6 from the sine. These three are added up without rounding.
+    """
+    (b0, b1), (r0, r1) = halves(b, r.dtype), halves(r, r.dtype)
+    high, rest = product(r, r)
+    third, third_low = product(1 / 3, high)
+    exact = (((a - b0 * r0) - a * third) - b0 * r1 - b1 * r0) - b1 * r1
+    square, along = r * r, b * r
+    first = jnp.where(jnp.abs(r) > 2.0**-80, exact, a - along)  # r1 may be subnormal
+    small = a_low - b_low * r - b * low * (1 - 0.5 * square)
+    small = small - a * (r * low + third_low + rest / 3)
+    small = small - (first + a * third) * (square / 6)
+    sine = along * polynomial(square, table.SIN_FINE)
+    cosine = a * polynomial(square, table.COS)
+    return first + (small + square * square * (cosine - sine))
 
 
 def _sine(r: Array, low: Array) -> Array:
@@ -143,6 +213,42 @@ def _upper(a: Array, b: Array) -> Array:
 
 def _signed(bits: Array) -> Array:
     return lax.bitcast_convert_type(bits, jnp.int32)
+
+
+def _angle_32(x: Array, eighths: int = 0) -> Angle:
+    """Returns x + eighths π/4 as an angle, in float32."""
+    high, low = _turns(x)
+    quarters, r, r_low = _reduced(high + np.uint32(eighths % 8 << 29), low)
+    r = r + _nothing(x)
+
+    near = jnp.abs(x) < 0.5
+    if eighths % 2 == 0:
+        small, small_low, count = x, jnp.zeros_like(x), jnp.uint32(eighths // 2 % 4)
+    else:
+        right = x > 0  # π/4 above 0 is π/4 below the next quarter
+        small, small_low = sum_of_two(jnp.where(right, -_PI_4[0], _PI_4[0]), x)
+        small_low = small_low + jnp.where(right, -_PI_4[1], _PI_4[1])
+        count = (jnp.uint32(eighths // 2 % 4) + right) & np.uint32(3)
+    quarters = jnp.where(near, count, quarters)
+    return Angle(quarters, jnp.where(near, small, r), jnp.where(near, small_low, r_low))
+
+
+def _angle_64(x: Array) -> Angle:
+    """Returns x as an angle, in float64."""
+    high, middle, rest = _HALF_PI["float64"]
+    count = jnp.round(x * (2 / math.pi))
+    near = jnp.abs(count) < 2.0**20
+    n = jnp.where(near, count, 0)
+    r, lack = sum_of_two(x - n * high, -n * middle)
+    r, low = sum_of_two(r, lack - n * rest)
+    # Further out of its sine and cosine, the smaller of which is the more exact.
+    s, c = jnp.sin(x), jnp.cos(x)
+    upright = jnp.abs(s) > jnp.abs(c)
+    tangent = jnp.where(upright, -c, s) / jnp.where(upright, s, c)
+    r = jnp.where(near, r, jnp.arctan(tangent))
+    far = jnp.where(upright, jnp.where(s > 0, 1, 3), jnp.where(c > 0, 0, 2))
+    quarters = jnp.where(near, n.astype(jnp.int32), far).astype(jnp.uint32)
+    return Angle(quarters, r, jnp.where(near, low, 0.0))
 
 
 def _by_primitives(x: Array, eighths: int) -> Array:

@@ -7,11 +7,13 @@ function with the signature that the library has, the input left out.
 Names are looked up as they are spelled here, then regardless of case and punctuation.
 """
 
+import math
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any, Literal
 
 from jax_acts._bound import Learn
+from jax_acts.functional.surrogate import Surrogate
 
 Meaning = tuple[str, dict[str, Any]]
 Entry = str | Callable[..., Meaning]
@@ -72,6 +74,9 @@ OWN: Table = {
     "ssp": "shifted_softplus",
     "exp": "exponential",
     "sin": "sine",
+    "wire real_gabor": "gabor",
+    "growing_cosine_unit": "gcu",
+    "smooth_maximum_unit": "smu",
     "atan": "arctan",
     "bentid": "bent_identity",
     "dynamic_tanh": "dyt",
@@ -378,6 +383,83 @@ MLX: Table = {
     "glu GLU": "glu",
 }
 
+# ----- snntorch.surrogate, spikingjelly.activation_based.surrogate and norse.torch, of
+# snnTorch 1.0.0, SpikingJelly 2.0.0 and Norse 1.1.0: steps with another derivative. The
+# first and the last are 0 at the threshold, the second is 1. What has a derivative that
+# `step` has not, is not here: snnTorch's `triangular` has no triangle, but a sign.
+
+
+def spike(
+    surrogate: Surrogate,
+    sharpness: float = 1.0,
+    height: float = 1.0,
+    *,
+    at_threshold: float = 1.0,
+) -> Meaning:
+    """Returns a step with the derivative of a surrogate."""
+    return to(
+        "step",
+        surrogate=surrogate,
+        sharpness=sharpness,
+        height=height,
+        at_threshold=at_threshold,
+    )
+
+
+def snn_atan(alpha: float = 2.0) -> Meaning:
+    """Returns the step of snnTorch with the derivative of an arc tangent."""
+    return spike("arctan", math.pi / 2 * alpha, alpha / 2, at_threshold=0.0)
+
+
+SNNTORCH: Table = {
+    "straight_through_estimator": lambda: spike("straight_through", at_threshold=0.0),
+    "fast_sigmoid": lambda slope=25: spike("fast_sigmoid", slope, at_threshold=0.0),
+    "atan": snn_atan,
+    "sigmoid": lambda slope=25: spike("sigmoid", slope, slope / 4, at_threshold=0.0),
+}
+
+SPIKINGJELLY: Table = {
+    "PiecewiseQuadratic": lambda alpha=1.0: spike("triangle", alpha, alpha),
+    "Sigmoid": lambda alpha=4.0: spike("sigmoid", alpha, alpha / 4),
+    "SoftSign": lambda alpha=2.0: spike("fast_sigmoid", alpha, alpha / 2),
+    "SuperSpike": lambda alpha=1.0: spike("fast_sigmoid", 1.0, alpha),
+    "ATan": lambda alpha=2.0: spike("arctan", math.pi / 2 * alpha, alpha / 2),
+    "Erf": lambda alpha=2.0: spike("gaussian", alpha, alpha / math.sqrt(math.pi)),
+    # Where it ends, at 1 / (2 alpha), it is 0 there and alpha here.
+    "Rect": lambda alpha=1.0: spike("clipped", 2 * alpha, alpha),
+}
+
+
+def norse_superspike(alpha: float = 100.0) -> Meaning:
+    """Returns the step of Norse with SuperSpike, which does not use its alpha."""
+    return spike("fast_sigmoid", at_threshold=0.0)
+
+
+def norse_threshold(
+    method: Literal["heaviside", "super", "triangle", "tanh", "heavi_erfc"] = "super",
+    alpha: float = 100.0,
+) -> Meaning:
+    """Returns the step of Norse by a method, with the defaults of its neurons."""
+    match method:
+        case "heaviside":
+            return to("step", at_threshold=0.0)
+        case "super":
+            return norse_superspike(alpha)
+        case "triangle":
+            return spike("triangle", 1.0, alpha, at_threshold=0.0)
+        case "tanh":
+            return spike("sigmoid", 2 * alpha, at_threshold=0.0)
+        case "heavi_erfc":
+            return spike("gaussian", alpha, 2 / math.sqrt(math.pi), at_threshold=0.0)
+
+
+NORSE: Table = {
+    "heaviside": lambda: norse_threshold("heaviside"),
+    "superspike_fn": norse_superspike,
+    "triangle_fn": lambda alpha=0.3: norse_threshold("triangle", alpha),
+    "threshold": norse_threshold,
+}
+
 DIALECTS: Mapping[str, Table] = MappingProxyType(
     {
         "jax": JAX,
@@ -389,6 +471,9 @@ DIALECTS: Mapping[str, Table] = MappingProxyType(
         "timm": TIMM,
         "onnx": ONNX,
         "mlx": MLX,
+        "snntorch": SNNTORCH,
+        "spikingjelly": SPIKINGJELLY,
+        "norse": NORSE,
     }
 )
 """The table of each library."""

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from jax_acts import ActivationFunction
+from jax_acts import ActivationFunction, get
 from jax_acts.registry import FUNCTIONS, names
 from tools import gallery
 
@@ -22,6 +22,11 @@ def test_the_page_has_every_elementwise_function_and_a_picture_of_each_family():
         assert f"](gallery/{family}.png)" in text
         assert (DOCS / "gallery" / f"{family}.png").stat().st_size > 5000
     assert len(list((DOCS / "gallery").iterdir())) == len(gallery.families())
+
+
+def test_what_is_shown_with_arguments_is_the_function_of_its_row():
+    for name, spec in gallery.SHOWN.items():
+        assert get(spec).function is FUNCTIONS[name]
 
 
 def test_a_picture_is_drawn_with_a_row_for_each_function(tmp_path):

@@ -23,6 +23,8 @@ TOLERANCE = {
     "": 4e-14,
     "mlx": 3e-7,  # its exp, tanh and erf
     "onnx": 1e-7,  # its attributes, erf and the constants of Gelu
+    "onnxruntime": 3e-7,  # all, the input too
+    "norse:threshold(method='heavi_erfc',alpha=0.7)": 4e-8,  # sqrt(pi)
     "keras2": 1e-7,  # its arguments, as TensorFlow's kernels take them
     "keras:tanh": 3e-7,  # its result, on JAX
     "torch:PReLU(init=0.1)": 2e-8,  # its weight
@@ -53,6 +55,11 @@ OPEN = {
 }
 
 
+def meant(spec):
+    """Returns what a spec means here; ONNX Runtime computes what ONNX says."""
+    return get(spec.replace("onnxruntime:", "onnx:"))
+
+
 def tolerance(spec):
     """Returns the tolerance of a spec: its own, or that of its name or its library."""
     name = spec.split("(")[0]
@@ -62,7 +69,7 @@ def tolerance(spec):
 
 @pytest.mark.parametrize("spec", GOLDEN["answers"])
 def test_a_name_gives_the_numbers_of_its_library(spec):
-    f = get(spec)
+    f = meant(spec)
     with enable_x64(True):
         got = np.asarray(f(jnp.asarray(INPUTS))).reshape(-1)
     agree(spec, got, np.array(GOLDEN["answers"][spec]["value"]))
@@ -72,12 +79,14 @@ def test_a_name_gives_the_numbers_of_its_library(spec):
     "spec", [s for s, a in GOLDEN["answers"].items() if "derivative" in a]
 )
 def test_a_name_gives_the_derivatives_of_its_library(spec):
-    f = get(spec)
+    f = meant(spec)
     with enable_x64(True):
         x = jnp.asarray(INPUTS)
         got = np.asarray(jax.vjp(f, x)[1](jnp.ones_like(f(x)))[0])
-    want = np.array(GOLDEN["answers"][spec]["derivative"])
-    settled = ~np.isin(INPUTS, list(OPEN.get(f.name, ())))
+    want = np.array(GOLDEN["answers"][spec]["derivative"], float)
+    # None stands where theirs is not finite, as that of snnTorch's sigmoid far out.
+    settled = ~np.isin(INPUTS, list(OPEN.get(f.name, ()))) & np.isfinite(want)
+    assert settled.sum() > 20
     agree(f"the derivative of {spec}", got[settled], want[settled], INPUTS[settled])
 
 
@@ -88,5 +97,5 @@ def agree(spec, got, want, inputs=INPUTS):
     i = int(np.argmax(error))
     where = f"at x = {inputs[i]}" if len(error) == len(inputs) else f"at place {i}"
     assert error[i] <= tolerance(spec.removeprefix("the derivative of ")), (
-        f"{spec} is {want[i]!r} {where}, and {get(spec.split(' ')[-1])} is {got[i]!r}"
+        f"{spec} is {want[i]!r} {where}, and {meant(spec.split(' ')[-1])} is {got[i]!r}"
     )

@@ -6,6 +6,7 @@ Each polynomial interpolates its function at Chebyshev nodes in 60 digits; its d
 the least whose error, relative to the result it serves, is below a given power of two.
 """
 
+import re
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -114,6 +115,10 @@ def polynomials() -> Iterator[tuple[str, str, dict[str, list[Any]]]]:
 
     f = series(lambda y: (mp.sin(y**0.5) - y**0.5) / y**1.5, -mpf(1) / 6)
     yield "SIN", "(sin(r) - r) / r³ in r² on [0, π/4]", both(f, 0, 0.617, lambda y: y)
+    f = lambda y: (mp.sin(y**0.5) - y**0.5 + y**1.5 / 6) / y**2.5
+    meaning = "(sin(r) - r + r³/6) / r⁵ in r² on [0, π/4]"
+    finer = both(series(f, mpf(1) / 120), 0, 0.617, lambda y: y**2 / 4)
+    yield "SIN_FINE", meaning, finer
     f = series(lambda y: (mp.cos(y**0.5) - 1 + y / 2) / y**2, mpf(1) / 24)
     weight = lambda y: y**2 / mp.cos(y**0.5)
     yield "COS", "(cos(r) - 1 + r²/2) / r⁴ in r² on [0, π/4]", both(f, 0, 0.617, weight)
@@ -201,6 +206,11 @@ def roots() -> Iterator[tuple[str, str, Any, dict[str, list[Any]], Any, float]]:
     logish = lambda x: x * mp.log1p(sigmoid(x))
     smish = lambda x: x * mp.tanh(mp.log1p(sigmoid(x)))
     gish = lambda x: x * mp.log(2 - mp.exp(-mp.exp(x)))
+    gcu = lambda x: x * mp.cos(x)
+    # Of gabor it is what e^-x² multiplies, which changes less.
+    gabor_1 = lambda x: -mp.sin(x) - 2 * x * mp.cos(x)
+    gabor_2 = lambda x: (4 * x * x - 3) * mp.cos(x) + 4 * x * mp.sin(x)
+    finer = lambda x: mp.sin(x * x + x)
     for name, f, order, guess, radius in (
         ("SILU_1", silu, 1, -1.278, 0.25),
         ("SILU_2", silu, 2, 2.399, 0.25),
@@ -237,6 +247,16 @@ def roots() -> Iterator[tuple[str, str, Any, dict[str, list[Any]], Any, float]]:
         ("GISH_1", gish, 1, -1.282, 0.5),
         ("GISH_2_LEFT", gish, 2, -2.401, 0.5),
         ("GISH_2_RIGHT", gish, 2, 1.042, 0.25),
+        ("GCU_1_FIRST", gcu, 1, 0.86, 0.25),
+        ("GCU_1_SECOND", gcu, 1, 3.426, 0.25),
+        ("GCU_2_FIRST", gcu, 2, 2.289, 0.25),
+        ("GCU_2_SECOND", gcu, 2, 5.087, 0.25),
+        ("GABOR_1", gabor_1, 0, 1.837, 0.25),
+        ("GABOR_2_FIRST", gabor_2, 0, 0.593, 0.25),
+        ("GABOR_2_SECOND", gabor_2, 0, 2.094, 0.25),
+        ("GABOR_2_THIRD", gabor_2, 0, 4.919, 0.125),
+        ("GABOR_2_FOURTH", gabor_2, 0, 7.98, 0.125),
+        ("FINER_2", finer, 2, 0.4, 0.125),
     ):
         g = lambda x, f=f, order=order: mp.diff(f, x, order)
         zero = mp.findroot(g, guess)
@@ -246,7 +266,8 @@ def roots() -> Iterator[tuple[str, str, Any, dict[str, list[Any]], Any, float]]:
             d: fit(factor, -mpf(radius), mpf(radius), relative(factor), b)
             for d, b in BITS.items()
         }
-        meaning = f"derivative {order} of {name.split(f'_{order}')[0].lower()}"
+        function, number = re.findall(r"(.+)_(\d)", name)[0]
+        meaning = f"derivative {number} of {function.lower()}"
         yield name, meaning, zero, table, slope, radius
 
 

@@ -6,6 +6,7 @@ A row of a picture is a function with its first two derivatives. It needs matplo
 """
 
 import itertools
+import textwrap
 from pathlib import Path
 
 from matplotlib.figure import Figure
@@ -21,10 +22,26 @@ PICTURES = PAGE.with_suffix("")
 HEAD = """# Gallery
 
 Written by `python -m tools.gallery`: every elementwise function, by family, at its
-default arguments. A row of a picture is the function, its derivative and its second
-derivative; a dot on a curve is a kink, or the value at a jump, with its limits as
-circles. The sources are in [references.bib](../references.bib).
+default arguments, or with those that stand over its row. A row of a picture is the
+function, its derivative and its second derivative; a dot on a curve is a kink, or the
+value at a jump, with its limits as circles. The sources are in
+[references.bib](../references.bib).
 """
+
+SHOWN = {
+    "affine": "affine(scale=2.0, rate=1.5, shift=-1.0, offset=0.5, of=tanh)",
+    "blend": "blend(weight=0.7, first=relu, second=sine)",
+    "capped": "capped(cap=2.0, of=relu)",
+    "piecewise": "piecewise(breakpoints=(-2.0, 2.0), parts=(tanh, sine, relu))",
+    "residual": "residual(scale=0.5, of=sine)",
+    "self_gated": "self_gated(of=tanh)",
+    "sugar": "sugar(surrogate=bsilu)",
+    "step": "step(surrogate='arctan')",
+    "sign": "sign(at_zero=1.0, surrogate='triangle')",
+    "round": "round(surrogate='straight_through')",
+    "gabor": "gabor(omega=5.0, scale=0.5)",
+}
+"""The specs of what would look like another function, or flat, by default."""
 
 
 def main() -> None:
@@ -77,14 +94,16 @@ def draw(names: list[str], path: Path) -> None:
     for name, axes in zip(
         names, figure.subplots(len(names), 3, squeeze=False), strict=True
     ):
-        plot(name, axes=list(axes))
+        spec = SHOWN.get(name, name)
+        plot(spec, axes=list(axes))
         for panel in axes:
             panel.tick_params(labelsize=6)
             panel.spines[["top", "right"]].set_visible(False)
         legend = axes[0].get_legend()
         if legend is not None:
             legend.remove()
-        axes[0].set_title(name, loc="left", fontsize=9)
+        title = "\n".join(textwrap.wrap(spec, 42))
+        axes[0].set_title(title, loc="left", fontsize=9 if spec == name else 7.5)
     figure.savefig(path, dpi=80)
 
 

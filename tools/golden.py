@@ -6,14 +6,18 @@ the library is installed; what is stored of the others stays:
 
     python tools/golden.py torch hf timm onnx keras mlx
     python tools/golden.py keras2
+    python tools/golden.py snntorch spikingjelly norse
+    python tools/golden.py onnxruntime
 """
 
 import ast
 import importlib
+import importlib.metadata
 import json
+import math
 import os
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +28,9 @@ INPUTS = [
     *(-1e-4, 0.0, 1e-4, 0.02, 0.4, 0.8, 1.0, 1.7, 2.0, 3.0, 4.4, 6.0, 7.5, 40.0),
 ]
 """Among them are the usual kinks; their number is even, for glu."""
+
+RUNTIME_OPSET = 24
+"""The greatest that ONNX Runtime knows; all operators that are asked for have it."""
 
 SPECS = {
     "torch": """
@@ -97,11 +104,27 @@ SPECS = {
         Softshrink softshrink(lambd=0.35) step Step step(threshold=0.5) softmax
         Softmax log_softmax LogSoftmax softmin Softmin glu GLU
         """,
+    "snntorch": """
+        straight_through_estimator fast_sigmoid fast_sigmoid(slope=2.0) atan
+        atan(alpha=0.7) sigmoid sigmoid(slope=1.5)
+        """,
+    "spikingjelly": """
+        PiecewiseQuadratic PiecewiseQuadratic(alpha=0.3) Sigmoid Sigmoid(alpha=0.7)
+        SoftSign SoftSign(alpha=0.7) SuperSpike SuperSpike(alpha=3.0) ATan
+        ATan(alpha=0.7) Erf Erf(alpha=0.5) Rect Rect(alpha=0.3)
+        """,
+    "norse": """
+        heaviside superspike_fn superspike_fn(alpha=3.0) triangle_fn
+        triangle_fn(alpha=0.7) threshold(method='super',alpha=100.0)
+        threshold(method='heaviside',alpha=1.0) threshold(method='triangle',alpha=0.7)
+        threshold(method='tanh',alpha=0.7) threshold(method='heavi_erfc',alpha=0.7)
+        """,
 }
+SPECS["onnxruntime"] = SPECS["onnx"]
 """What each library is asked for; of classes, an instance is made."""
 
 Arguments = dict[str, Any]
-Answer = dict[str, list[float]]
+Answer = Mapping[str, Sequence[float | None]]
 
 
 def main(libraries: Iterable[str]) -> None:
@@ -182,10 +205,41 @@ def with_torch(f: Any) -> Answer:
     x = torch.tensor(INPUTS, dtype=torch.float64, requires_grad=True)
     y = (f.double() if isinstance(f, torch.nn.Module) else f)(x.clone())
     answer = {"value": y.reshape(-1).tolist()}
-    if y.shape == x.shape:
+    if y.shape == x.shape and y.requires_grad:
         (slopes,) = torch.autograd.grad(y.sum(), x)
-        answer["derivative"] = slopes.tolist()
+        finite = [v if math.isfinite(v) else None for v in slopes.tolist()]
+        answer["derivative"] = finite
     return answer
+
+
+def of_snntorch() -> tuple[str, Callable[[str, Arguments], Answer]]:
+    """Returns the version of snnTorch, and who asks it."""
+    surrogate = module("snntorch.surrogate")
+
+    def ask(name: str, arguments: Arguments) -> Answer:
+        return with_torch(getattr(surrogate, name)(**arguments))
+
+    return version("snntorch"), ask
+
+
+def of_spikingjelly() -> tuple[str, Callable[[str, Arguments], Answer]]:
+    """Returns the version of SpikingJelly, and who asks it."""
+    surrogate = module("spikingjelly.activation_based.surrogate")
+
+    def ask(name: str, arguments: Arguments) -> Answer:
+        return with_torch(getattr(surrogate, name)(**arguments))
+
+    return version("spikingjelly"), ask
+
+
+def of_norse() -> tuple[str, Callable[[str, Arguments], Answer]]:
+    """Returns the version of Norse, and who asks it."""
+    functions = module("norse.torch.functional.threshold")
+
+    def ask(name: str, arguments: Arguments) -> Answer:
+        return with_torch(lambda x: getattr(functions, name)(x, **arguments))
+
+    return version("norse"), ask
 
 
 def of_keras() -> tuple[str, Callable[[str, Arguments], Answer]]:
@@ -238,29 +292,59 @@ def of_keras2() -> tuple[str, Callable[[str, Arguments], Answer]]:
 
 def of_onnx() -> tuple[str, Callable[[str, Arguments], Answer]]:
     """Returns the version of ONNX, and who asks its reference evaluator."""
-    onnx, numpy = module("onnx"), module("numpy")
+    onnx = module("onnx")
     evaluator = module("onnx.reference").ReferenceEvaluator
-    helper, double = onnx.helper, onnx.TensorProto.DOUBLE
 
     def ask(name: str, arguments: Arguments) -> Answer:
-        schema = onnx.defs.get_schema(name)
-        attributes = {k: v for k, v in arguments.items() if k in schema.attributes}
-        given = {i.name: arguments.get(i.name) for i in schema.inputs[1:]}
-        feed = {k: numpy.float64(v) for k, v in given.items() if v is not None}
-        feed = {
-            "x": numpy.asarray(INPUTS),
-            **{k: v.reshape(()) for k, v in feed.items()},
-        }
-        inputs = ["x", *(k if k in feed else "" for k in given)]
-        node = helper.make_node(name, inputs, ["y"], **attributes)
-        value = lambda k: helper.make_tensor_value_info(k, double, None)
-        graph = helper.make_graph([node], name, [value(k) for k in feed], [value("y")])
-        opset = helper.make_opsetid("", onnx.defs.onnx_opset_version())
-        model = helper.make_model(graph, opset_imports=[opset])
-        (y,) = evaluator(model).run(None, feed)
-        return {"value": numpy.asarray(y, numpy.float64).reshape(-1).tolist()}
+        (y,) = evaluator(onnx_model(name, arguments)).run(
+            None, {"x": inputs("float64")}
+        )
+        return {"value": y.astype("float64").reshape(-1).tolist()}
 
     return onnx.__version__, ask
+
+
+def of_onnxruntime() -> tuple[str, Callable[[str, Arguments], Answer]]:
+    """Returns the version of ONNX Runtime, and who asks it, in float32.
+
+    Most of its kernels have no float64; an opset that it does not know yet is lowered.
+    """
+    runtime = module("onnxruntime")
+
+    def ask(name: str, arguments: Arguments) -> Answer:
+        model = onnx_model(name, arguments, "FLOAT", opset=RUNTIME_OPSET)
+        session = runtime.InferenceSession(model.SerializeToString())
+        (y,) = session.run(None, {"x": inputs("float32")})
+        return {"value": [float(f"{v:.9g}") for v in y.reshape(-1).tolist()]}
+
+    return runtime.__version__, ask
+
+
+def inputs(dtype: str) -> Any:
+    """Returns the inputs as an array of NumPy."""
+    return module("numpy").asarray(INPUTS, dtype)
+
+
+def onnx_model(
+    name: str, arguments: Arguments, kind: str = "DOUBLE", opset: int | None = None
+) -> Any:
+    """Returns a model of one node, with its further inputs as constants."""
+    onnx = module("onnx")
+    helper, dtype = onnx.helper, getattr(onnx.TensorProto, kind)
+    schema = onnx.defs.get_schema(name)
+    attributes = {k: v for k, v in arguments.items() if k in schema.attributes}
+    given = {i.name: arguments.get(i.name) for i in schema.inputs[1:]}
+    known = {k: v for k, v in given.items() if v is not None}
+    constants = [helper.make_tensor(k, dtype, [], [v]) for k, v in known.items()]
+    names = ["x", *(k if k in known else "" for k in given)]
+    node = helper.make_node(name, names, ["y"], **attributes)
+    x = helper.make_tensor_value_info("x", dtype, [len(INPUTS)])
+    y = helper.make_tensor_value_info("y", dtype, None)
+    graph = helper.make_graph([node], name, [x], [y], initializer=constants)
+    version = opset or onnx.defs.onnx_opset_version()
+    imports = [helper.make_opsetid("", version)]
+    ir = helper.find_min_ir_version_for(imports)
+    return helper.make_model(graph, opset_imports=imports, ir_version=ir)
 
 
 def of_mlx() -> tuple[str, Callable[[str, Arguments], Answer]]:
@@ -284,7 +368,12 @@ def of_mlx() -> tuple[str, Callable[[str, Arguments], Answer]]:
             answer["derivative"] = slopes.tolist()
         return answer
 
-    return importlib.import_module("importlib.metadata").version("mlx"), ask
+    return version("mlx"), ask
+
+
+def version(library: str) -> str:
+    """Returns the version of a library that does not say it itself."""
+    return importlib.metadata.version(library)
 
 
 def module(name: str) -> Any:
@@ -299,7 +388,11 @@ LIBRARIES = {
     "keras": of_keras,
     "keras2": of_keras2,
     "onnx": of_onnx,
+    "onnxruntime": of_onnxruntime,
     "mlx": of_mlx,
+    "snntorch": of_snntorch,
+    "spikingjelly": of_spikingjelly,
+    "norse": of_norse,
 }
 
 if __name__ == "__main__":

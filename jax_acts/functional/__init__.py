@@ -35,6 +35,7 @@ from jax_acts.functional.exponential import (
     elu as elu,
     elu_plus_one as elu_plus_one,
     exponential as exponential,
+    hexpo as hexpo,
     log1mexp as log1mexp,
     selu as selu,
     xielu as xielu,
@@ -91,6 +92,10 @@ from jax_acts.functional.hyperbolic import (
     tanh as tanh,
     tanh_shrink as tanh_shrink,
 )
+from jax_acts.functional.leaking import (
+    nelu as nelu,
+    smu as smu,
+)
 from jax_acts.functional.learnable import (
     aconc as aconc,
     derf as derf,
@@ -127,6 +132,11 @@ from jax_acts.functional.normalising import (
     softmin as softmin,
     solu as solu,
     standardize as standardize,
+)
+from jax_acts.functional.oscillating import (
+    finer as finer,
+    gabor as gabor,
+    gcu as gcu,
 )
 from jax_acts.functional.periodic import (
     cosine as cosine,

@@ -7,6 +7,9 @@ The parts are elementwise functions, or `Bound` with arguments, and static:
 
 The derivatives follow from the rules of the parts. A part that is not given is the
 identity. What is learned is an argument of the combination, not of a part.
+
+What a part flushes to 0, in float32 anything below 1.2e-38, is lost before it is
+multiplied: the absolute error of a f(x) may be a times that, however small a f(x) is.
 """
 
 import itertools
@@ -62,6 +65,9 @@ def blend(
     x: Real, weight: Real = 0.5, *, first: Part = identity, second: Part = identity
 ) -> Array:
     r"""Blend of two functions, $(1 - w) f(x) + w g(x)$.
+
+    An expanded gate, $x ((1 + 2 a) \sigma(x) - a)$, is one of weight $1 + 2 a$, of
+    $x / 2$ and `silu`: `blend(weight=Learn(1.0), first=affine(0.5), second=silu)`.
 
     Args:
         x: The input.

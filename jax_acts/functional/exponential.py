@@ -259,6 +259,45 @@ def _(x: Real, alpha_p: Real = 0.8, alpha_n: Real = 0.8, beta: Real = 0.5) -> Ar
 
 
 @activation(
+    cite="kong2017",
+    range=(-1, 1),
+    oracle=lambda m, x, a=1, b=1, c=1, d=1: (
+        -a * m.expm1(-x / m.mpf(b)) if x > 0 else c * m.expm1(x / m.mpf(d))
+    ),
+)
+def hexpo(x: Real, a: Real = 1.0, b: Real = 1.0, c: Real = 1.0, d: Real = 1.0) -> Array:
+    r"""Hexpo, $a (1 - e^{-x/b})$ if $x \ge 0$, else $c (e^{x/d} - 1)$.
+
+    Args:
+        x: The input.
+        a: $a$, the limit at $\infty$.
+        b: $b$, not 0; where $a / b$ is $c / d$, there is no kink at 0.
+        c: $c$; at $-\infty$ the limit is $-c$.
+        d: $d$, not 0.
+
+    >>> hexpo(jnp.array([-1.0, 0.0, 2.0]))
+    Array([-0.6321,  0.    ,  0.8647], dtype=float32)
+    """
+    y = -jnp.abs(x)
+    side = jnp.where(x < 0, c, -a)
+    return jnp.where(x == 0, x, side * expm1(y / jnp.where(x < 0, d, b)))
+
+
+@hexpo.defderivative
+def _(x: Real, a: Real = 1.0, b: Real = 1.0, c: Real = 1.0, d: Real = 1.0) -> Array:
+    height, width = jnp.where(x < 0, c, a), jnp.where(x < 0, d, b)
+    y, low = divided(-jnp.abs(x), width)
+    return times_exp(height / width, y, low)
+
+
+@hexpo.derivative.defderivative
+def _(x: Real, a: Real = 1.0, b: Real = 1.0, c: Real = 1.0, d: Real = 1.0) -> Array:
+    height, width = jnp.where(x < 0, c, -a), jnp.where(x < 0, d, b)
+    y, low = divided(-jnp.abs(x), width)
+    return times_exp(height / (width * width), y, low)
+
+
+@activation(
     cite="maechler2012",
     range=(-INF, 0),
     domain=(0, INF),

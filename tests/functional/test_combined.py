@@ -41,6 +41,16 @@ SAME = {
     "blend(weight=0.3, first=relu, second=tanh)": (
         lambda x: 0.7 * jnp.maximum(x, 0) + 0.3 * jnp.tanh(x)
     ),
+    # xSiLU and xGELU with a = 0.1, and SMU-1 with alpha = 0.25 and mu = 0.75
+    "blend(weight=1.2, first=affine(scale=0.5), second=silu)": (
+        lambda x: x * (1.2 * jax.nn.sigmoid(x) - 0.1)
+    ),
+    "blend(weight=1.2, first=affine(scale=0.5), second=gelu_exact)": (
+        lambda x: x * (1.2 * jax.scipy.stats.norm.cdf(x) - 0.1)
+    ),
+    "blend(weight=0.75, second=squareplus(b=1.0))": (
+        lambda x: (1.25 * x + jnp.sqrt((0.75 * x) ** 2 + 0.75**2)) / 2
+    ),
     "residual(scale=0.5, of=sine)": lambda x: x + 0.5 * jnp.sin(x),
     "self_gated(of=sigmoid)": jax.nn.silu,
     "self_gated(of=hard_sigmoid)": jax.nn.hard_silu,
@@ -170,3 +180,21 @@ def test_bound_parts_are_equal_to_functions_where_they_have_no_arguments():
     assert Bound(affine, of=Bound(tanh)) == Bound(affine, of=tanh)
     assert Bound(affine, of=Bound(elu, alpha=0.5)) != Bound(affine, of=elu)
     assert Bound(sugar, surrogate=soft_sign) == get("sugar(surrogate=soft_sign)")
+
+
+@pytest.mark.parametrize("part", ["exponential", "silu"])
+def test_a_scale_enlarges_what_its_part_flushes_to_0_and_nothing_else(part):
+    f, scale = get("affine", scale=2.0**40, of=part), 2.0**40
+    x = np.linspace(-104, -80, 4001, dtype=np.float32)
+    got = np.asarray(f(x), np.float64)
+    with enable_x64(True):
+        want = np.asarray(f(jnp.asarray(x, jnp.float64)))
+    error, relative = np.abs(got - want), 3 * 2.0**-23 * np.abs(want)
+    tiny = scale * float(np.finfo(np.float32).tiny)
+    assert (error <= relative + tiny).all(), (
+        f"at x = {x[np.argmax(error - relative)]!r}"
+    )
+    kept = np.abs(want) > 1.01 * tiny
+    assert 500 < kept.sum() < 3500, "both sides of the threshold are tried"
+    worst = x[kept][np.argmax((error - relative)[kept])]
+    assert (error <= relative)[kept].all(), f"at x = {worst!r}"
