@@ -38,6 +38,33 @@ epochs = 2
 batch_size = 16
 """
 
+# With ten members, slices of two and chunks of eight, the second chunk has one slice.
+SLOPES = """
+study = "slope_sweep"
+seeds = 2
+depth = 1
+width = 8
+
+[[sweeps]]
+activation = "leaky_relu"
+argument = "negative_slope"
+values = [-0.5, 0.0, 0.1, 0.5, 0.9]
+
+[data]
+set = "digits"
+train = 96
+test = 96
+
+[training]
+steps = 60
+parts = 2
+batch_size = 16
+
+[chunks]
+members = 8
+vmapped = 2
+"""
+
 
 @pytest.fixture
 def quickly_compiled(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
@@ -58,6 +85,14 @@ def tiny(tmp_path: Path) -> Path:
     """A config of the real study, with one small activation."""
     path = tmp_path / "tiny.toml"
     path.write_text(TINY)
+    return path
+
+
+@pytest.fixture
+def slopes(tmp_path: Path) -> Path:
+    """A config of a sweep, with ten small members."""
+    path = tmp_path / "slopes.toml"
+    path.write_text(SLOPES)
     return path
 
 
