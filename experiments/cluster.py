@@ -46,7 +46,12 @@ def trained(
         RunError: Ray is not installed, or a worker died again and again.
     """
     ray = imported()
-    alone = {"include_dashboard": False, "_node_ip_address": "127.0.0.1"}
+    # "local", as else it would look for a cluster that someone began on this machine.
+    alone = {
+        "address": "local",
+        "include_dashboard": False,
+        "_node_ip_address": "127.0.0.1",
+    }
     gpus = 0 if jax.default_backend() == "cpu" else 1
     task = ray.remote(num_cpus=1, num_gpus=gpus, max_retries=RETRIES)(_train)
     given = config.study, config.model_dump_json()

@@ -12,8 +12,9 @@ import jax
 import pytest
 
 from experiments import cli
+from experiments.learning import Learned
 from experiments.page import Cell, Column, Page, Table
-from experiments.records import RECORDS
+from experiments.records import RECORDS, read
 from experiments.schema import StudyConfig
 from experiments.study import Member, Prepared, Record, Study
 
@@ -124,6 +125,27 @@ def killed_at_its_first_record(folder: Path, *arguments: object) -> bytes:
     path = folder / RECORDS
     killed_when(path.exists, *arguments, "--out", folder)
     return path.read_bytes()
+
+
+def until(ready: Callable[[], bool], running: subprocess.Popen[bytes]) -> None:
+    """Waits for what a run is to do."""
+    end = time.monotonic() + PATIENCE
+    while not ready():
+        assert running.poll() is None, running.communicate()[1].decode()
+        assert time.monotonic() < end, "it takes too long"
+        time.sleep(0.01)
+
+
+def lines(path: Path) -> int:
+    """Returns how many lines a file has, 0 where there is none."""
+    return path.read_bytes().count(b"\n") if path.exists() else 0
+
+
+def learned(folder: Path) -> dict[str, str]:
+    """Returns the records of a sweep by their members, without what is timed."""
+    timed = {"session", "run_seconds", "compile_seconds"}
+    kept = read(folder, Learned)[0]
+    return {record.member: record.model_dump_json(exclude=timed) for record in kept}
 
 
 class CountConfig(StudyConfig):

@@ -1,24 +1,27 @@
 import signal
-import subprocess
 import threading
 import time
-from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
 from experiments.cli import app
-from experiments.learning import Learned
 from experiments.processes import LAUNCHERS, PAUSE, Process, shares
 from experiments.records import RECORDS, environments, opened, read
-from experiments.study import Prepared, Record
-from tests.experiments.conftest import COUNT, PATIENCE, Counted, started
+from experiments.study import Prepared
+from tests.experiments.conftest import (
+    COUNT,
+    PATIENCE,
+    Counted,
+    learned,
+    lines,
+    started,
+    until,
+)
 
 pytestmark = pytest.mark.usefixtures("quickly_compiled")
 
 SECOND = "records-1.jsonl"
-TIMES = {"session", "run_seconds", "compile_seconds"}
 
 
 def as_process(id: object, of: object) -> tuple[str, ...]:
@@ -28,25 +31,6 @@ def as_process(id: object, of: object) -> tuple[str, ...]:
 
 def run(*arguments: object):
     return CliRunner().invoke(app, ["run", *map(str, arguments)])
-
-
-def until(ready: Callable[[], bool], running: subprocess.Popen[bytes]) -> None:
-    """Waits for what a run is to do."""
-    end = time.monotonic() + PATIENCE
-    while not ready():
-        assert running.poll() is None, running.communicate()[1].decode()
-        assert time.monotonic() < end, "it takes too long"
-        time.sleep(0.01)
-
-
-def lines(path: Path) -> int:
-    return path.read_bytes().count(b"\n") if path.exists() else 0
-
-
-def numbers(folder: Path, schema: type[Record]) -> dict[str, str]:
-    """Returns the records of a run by their members, without what is timed."""
-    kept = read(folder, schema)[0]
-    return {r.member: r.model_dump_json(exclude=TIMES) for r in kept}
 
 
 def test_of_two_processes_the_one_that_is_left_ends_the_run_with_equal_records(
@@ -73,7 +57,7 @@ def test_of_two_processes_the_one_that_is_left_ends_the_run_with_equal_records(
     assert (both / "report.html").is_file()
     assert run(slopes, *longer, "--out", alone).exit_code == 0
     assert len(environments(both)) == 2
-    assert numbers(both, Learned) == numbers(alone, Learned)
+    assert learned(both) == learned(alone)
 
 
 def test_what_processes_left_is_finished_by_another_number_of_them(

@@ -1,15 +1,10 @@
-import contextlib
 import json
 import re
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import jax
 import jax.numpy as jnp
 import optax
-import psutil
 import pytest
 from typer.testing import CliRunner
 
@@ -192,49 +187,6 @@ def test_too_many_members_are_counted_and_refused(slopes, tmp_path):
     assert result.exit_code == 2
     said = "101,000 members (1,000 of value × 101 of seed): a run has 100,000 at most"
     assert said in result.stderr
-    assert not (tmp_path / "run").exists()
-
-
-def _of_ray(running: subprocess.Popen[bytes]) -> list[psutil.Process]:
-    """Returns the workers that this run started and that train a chunk."""
-    found = []
-    for child in psutil.Process(running.pid).children(recursive=True):
-        with contextlib.suppress(psutil.Error):
-            if "ray::_train" in " ".join(child.cmdline()):
-                found.append(child)
-    return found
-
-
-def test_a_ray_worker_killed_in_the_middle_leaves_equal_records(slopes, tmp_path):
-    pytest.importorskip("ray", reason="ray is an extra: pip install 'jax-acts[ray]'")
-    narrow = ("--set", "chunks.members=4")
-    running = started(slopes, *narrow, "--executor", "ray", "--out", tmp_path / "ray")
-    end = time.monotonic() + PATIENCE
-    while not (workers := _of_ray(running)):
-        assert running.poll() is None, running.communicate()[1].decode()
-        assert time.monotonic() < end, "no worker began"
-        time.sleep(0.01)
-    before = len(numbers(tmp_path / "ray"))
-    workers[0].kill()
-    _, said = running.communicate(timeout=PATIENCE)
-    assert running.returncode == 0, said.decode()
-    assert before < 10
-    assert run(slopes, *narrow, "--out", tmp_path / "local").exit_code == 0
-    assert sorted(numbers(tmp_path / "ray")) == sorted(numbers(tmp_path / "local"))
-
-
-def test_a_study_that_is_no_sweep_is_refused_on_ray(tiny, tmp_path):
-    result = run(tiny, "--executor", "ray", "--out", tmp_path / "run")
-    assert result.exit_code == 1
-    assert "the members of cnn are trained in one process" in result.stderr
-    assert not (tmp_path / "run").exists()
-
-
-def test_where_ray_is_not_installed_it_is_said_how(slopes, tmp_path, monkeypatch):
-    monkeypatch.setitem(sys.modules, "ray", None)
-    result = run(slopes, "--executor", "ray", "--out", tmp_path / "run")
-    assert result.exit_code == 1
-    assert "there is no Ray: pip install 'jax-acts[ray]'" in result.stderr
     assert not (tmp_path / "run").exists()
 
 
