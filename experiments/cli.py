@@ -1,5 +1,6 @@
 """The command line: `run`, `all`, `validate`, `report`, `compare`, `export`, `list`."""
 
+import os
 import shlex
 import sys
 import time
@@ -19,7 +20,8 @@ from experiments import records, report as reports, sinks
 from experiments.compare import compare as compared
 from experiments.config import Source, read
 from experiments.data import SETS
-from experiments.problems import ConfigError, RunError, hint
+from experiments.problems import ConfigError, Problem, RunError, hint
+from experiments.processes import ALONE, Process, told
 from experiments.records import CONFIG, folder_of
 from experiments.runner import Executor, run as run_members
 from experiments.schema import StudyConfig
@@ -67,16 +69,49 @@ def run(
         bool, typer.Option("--quiet", help="A line for each member, and no bar.")
     ] = False,
     executor: Annotated[
-        Executor, typer.Option(help="Where chunks of members are trained.")
+        Executor, typer.Option(help="Where members are trained.")
     ] = Executor.LOCAL,
+    process_id: Annotated[
+        int | None,
+        typer.Option(help="Of --executor distributed: which process this is, from 0."),
+    ] = None,
+    num_processes: Annotated[
+        int | None,
+        typer.Option(help="Of --executor distributed: how many there are."),
+    ] = None,
 ) -> None:
     """Train what a config describes, and write the report.
 
     Every finished member is kept: the same command goes on where a run was cut.
     """
+    source = Source(config, tuple(overrides or ()))
     with _told():
-        source = Source(config, tuple(overrides or ()))
-        _report(_trained(source, out, quick=quick, quiet=quiet, executor=executor))
+        with _judged(source):
+            process = _process(executor, process_id, num_processes)
+        _report(
+            _trained(
+                source,
+                out,
+                quick=quick,
+                quiet=quiet,
+                executor=executor,
+                process=process,
+            )
+        )
+
+
+def _process(executor: Executor, id: int | None, count: int | None) -> Process:
+    """Returns which process this is.
+
+    Raises:
+        ConfigError: It is not said, or said of an executor that has but one.
+    """
+    if executor is Executor.DISTRIBUTED:
+        return told(id, count, os.environ)
+    if id is None and count is None:
+        return ALONE
+    said = "--process-id and --num-processes are for --executor distributed"
+    raise ConfigError(Problem("", said))
 
 
 @app.command(name="all")
@@ -129,6 +164,7 @@ def _trained(
     quick: bool,
     quiet: bool,
     executor: Executor = Executor.LOCAL,
+    process: Process = ALONE,
 ) -> Path:
     """Runs a config, and returns the directory of the run."""
     typed, prepared = _prepared(source, quick)
@@ -136,9 +172,17 @@ def _trained(
     _say(f"{prepared.summary}\nrecords: {folder}")
     study = STUDIES[typed.study]
     try:
-        run_members(
-            study, typed, prepared, folder, _errors(), quiet=quiet, executor=executor
-        )
+        with _judged(source):
+            run_members(
+                study,
+                typed,
+                prepared,
+                folder,
+                _errors(),
+                quiet=quiet,
+                executor=executor,
+                process=process,
+            )
     except KeyboardInterrupt:
         again = shlex.join(["python", "-m", "experiments", *sys.argv[1:]])
         kept = len(records.read(folder, study.record)[0])

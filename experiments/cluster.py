@@ -13,7 +13,7 @@ from typing import Any
 
 import jax
 
-from experiments.problems import RunError
+from experiments.problems import ConfigError, RunError
 from experiments.schema import StudyConfig
 from experiments.study import Member, Record, Together
 
@@ -42,10 +42,16 @@ def trained(
     one that is started on this machine, and ended with the run.
 
     Raises:
+        ConfigError: A chunk does not fit.
         RunError: Ray is not installed, or a worker died again and again.
     """
     ray = imported()
-    alone = {"include_dashboard": False, "_node_ip_address": "127.0.0.1"}
+    # "local", as else it would look for a cluster that someone began on this machine.
+    alone = {
+        "address": "local",
+        "include_dashboard": False,
+        "_node_ip_address": "127.0.0.1",
+    }
     gpus = 0 if jax.default_backend() == "cpu" else 1
     task = ray.remote(num_cpus=1, num_gpus=gpus, max_retries=RETRIES)(_train)
     given = config.study, config.model_dump_json()
@@ -56,7 +62,9 @@ def trained(
             while waiting:
                 (ready, *_), waiting = ray.wait(waiting)
                 yield ray.get(ready)
-    except ray.exceptions.RayTaskError:
+    except ray.exceptions.RayTaskError as error:
+        if isinstance(error.cause, ConfigError):
+            raise error.cause from None
         raise  # with the trace of the worker: a fault of the study, not of the cluster
     except ray.exceptions.RayError as error:
         said = str(error).partition("\n")[0]

@@ -16,8 +16,11 @@ class ConfigError(Exception):
     """A config that cannot be run, with every fault that was found."""
 
     def __init__(self, *problems: Problem) -> None:
-        super().__init__("; ".join(p.message for p in problems))
+        super().__init__(*problems)  # which a pickled one is made of again
         self.problems = problems
+
+    def __str__(self) -> str:
+        return "; ".join(p.message for p in self.problems)
 
 
 class RunError(Exception):

@@ -22,6 +22,8 @@ class Watch(NamedTuple):
     tick: Callable[[], None]
     end: Callable[[str], None]
     """Takes a line on the member that is finished."""
+    found: Callable[[int], None]
+    """Takes how many members are done, those with them that other processes trained."""
 
 
 @contextmanager
@@ -37,15 +39,19 @@ def watched(
         ticks: The ticks of each member.
         quiet: Whether to print a line a member, as for a log.
     """
+
+    def found(number: int) -> None:
+        nonlocal done
+        done = max(done, number)
+
     if quiet or not console.is_terminal:
-        count = iter(range(done + 1, members + 1))
-        yield Watch(
-            lambda name: None,
-            lambda: None,
-            lambda line: console.print(
-                f"[{next(count)}/{members}] {line}", markup=False, highlight=False
-            ),
-        )
+
+        def said(line: str) -> None:
+            found(done + 1)
+            text = f"[{done}/{members}] {line}"
+            console.print(text, markup=False, highlight=False)
+
+        yield Watch(lambda name: None, lambda: None, said, found)
         return
     columns = (
         TextColumn("{task.description:<28}"),
@@ -57,10 +63,15 @@ def watched(
     )
     with Progress(*columns, console=console, speed_estimate_period=120) as progress:
         bar = progress.add_task("", total=members * ticks, completed=done * ticks)
-        finished = iter(range(done + 1, members + 1))
+
+        def ended(line: str) -> None:
+            found(done + 1)
+            # A member that diverged has not used all of its ticks.
+            progress.update(bar, completed=done * ticks)
+
         yield Watch(
             lambda name: progress.update(bar, description=name),
             lambda: progress.advance(bar),
-            # A member that diverged has not used all of its ticks.
-            lambda line: progress.update(bar, completed=next(finished) * ticks),
+            ended,
+            found,
         )

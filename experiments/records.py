@@ -4,9 +4,11 @@
       config.toml          the resolved config, itself runnable
       environment.jsonl    a line for each session: versions, device, git revision
       records.jsonl        a line for each finished member, on the disk before the next
+      records-1.jsonl      the same, of the second of several processes; and so on
       report.html, report.md
 
-Records are only ever appended. A line that a killed process left torn is dropped.
+Records are only ever appended, by one process to a file; what is read are those of all
+files. A line that a killed process left torn is dropped.
 """
 
 import contextlib
@@ -14,16 +16,16 @@ import json
 import os
 import tomllib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 import tomli_w
-from filelock import FileLock, Timeout
 from pydantic import ValidationError
 
-from experiments.problems import RunError
+from experiments.problems import ConfigError, Problem, RunError
+from experiments.processes import ALONE, Process, living, opening
 from experiments.schema import StudyConfig
 from experiments.study import Record
 
@@ -34,9 +36,10 @@ R = TypeVar("R", bound=Record)
 
 @dataclass(frozen=True)
 class Journal(Generic[R]):
-    """The records of a run that this process alone may add to."""
+    """The records of a run, with a file that this process alone may add to."""
 
     folder: Path
+    file: Path
     session: int
     kept: tuple[R, ...]
     """The records that were there before."""
@@ -50,7 +53,7 @@ class Journal(Generic[R]):
             OSError: It cannot be written; what is on the disk is as it was.
         """
         line = record.model_copy(update={"session": self.session}).model_dump_json()
-        _append(self.folder / RECORDS, line)
+        _append(self.file, line)
 
 
 def folder_of(config: StudyConfig, root: Path = Path("runs")) -> Path:
@@ -60,39 +63,61 @@ def folder_of(config: StudyConfig, root: Path = Path("runs")) -> Path:
 
 @contextmanager
 def opened(
-    folder: Path, config: StudyConfig, schema: type[R], environment: dict[str, Any]
+    folder: Path,
+    config: StudyConfig,
+    schema: type[R],
+    environment: dict[str, Any],
+    process: Process = ALONE,
 ) -> Iterator[Journal[R]]:
     """Yields the journal of a run, new or begun before.
 
-    The lock is the operating system's, so a killed process leaves none behind.
-
     Raises:
+        ConfigError: The directory cannot be written.
         RunError: Another process has it, or it is the run of another config.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    try:
-        with FileLock(folder / ".lock", timeout=0):
-            text = tomli_w.dumps(config.model_dump(mode="json", exclude_none=True))
-            _claim(folder / CONFIG, text)
-            notices = _mended(folder / RECORDS)
-            kept, damaged = read(folder, schema)
-            session = len(_lines(folder / ENVIRONMENT))
-            _mended(folder / ENVIRONMENT)
-            _append(folder / ENVIRONMENT, json.dumps(environment))
-            yield Journal(folder, session, kept, (*notices, *damaged))
-    except Timeout:
-        raise RunError(f"{folder}: another process is working on this run") from None
+    with ExitStack() as stack:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            with opening(folder):
+                stack.enter_context(living(folder, process))
+                journal = _begun(folder, config, schema, environment, process)
+        except OSError as error:
+            said = f"the directory of the run, {folder}, cannot be written"
+            reason = f"{error.strerror or error}; give another with --out"
+            raise ConfigError(Problem("", f"{said}: {reason}")) from error
+        yield journal
+
+
+def _begun(
+    folder: Path,
+    config: StudyConfig,
+    schema: type[R],
+    environment: dict[str, Any],
+    process: Process,
+) -> Journal[R]:
+    """Begins a session, while no other process does."""
+    text = tomli_w.dumps(config.model_dump(mode="json", exclude_none=True))
+    _claim(folder / CONFIG, text)
+    file = folder / (f"records-{process.id}.jsonl" if process.id else RECORDS)
+    notices = _mended(file)
+    kept, damaged = read(folder, schema)
+    session = len(_lines(folder / ENVIRONMENT))
+    _mended(folder / ENVIRONMENT)
+    _append(folder / ENVIRONMENT, json.dumps(environment))
+    return Journal(folder, file, session, kept, (*notices, *damaged))
 
 
 def read(folder: Path, schema: type[R]) -> tuple[tuple[R, ...], tuple[str, ...]]:
     """Returns the records of a run, one a member, and notices of damaged lines."""
     records: dict[str, R] = {}
     notices = []
-    for number, line in enumerate(_lines(folder / RECORDS), 1):
+    files = [folder / RECORDS, *sorted(folder.glob("records-*.jsonl"))]
+    lines = [(p, n, line) for p in files for n, line in enumerate(_lines(p), 1)]
+    for path, number, line in lines:
         try:
             record = schema.model_validate_json(line)
         except ValidationError:
-            notices.append(f"{folder / RECORDS}, line {number}: damaged, left out")
+            notices.append(f"{path}, line {number}: damaged, left out")
             continue
         records.setdefault(record.member, record)
     return tuple(records.values()), tuple(notices)

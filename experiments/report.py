@@ -1,5 +1,6 @@
 """The report of a run, from its directory alone: a page of HTML, Markdown, a table."""
 
+import secrets
 import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -182,8 +183,11 @@ def distinct(sessions: tuple[dict[str, Any], ...]) -> list[dict[str, Any]]:
 
 
 def replace(path: Path, content: str | bytes) -> None:
-    """Writes a file whole: whoever reads it meanwhile gets the old one or the new."""
-    draft = path.with_suffix(f"{path.suffix}.draft")
+    """Writes a file whole: whoever reads it meanwhile gets the old one or the new.
+
+    Several processes may write it at once: each has a draft of its own.
+    """
+    draft = path.with_suffix(f"{path.suffix}.{secrets.token_hex(4)}.draft")
     if isinstance(content, str):
         content = content.encode()
     draft.write_bytes(content)

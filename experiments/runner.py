@@ -1,6 +1,7 @@
 """Runs the members of a study that have no record yet."""
 
-from collections.abc import Iterator, Sequence, Set
+from collections.abc import Iterable, Iterator, Sequence, Set
+from contextlib import closing
 from enum import StrEnum
 from pathlib import Path
 from typing import TypeVar
@@ -10,20 +11,26 @@ from rich.console import Console
 from experiments import checkpoint, cluster
 from experiments.environment import environment
 from experiments.problems import RunError
+from experiments.processes import ALONE, Process, shares
 from experiments.progress import Watch, watched
-from experiments.records import Journal, opened
+from experiments.records import Journal, opened, read
 from experiments.schema import StudyConfig
-from experiments.study import Member, Prepared, Record, Study, Together
+from experiments.study import Member, Prepared, Record, Study
 
 C = TypeVar("C", bound=StudyConfig)
 R = TypeVar("R", bound=Record)
 
+Unit = tuple[Member, ...]
+"""What is trained and recorded at once: a chunk, or a member alone."""
+
 
 class Executor(StrEnum):
-    """Where chunks are trained."""
+    """Where members are trained."""
 
     LOCAL = "local"
     """In this process, on all of its devices."""
+    DISTRIBUTED = "distributed"
+    """In several processes, each on the devices of its own; see `processes`."""
     RAY = "ray"
     """On a Ray cluster, a task for each chunk."""
 
@@ -37,15 +44,27 @@ def run(
     *,
     quiet: bool = False,
     executor: Executor = Executor.LOCAL,
+    process: Process = ALONE,
 ) -> None:
     """Trains what is missing and records each member, or chunk, as soon as it is done.
 
     A member depends on the config and its own axes alone, so a run that was cut and
     goes on ends with the numbers of one that was not.
 
+    Args:
+        study: What to run.
+        config: Its config.
+        prepared: What it makes of the config.
+        folder: The directory of the run.
+        console: Where to show how it goes on.
+        quiet: Whether to print a line a member, and no bar.
+        executor: Where to train.
+        process: Which of the processes this is, of those that train this run.
+
     Raises:
-        RunError: The directory is in use, is another run's, or cannot be written; or
-            the executor cannot train it.
+        ConfigError: The directory cannot be written, or a chunk does not fit.
+        RunError: The directory is in use, or is another run's; or the executor cannot
+            train it, or a disk is full.
     """
     if executor is Executor.RAY:
         if prepared.together is None:
@@ -53,35 +72,38 @@ def run(
             raise RunError(f"{said}: leave out --executor ray")
         cluster.imported()
     members = study.members(config)
-    with opened(folder, config, study.record, environment()) as journal:
+    units = (
+        [(member,) for member in members]
+        if prepared.together is None
+        else prepared.together.chunks(members)
+    )
+    with opened(folder, config, study.record, environment(), process) as journal:
         for notice in journal.notices:
             console.print(notice, markup=False, highlight=False)
-        done = {record.member for record in journal.kept}
-        missing = [m for m in members if m.name not in done]
-        if len(missing) < len(members):
-            kept = len(members) - len(missing)
-            console.print(f"{kept} of {len(members)} members are done already")
-        with watched(
-            console,
-            len(members),
-            len(members) - len(missing),
-            prepared.ticks,
-            quiet=quiet,
-        ) as watch:
-            trained = _trained(config, prepared, members, done, watch, executor, folder)
-            waiting: list[R] = []
-            full: OSError | None = None
-            for finished in trained:
-                new = [record for record in finished if record.member not in done]
+        kept, total = len(journal.kept), len(members)
+        if kept:
+            console.print(f"{kept} of {total} members are done already")
+        waiting: list[R] = []
+        full: OSError | None = None
+        with (
+            watched(console, total, kept, prepared.ticks, quiet=quiet) as watch,
+            closing(shares(folder, process)) as owners,  # what it holds is let go
+        ):
+            finished = (
+                [record for record in records if record.member not in done]
+                for todo, done in _missing(units, study.record, folder, owners, watch)
+                for records in _trained(config, prepared, todo, watch, executor, folder)
+            )
+            for new in finished:
                 waiting, full = _recorded(journal, [*waiting, *new])
                 for record in new:
                     told = f"{full}; it waits" if record in waiting else record.status
                     watch.end(f"{record.member}: {told}")
-            if waiting:
-                raise RunError(
-                    f"{full}; {len(waiting)} members are not recorded, from "
-                    f"{waiting[0].member!r} on: the same command trains them again"
-                )
+        if waiting:
+            raise RunError(
+                f"{full}; {len(waiting)} members are not recorded, from "
+                f"{waiting[0].member!r} on: the same command trains them again"
+            )
 
 
 def _recorded(
@@ -101,44 +123,43 @@ def _recorded(
     return [], None
 
 
+def _missing(
+    units: Sequence[Unit],
+    schema: type[Record],
+    folder: Path,
+    owners: Iterable[Process],
+    watch: Watch,
+) -> Iterator[tuple[list[Unit], Set[str]]]:
+    """Yields the units of each share of which a member has no record, and who has one.
+
+    Units are made of all members, done or not, so that a chunk is the same one whenever
+    it is run: what is vmapped with a member may change its rounding.
+    """
+    for owner in owners:
+        done = {record.member for record in read(folder, schema)[0]}
+        watch.found(len(done))
+        share = owner.share(units)
+        yield [unit for unit in share if any(m.name not in done for m in unit)], done
+
+
 def _trained(
     config: StudyConfig,
     prepared: Prepared[R],
-    members: Sequence[Member],
-    done: Set[str],
+    units: Sequence[Unit],
     watch: Watch,
     executor: Executor,
     folder: Path,
 ) -> Iterator[Sequence[R]]:
-    """Yields the records that are missing, those of a chunk when it is finished."""
-    if prepared.together is None:
-        for member in members:
-            if member.name not in done:
-                watch.begin(member.name)
-                place = checkpoint.folder_of(folder, member.name)
-                yield [prepared.train(member, watch.tick, place)]
+    """Yields the records of each unit when it is finished."""
+    if executor is Executor.RAY and units:
+        watch.begin(f"{len(units)} chunks")
+        yield from cluster.trained(config, units)
         return
-    chunks = _missing(prepared.together, members, done)
-    if executor is Executor.RAY and chunks:
-        watch.begin(f"{len(chunks)} chunks")
-        yield from cluster.trained(config, chunks)
-        return
-    for chunk in chunks:
-        first, *others = chunk
+    for unit in units:
+        first, *others = unit
         watch.begin(f"{first.name} and {len(others)} more" if others else first.name)
-        yield prepared.together.train(chunk)
-
-
-def _missing(
-    together: Together[R], members: Sequence[Member], done: Set[str]
-) -> list[tuple[Member, ...]]:
-    """Returns the chunks of which a member is missing.
-
-    They are made of all members, done or not, so that a chunk is the same one whenever
-    it is run: what is vmapped with a member may change its rounding.
-    """
-    return [
-        chunk
-        for chunk in together.chunks(members)
-        if any(member.name not in done for member in chunk)
-    ]
+        if prepared.together is None:
+            place = checkpoint.folder_of(folder, first.name)
+            yield [prepared.train(first, watch.tick, place)]
+        else:
+            yield prepared.together.train(unit)

@@ -12,8 +12,9 @@ import jax
 import pytest
 
 from experiments import cli
+from experiments.learning import Learned
 from experiments.page import Cell, Column, Page, Table
-from experiments.records import RECORDS
+from experiments.records import RECORDS, read
 from experiments.schema import StudyConfig
 from experiments.study import Member, Prepared, Record, Study
 
@@ -38,6 +39,33 @@ epochs = 2
 batch_size = 16
 """
 
+# With ten members, slices of two and chunks of eight, the second chunk has one slice.
+SLOPES = """
+study = "slope_sweep"
+seeds = 2
+depth = 1
+width = 8
+
+[[sweeps]]
+activation = "leaky_relu"
+argument = "negative_slope"
+values = [-0.5, 0.0, 0.1, 0.5, 0.9]
+
+[data]
+set = "digits"
+train = 96
+test = 96
+
+[training]
+steps = 60
+parts = 2
+batch_size = 16
+
+[chunks]
+members = 8
+vmapped = 2
+"""
+
 
 @pytest.fixture
 def quickly_compiled(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
@@ -58,6 +86,14 @@ def tiny(tmp_path: Path) -> Path:
     """A config of the real study, with one small activation."""
     path = tmp_path / "tiny.toml"
     path.write_text(TINY)
+    return path
+
+
+@pytest.fixture
+def slopes(tmp_path: Path) -> Path:
+    """A config of a sweep, with ten small members."""
+    path = tmp_path / "slopes.toml"
+    path.write_text(SLOPES)
     return path
 
 
@@ -89,6 +125,27 @@ def killed_at_its_first_record(folder: Path, *arguments: object) -> bytes:
     path = folder / RECORDS
     killed_when(path.exists, *arguments, "--out", folder)
     return path.read_bytes()
+
+
+def until(ready: Callable[[], bool], running: subprocess.Popen[bytes]) -> None:
+    """Waits for what a run is to do."""
+    end = time.monotonic() + PATIENCE
+    while not ready():
+        assert running.poll() is None, running.communicate()[1].decode()
+        assert time.monotonic() < end, "it takes too long"
+        time.sleep(0.01)
+
+
+def lines(path: Path) -> int:
+    """Returns how many lines a file has, 0 where there is none."""
+    return path.read_bytes().count(b"\n") if path.exists() else 0
+
+
+def learned(folder: Path) -> dict[str, str]:
+    """Returns the records of a sweep by their members, without what is timed."""
+    timed = {"session", "run_seconds", "compile_seconds"}
+    kept = read(folder, Learned)[0]
+    return {record.member: record.model_dump_json(exclude=timed) for record in kept}
 
 
 class CountConfig(StudyConfig):

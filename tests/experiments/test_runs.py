@@ -290,11 +290,18 @@ def test_a_report_of_a_damaged_config_is_a_config_error(count, tmp_path):
     assert run(count, "--out", tmp_path / "run").exit_code == 1
 
 
-def test_a_directory_that_cannot_be_written_is_an_error_in_one_line(count, tmp_path):
+def test_a_directory_that_cannot_be_written_is_a_config_error(count, tmp_path):
     (tmp_path / "file").write_text("")
-    result = run(count, "--out", tmp_path / "file" / "run")
-    assert result.exit_code == 1
-    assert "error: [Errno" in result.stderr
+    out = tmp_path / "file" / "run"
+    result = run(count, "--out", out)
+    assert result.exit_code == 2
+    assert result.stderr.splitlines()[2:] == [
+        f"config error: {count}: the directory of the run, {out}, cannot be written: "
+        "Not a directory; give another with --out"
+    ]
+    taken = tmp_path / "taken"
+    (taken / "environment.jsonl").mkdir(parents=True)
+    assert run(count, "--out", taken).exit_code == 2
 
 
 def test_list_shows_studies_configs_and_data_sets(monkeypatch):

@@ -1,23 +1,18 @@
-import contextlib
 import json
 import re
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import jax
 import jax.numpy as jnp
 import optax
-import psutil
 import pytest
 from typer.testing import CliRunner
 
-from experiments import memory
+from experiments import memory, sweep
 from experiments.cli import app
 from experiments.fit import Problem, fit
 from experiments.learning import Trial, grid, prepared
-from experiments.problems import RunError
+from experiments.problems import ConfigError
 from experiments.records import RECORDS
 from experiments.schema import Chunks
 from tests.experiments.conftest import PATIENCE, killed_at_its_first_record, started
@@ -25,40 +20,6 @@ from tests.experiments.conftest import PATIENCE, killed_at_its_first_record, sta
 pytestmark = pytest.mark.usefixtures("quickly_compiled")
 
 TIMES = {"session", "run_seconds", "compile_seconds"}
-
-# With ten members, slices of two and chunks of eight, the second chunk has one slice.
-SLOPES = """
-study = "slope_sweep"
-seeds = 2
-depth = 1
-width = 8
-
-[[sweeps]]
-activation = "leaky_relu"
-argument = "negative_slope"
-values = [-0.5, 0.0, 0.1, 0.5, 0.9]
-
-[data]
-set = "digits"
-train = 96
-test = 96
-
-[training]
-steps = 60
-parts = 2
-batch_size = 16
-
-[chunks]
-members = 8
-vmapped = 2
-"""
-
-
-@pytest.fixture
-def slopes(tmp_path: Path) -> Path:
-    path = tmp_path / "slopes.toml"
-    path.write_text(SLOPES)
-    return path
 
 
 def numbers(folder: Path) -> list[str]:
@@ -229,49 +190,6 @@ def test_too_many_members_are_counted_and_refused(slopes, tmp_path):
     assert not (tmp_path / "run").exists()
 
 
-def _of_ray(running: subprocess.Popen[bytes]) -> list[psutil.Process]:
-    """Returns the workers that this run started and that train a chunk."""
-    found = []
-    for child in psutil.Process(running.pid).children(recursive=True):
-        with contextlib.suppress(psutil.Error):
-            if "ray::_train" in " ".join(child.cmdline()):
-                found.append(child)
-    return found
-
-
-def test_a_ray_worker_killed_in_the_middle_leaves_equal_records(slopes, tmp_path):
-    pytest.importorskip("ray", reason="ray is an extra: pip install 'jax-acts[ray]'")
-    narrow = ("--set", "chunks.members=4")
-    running = started(slopes, *narrow, "--executor", "ray", "--out", tmp_path / "ray")
-    end = time.monotonic() + PATIENCE
-    while not (workers := _of_ray(running)):
-        assert running.poll() is None, running.communicate()[1].decode()
-        assert time.monotonic() < end, "no worker began"
-        time.sleep(0.01)
-    before = len(numbers(tmp_path / "ray"))
-    workers[0].kill()
-    _, said = running.communicate(timeout=PATIENCE)
-    assert running.returncode == 0, said.decode()
-    assert before < 10
-    assert run(slopes, *narrow, "--out", tmp_path / "local").exit_code == 0
-    assert sorted(numbers(tmp_path / "ray")) == sorted(numbers(tmp_path / "local"))
-
-
-def test_a_study_that_is_no_sweep_is_refused_on_ray(tiny, tmp_path):
-    result = run(tiny, "--executor", "ray", "--out", tmp_path / "run")
-    assert result.exit_code == 1
-    assert "the members of cnn are trained in one process" in result.stderr
-    assert not (tmp_path / "run").exists()
-
-
-def test_where_ray_is_not_installed_it_is_said_how(slopes, tmp_path, monkeypatch):
-    monkeypatch.setitem(sys.modules, "ray", None)
-    result = run(slopes, "--executor", "ray", "--out", tmp_path / "run")
-    assert result.exit_code == 1
-    assert "there is no Ray: pip install 'jax-acts[ray]'" in result.stderr
-    assert not (tmp_path / "run").exists()
-
-
 def hungry(bytes_each: int) -> Trial:
     """Returns a trial each member of which needs so much memory."""
 
@@ -305,11 +223,25 @@ def test_a_chunk_that_does_not_fit_is_refused_with_one_that_does(
         assert together is not None
         return together.train(members)
 
-    with pytest.raises(RunError, match=said) as caught:
+    with pytest.raises(ConfigError, match=said) as caught:
         trained(Chunks(members=8, vmapped=8))
     assert str(caught.value).startswith("chunks.members = 8, chunks.vmapped = 8: needs")
     if found := re.search(r"vmapped = (\d) fits", str(caught.value)):
         assert len(trained(Chunks(members=8, vmapped=int(found[1])))) == 8
+
+
+def test_too_little_memory_is_a_config_error_of_the_key_that_helps(
+    slopes, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(memory, "available", lambda device, sharing: 1000)
+    monkeypatch.setattr(sweep, "narrower", lambda chunks: [])  # they take long
+    wide = ("--set", "chunks.vmapped=8")
+    result = run(slopes, *wide, "--out", tmp_path / "run")
+    assert result.exit_code == 2
+    *_, told = result.stderr.splitlines()
+    assert told.startswith(f"config error: {slopes} with --set chunks.vmapped=8: ")
+    assert "which has 1.0 kB; no smaller chunk fits" in told
+    assert numbers(tmp_path / "run") == []
 
 
 def test_the_memory_of_this_device_is_known():
