@@ -139,17 +139,20 @@ def main(
             raise typer.BadParameter(f"{library!r} is none of {', '.join(LIBRARIES)}")
         version, programs = LIBRARIES[library]()
         chosen = [n for n in only.split(",") if n] or list(programs)
-        for kind, (row, measured) in measures.items():
-            rows = [
-                r
-                for name in track(chosen, f"{library} {version}, {kind}")
-                for dtype in DTYPES.values()
-                for r in measured(name, programs[name], dtype)
-            ]
-            _, before = stored.load(kind, row, library, jax.default_backend())
-            kept = [r for r in before if only and r.function not in chosen]
-            facts = {"points": POINTS} if kind == "accuracy" else {}
-            stored.store(kind, library, version, sorted([*kept, *rows]), **facts)
+        if missing := [n for n in chosen if n not in programs]:
+            raise typer.BadParameter(f"{library} has no {', '.join(missing)}")
+        for name in track(chosen, f"{library} {version}"):
+            for kind, (row, measured) in measures.items():
+                rows = [
+                    r
+                    for dtype in DTYPES.values()
+                    for r in measured(name, programs[name], dtype)
+                ]
+                # Each function is kept as soon as it is measured: it may take a minute.
+                _, before = stored.load(kind, row, library, jax.default_backend())
+                others = [r for r in before if r.function in programs.keys() - {name}]
+                facts = {"points": POINTS} if kind == "accuracy" else {}
+                stored.store(kind, library, version, sorted([*others, *rows]), **facts)
     accuracy_page.write()
 
 

@@ -1,5 +1,7 @@
 """Gives every test that takes `f` all activation functions, one after the other."""
 
+from collections.abc import Iterator
+
 import jax
 import jax.numpy as jnp
 import psutil
@@ -12,6 +14,11 @@ ACTIVATIONS = {
     f.__name__: f for f in FUNCTIONS.values() if isinstance(f, ActivationFunction)
 }
 FULL = 3 * 2**30  # bytes of one process
+QUICKLY_COMPILED = {
+    "xla_backend_optimization_level": 0,
+    "xla_llvm_disable_expensive_passes": True,
+}
+"""Compiler options for programs whose speed and last digits do not matter."""
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -35,3 +42,17 @@ def _few_programs_in_memory() -> None:
 @pytest.fixture(autouse=True)
 def _doctest_names(doctest_namespace: dict[str, object]) -> None:
     doctest_namespace.update(jax=jax, jnp=jnp)
+
+
+@pytest.fixture
+def quickly_compiled(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Compiles without what makes programs fast, in processes that are started too.
+
+    Most of the time of a small training is compilation, which so takes half as long.
+    """
+    option = "jax_disable_most_optimizations"
+    monkeypatch.setenv(option.upper(), "true")
+    before = jax.config.read(option)
+    jax.config.update(option, True)
+    yield
+    jax.config.update(option, before)

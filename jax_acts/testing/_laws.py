@@ -89,7 +89,7 @@ def float32_agrees_with_float64_at_every_magnitude(s: Subject) -> None:
 
 def values_and_derivatives_agree_with_the_oracle(s: Subject) -> None:
     for dtype in DTYPES[2:]:
-        xs = telling(dtype, 200, s.facts)
+        xs = telling(dtype, 120, s.facts)
         got = derivatives(s.f, xs, dtype)
         for order in range(3):
             # Second differences take thousands of digits in float64, and time.
@@ -150,8 +150,9 @@ def third_derivative_is_finite(s: Subject) -> None:
     xs = telling(np.float32, 2000, s.facts)
     xs = xs[np.abs(xs) < 1e4]
     third = evaluate(nth(s.f, 3), xs, np.float32)
-    exact = evaluate(nth(s.f, 3), xs, np.float64)
-    bad = ~np.isfinite(third) & ~(np.abs(exact) >= 1e37)  # it may truly overflow
+    bad = ~np.isfinite(third)
+    if bad.any():  # it may truly overflow
+        bad &= ~(np.abs(evaluate(nth(s.f, 3), xs, np.float64)) >= 1e37)
     require(not bad.any(), lambda: f"it is {third[bad][0]} at {xs[bad][0]!r}")
 
 
@@ -231,7 +232,7 @@ def eager_jit_vmap_scan_and_checkpoint_agree(s: Subject) -> None:
 
 def shape_and_dtype_are_kept(s: Subject) -> None:
     for dtype in (jnp.float32, jnp.bfloat16, jnp.float16):
-        for shape in ((), (0,), (3,), (2, 0, 3), (2, 3, 4)):
+        for shape in ((), (2, 0, 3), (2, 3, 4)):
             for order in (0, 1):
                 x = jax.ShapeDtypeStruct(shape, dtype)
                 y = jax.eval_shape(nth(s.f, order), x)

@@ -4,11 +4,10 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Self
 
-import jax
 import pytest
 
 from experiments import cli
@@ -65,20 +64,6 @@ batch_size = 16
 members = 8
 vmapped = 2
 """
-
-
-@pytest.fixture
-def quickly_compiled(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Compiles without what makes programs fast, in processes that are started too.
-
-    Most of the time of a small study is compilation, which so takes half as long.
-    """
-    option = "jax_disable_most_optimizations"
-    monkeypatch.setenv(option.upper(), "true")
-    before = jax.config.read(option)
-    jax.config.update(option, True)
-    yield
-    jax.config.update(option, before)
 
 
 @pytest.fixture

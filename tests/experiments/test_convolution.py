@@ -7,6 +7,8 @@ import pytest
 from experiments.convolution import convolve_patches
 from experiments.models import average_pool
 
+pytestmark = pytest.mark.usefixtures("quickly_compiled")
+
 
 def layers(**options: object) -> tuple[nn.Conv, nn.Conv]:
     patches = nn.Conv(4, conv_general_dilated_cls=lambda: convolve_patches, **options)

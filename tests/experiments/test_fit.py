@@ -10,6 +10,8 @@ from experiments.fit import Problem, fit
 from experiments.layers import hidden, log10_norms
 from experiments.models import MLP
 
+pytestmark = pytest.mark.usefixtures("quickly_compiled")
+
 SLOPE = jnp.array([2.0, -1.0])
 
 
