@@ -156,8 +156,8 @@ def _(x: Real, alpha: Real = 1.0) -> Array:
 
 @isru.derivative.defderivative
 def _(x: Real, alpha: Real = 1.0) -> Array:
-    slope = 1 / (1 + alpha * jnp.square(x))
-    return -3 * alpha * isru(x, alpha) * slope * slope
+    square = 1 + alpha * jnp.square(x)
+    return -3 * alpha * isru(x, alpha) / square / square
 
 
 @isru.defpartial("alpha")

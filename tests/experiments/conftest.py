@@ -108,7 +108,7 @@ def killed_when(ready: Callable[[], bool], *arguments: object) -> None:
 def killed_at_its_first_record(folder: Path, *arguments: object) -> bytes:
     """Kills a run as soon as it has a record, and returns what it recorded."""
     path = folder / RECORDS
-    killed_when(path.exists, *arguments, "--out", folder)
+    killed_when(lambda: lines(path) > 0, *arguments, "--out", folder)
     return path.read_bytes()
 
 
