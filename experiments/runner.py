@@ -56,18 +56,12 @@ def run(
     with opened(folder, config, study.record, environment()) as journal:
         for notice in journal.notices:
             console.print(notice, markup=False, highlight=False)
-        done = {record.member for record in journal.kept}
-        missing = [m for m in members if m.name not in done]
-        if len(missing) < len(members):
-            kept = len(members) - len(missing)
-            console.print(f"{kept} of {len(members)} members are done already")
-        with watched(
-            console,
-            len(members),
-            len(members) - len(missing),
-            prepared.ticks,
-            quiet=quiet,
-        ) as watch:
+        groups = prepared.groups(members)
+        kept = [record for record in journal.kept if record.member in groups]
+        done = {record.member for record in kept}
+        if kept:
+            console.print(f"{len(kept)} of {len(members)} members are done already")
+        with watched(console, groups, kept, prepared.ticks, quiet=quiet) as watch:
             trained = _trained(config, prepared, members, done, watch, executor, folder)
             waiting: list[R] = []
             full: OSError | None = None
@@ -76,7 +70,7 @@ def run(
                 waiting, full = _recorded(journal, [*waiting, *new])
                 for record in new:
                     told = f"{full}; it waits" if record in waiting else record.status
-                    watch.end(f"{record.member}: {told}")
+                    watch.end(record, told)
             if waiting:
                 raise RunError(
                     f"{full}; {len(waiting)} members are not recorded, from "
@@ -120,12 +114,10 @@ def _trained(
         return
     chunks = _missing(prepared.together, members, done)
     if executor is Executor.RAY and chunks:
-        watch.begin(f"{len(chunks)} chunks")
         yield from cluster.trained(config, chunks)
         return
     for chunk in chunks:
-        first, *others = chunk
-        watch.begin(f"{first.name} and {len(others)} more" if others else first.name)
+        watch.begin(chunk[0].name)
         yield prepared.together.train(chunk)
 
 

@@ -1,6 +1,6 @@
 """Which activation trains a small convolutional network best?"""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import cache, lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -16,7 +16,7 @@ from experiments.models import CNN
 from experiments.page import Page
 from experiments.problems import ConfigError, Problem
 from experiments.schema import Activation, Data, Section, StudyConfig, Training
-from experiments.study import Member, Prepared, Study
+from experiments.study import Member, Prepared, Study, Tick
 from experiments.training import on_device, programs, train
 
 Channels = Annotated[int, Field(ge=1, le=4096)]
@@ -113,7 +113,7 @@ def prepare(config: Config) -> Prepared[Trained]:
         )
         return programs(model, config.training, arrays())
 
-    def member(member: Member, tick: Callable[[], None], folder: Path) -> Trained:
+    def member(member: Member, tick: Tick, folder: Path) -> Trained:
         axes = dict(member.axes)
         ready = compiled(str(axes["activation"]))
         key = jax.random.key(int(axes["seed"]))
