@@ -15,6 +15,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from experiments import axes as scales
 from experiments.palette import COLORS
 from experiments.summary import Spread
 
@@ -113,14 +114,30 @@ def curves(
             axes.fill_between(
                 curve.x, curve.low, curve.high, color=color, alpha=0.15, lw=0, gid=gid
             )
-            axes.plot(curve.x, curve.middle, dash(curve.color), color=color, gid=gid)
-        if log:
-            axes.set_yscale("log")
-            axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
+            alone = "o" if len(curve.x) == 1 else ""
+            axes.plot(
+                curve.x,
+                curve.middle,
+                dash(curve.color),
+                color=color,
+                gid=gid,
+                marker=alone,
+            )
         axes.set(xlabel=x_label, ylabel=y_label)
         axes.margins(x=0.01)
+        if log:
+            scales.logarithmic(axes)
+        scales.along(axes, sorted({x for curve in series for x in curve.x}))
+        if not series:
+            _say_nothing_is_there(axes)
 
     return Picture(name, draw, HEIGHT, "x", _points(series, x_label))
+
+
+def _say_nothing_is_there(axes: Axes) -> None:
+    where = {"ha": "center", "va": "center", "transform": axes.transAxes}
+    axes.text(0.5, 0.5, "no member is finished", **where)
+    axes.set(xticks=[], yticks=[])
 
 
 def _points(series: Sequence[Curve], x_label: str) -> tuple[Place, ...]:
@@ -158,6 +175,7 @@ def intervals(
             if row.spread is None:
                 continue
             ends = [row.spread.low, row.spread.high]
+            ends = np.clip(ends, 0, 100) if percent else ends
             axes.plot(ends, [y, y], color=color, lw=2, solid_capstyle="butt", gid=gid)
             axes.plot(
                 row.spread.mean,
@@ -170,9 +188,11 @@ def intervals(
                 gid=gid,
             )
         axes.set_xlabel(x_label)
-        if percent:
-            _stretch(axes)
         _name_rows(axes, rows)
+        if percent:
+            scales.missing_to_100(axes)
+        else:
+            scales.room(axes, [value for row in rows for value in row.values])
 
     return Picture(name, draw, _height(rows), "y", _rows(rows))
 
@@ -197,21 +217,6 @@ def _rows(rows: Sequence[Row]) -> tuple[Place, ...]:
     return tuple(places)
 
 
-def _stretch(axes: Axes) -> None:
-    """Makes the x-axis logarithmic in what is missing to 100, from 100 on at 99.9."""
-    axes.set_xscale(
-        "function",
-        functions=(
-            lambda x: -np.log10(np.maximum(100 - x, 0.1)),
-            lambda y: 100 - 10**-y,
-        ),
-    )
-    low, high = axes.get_xlim()
-    marks = [0, 40, 60, 70, 80, 85, 90, 92, 94, 96, 97, 98, 99, 99.5, 99.8]
-    axes.set_xticks([m for m in marks if low <= m <= high] or [low, high])
-    axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
-
-
 def changes(name: str, rows: Sequence[Row], x_label: str) -> Picture:
     """Returns a ring at the first of two values and a full dot at the second."""
 
@@ -226,6 +231,7 @@ def changes(name: str, rows: Sequence[Row], x_label: str) -> Picture:
             axes.plot(end, y, "o", ms=7, color=color, mec=colors["surface"], gid=gid)
         axes.set_xlabel(x_label)
         _name_rows(axes, rows)
+        scales.room(axes, [value for row in rows for value in row.values])
 
     return Picture(name, draw, _height(rows), "y", _rows(rows))
 

@@ -29,18 +29,26 @@ def sheet(heading: str, charts: Sequence[Chart], series: Sequence[str]) -> bytes
     size = (COLUMNS * WIDTH, sum(heights) + 0.6 + names)
     with matplotlib.rc_context(style(LIGHT)):
         figure = Figure(figsize=size, layout="constrained", facecolor=LIGHT["surface"])
-        figure.suptitle(textwrap.fill(heading, 90), color=LIGHT["strong"])
+        title = textwrap.fill(heading, 80)
+        figure.suptitle(title, x=0.01, ha="left", size=14, color=LIGHT["strong"])
         grid = figure.add_gridspec(len(heights), COLUMNS, height_ratios=heights)
         for n, chart in enumerate(charts):
             axes = figure.add_subplot(grid[n // COLUMNS, n % COLUMNS])
             chart.picture.draw(axes, LIGHT)
-            axes.set_title(chart.title, size=10, loc="left", color=LIGHT["strong"])
+            axes.set_title(chart.title, size=11, loc="left", color=LIGHT["strong"])
         lines = [
             Line2D([], [], color=LIGHT[of(n)], linestyle=dash(n))
             for n in range(len(series))
         ]
         if lines:
-            figure.legend(lines, series, loc="outside lower left", ncols=4, fontsize=8)
+            figure.legend(
+                lines,
+                series,
+                loc="outside lower left",
+                ncols=4,
+                fontsize=10,
+                frameon=False,
+            )
         file = io.BytesIO()
         figure.savefig(file, format="png", dpi=120, metadata={"Software": None})
     return file.getvalue()
