@@ -3,7 +3,8 @@
     python -m experiments run configs/collapse/mlp.toml --out runs/collapse
     python -m tools.studies runs/collapse
 
-Each run must be of a config under `configs/`, whose command the report names.
+Each run must be of a config under `configs/`, whose command the report names. With
+`--busy` it says that other programs ran on the machine.
 """
 
 import re
@@ -25,8 +26,16 @@ TARGET = ROOT / "docs" / "studies"
 SCHEMAS = {name: study.config for name, study in STUDIES.items()}
 
 
-def write(run: Path, target: Path = TARGET) -> Path:
+BUSY = "Other programs ran on the machine, so the times are longer than they need be."
+
+
+def write(run: Path, target: Path = TARGET, *, busy: bool = False) -> Path:
     """Writes the report of a run and its pictures, and returns the path of the report.
+
+    Args:
+        run: The directory of the run.
+        target: Where to write.
+        busy: Whether other programs ran on the machine, which the report then says.
 
     Raises:
         SystemExit: The run is not finished, or of no config under `configs/`.
@@ -54,7 +63,7 @@ def write(run: Path, target: Path = TARGET) -> Path:
         shown.append(f"![{chart.title}]({stem}/{name})")
     told = f"Made by `python -m experiments run {source.relative_to(ROOT)}`."
     report = target / f"{stem}.md"
-    parts = "\n\n".join([told, *shown])
+    parts = "\n\n".join([told, *([BUSY] if busy else []), *shown])
     report.write_text(markdown(page, [ran(run, config.name)], parts), encoding="utf-8")
     return report
 
@@ -99,5 +108,7 @@ def legend(series: Sequence[str]) -> str:
 
 
 if __name__ == "__main__":
-    for folder in map(Path, sys.argv[1:]):
-        print(write(folder))
+    busy = "--busy" in sys.argv
+    folders = [Path(name) for name in sys.argv[1:] if name != "--busy"]
+    for folder in folders:
+        print(write(folder, busy=busy))
