@@ -52,7 +52,7 @@ class Config(StudyConfig):
     checkpoint: Checkpoint | None = None
     """For members that take long; without it a member that was cut begins again."""
 
-    def quick(self) -> Self:
+    def shrunk(self) -> Self:
         """Returns two activations, narrow and not deep, on a few images."""
         few, narrow = 96, (4,) * len(self.model.channels[:2])
         data = {

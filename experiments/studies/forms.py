@@ -31,7 +31,7 @@ class Config(StudyConfig):
     """The calls of a turn."""
     seeds: Seeds = 5
 
-    def quick(self) -> Self:
+    def shrunk(self) -> Self:
         """Returns two activations, narrow, timed for a moment."""
         small = {"features": 8, "batch_size": 4, "rounds": 2, "calls": 2, "seeds": 2}
         return self.model_copy(update={"activations": self.activations[:2], **small})

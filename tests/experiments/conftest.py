@@ -94,7 +94,7 @@ def killed_at_its_first_record(folder: Path, *arguments: object) -> bytes:
 class CountConfig(StudyConfig):
     members: int = 4
 
-    def quick(self) -> Self:
+    def shrunk(self) -> Self:
         return self
 
 

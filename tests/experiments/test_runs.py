@@ -14,6 +14,7 @@ from experiments.checkpoint import folder_of
 from experiments.cli import app
 from experiments.config import Source, read
 from experiments.records import RECORDS, opened
+from experiments.report import QUICK
 from experiments.studies import STUDIES
 from experiments.study import Prepared
 from tests.experiments.conftest import (
@@ -59,6 +60,7 @@ def test_the_quick_form_of_every_config_runs_to_its_report(config, tmp_path):
     assert [*numbers(tmp_path)] == [member.name for member in members]
     page = (tmp_path / "report.html").read_text()
     assert STUDIES[resolved.study].question in page
+    assert QUICK in page
     assert "http" not in page
     assert (tmp_path / "report.md").is_file()
 
