@@ -1,5 +1,6 @@
 """How the axes of a chart are scaled, and what stands at their marks."""
 
+import math
 from collections.abc import Sequence
 from statistics import median
 
@@ -54,8 +55,13 @@ def logarithmic(axes: Axes) -> None:
     axes.set_yscale("log")
     low, high = axes.get_ylim()
     axes.yaxis.set_major_formatter(plain)
-    # Within one power of ten there is at most one large mark to read.
-    axes.yaxis.set_minor_formatter(plain if high < 10 * low else NullFormatter())
+
+    def minor(value: float, _: object) -> str:
+        digit = round(value / 10 ** math.floor(math.log10(value)), 6)
+        return plain(value) if high < 2 * low or digit in (2, 3, 5) else ""
+
+    # In a range of less than two powers of ten there may be one large mark alone.
+    axes.yaxis.set_minor_formatter(minor if high < 20 * low else NullFormatter())
 
 
 def crowded(values: Sequence[float]) -> bool:

@@ -66,11 +66,18 @@ def test_epochs_and_layers_have_whole_marks():
         assert all(mark.isdigit() for mark in marks), marks
 
 
-def test_a_small_range_on_a_logarithmic_axis_has_plain_numbers():
-    curve = Curve(0, [0, 1], [2.2, 2.5], [2.2, 2.5], [2.2, 2.5])
-    marks = shown(drawn(curves("c", [curve], "step", "loss", log=True)).yaxis)
+@pytest.mark.parametrize(("low", "high"), [(2.2, 2.5), (0.29, 2.4), (0.02, 3.0)])
+def test_a_logarithmic_axis_has_plain_numbers_that_do_not_touch(low, high):
+    curve = Curve(0, [0, 1], [low, high], [low, high], [low, high])
+    axis = drawn(curves("c", [curve], "step", "loss", log=True)).yaxis
+    marks = shown(axis)
     assert len(marks) >= 2
-    assert all(2.1 < float(mark) < 2.6 for mark in marks), marks
+    assert all(low / 2 < float(mark) < 2 * high for mark in marks), marks
+    labels = [m.label1 for m in (*axis.get_major_ticks(), *axis.get_minor_ticks())]
+    boxes = [b.get_window_extent() for b in labels if b.get_text() in marks]
+    boxes.sort(key=lambda box: box.y0)
+    for below, above in pairwise(boxes):
+        assert below.y1 < above.y0, marks
 
 
 def test_one_point_is_seen():
