@@ -20,7 +20,7 @@ from experiments import records, report as reports, sinks
 from experiments.compare import compare as compared
 from experiments.config import Source, read
 from experiments.data import SETS
-from experiments.problems import ConfigError, Problem, RunError, hint
+from experiments.problems import ConfigError, MissingData, Problem, RunError, hint
 from experiments.processes import ALONE, Process, told
 from experiments.records import CONFIG, folder_of
 from experiments.runner import Executor, run as run_members
@@ -37,6 +37,7 @@ app = typer.Typer(
 )
 
 BAD_CONFIG, BAD_RUN, INTERRUPTED = 2, 1, 130
+FAILED = "failed"
 
 ConfigFile = Annotated[Path, typer.Argument(metavar="CONFIG", help="A TOML file.")]
 Overrides = Annotated[
@@ -124,7 +125,8 @@ def run_all(
 ) -> None:
     """Run configs one after the other; print a line for each, with its report's path.
 
-    One that fails does not stop the others, and the status is then 1.
+    One that fails does not stop the others, and the status is then 1. One whose data
+    are not here is left out, and it is said how to get them.
     """
     chosen = configs or sorted(Path("configs").rglob("*.toml"))
     if not chosen:
@@ -133,28 +135,30 @@ def run_all(
     failed = 0
     for path in chosen:
         begin = time.perf_counter()
-        written = _attempted(path, quick)
-        failed += written is None
+        ended = _attempted(path, quick)
+        failed += ended == FAILED
         seconds = time.perf_counter() - begin
-        print(f"{path}: {written or 'failed'} ({seconds:.0f} s)", flush=True)
+        print(f"{path}: {ended} ({seconds:.0f} s)", flush=True)
         jax.clear_caches()  # no two studies share a program, and programs take memory
     if failed:
         _say(f"error: {failed} of {len(chosen)} configs failed")
         raise typer.Exit(BAD_RUN)
 
 
-def _attempted(path: Path, quick: bool) -> Path | None:
-    """Returns the report of a run, or None, with the reason said, where it failed."""
+def _attempted(path: Path, quick: bool) -> str:
+    """Returns the path of a report, or how the run ended, with the reason said."""
     try:
         with _told():
             folder = _trained(Source(path), None, quick=quick, quiet=True)
-            return reports.write(folder, STUDIES).path
+            return str(reports.write(folder, STUDIES).path)
     except typer.Exit as stop:
         if stop.exit_code == INTERRUPTED:
             raise
+        if isinstance(stop.__cause__, MissingData):
+            return "left out"
     except Exception:  # a fault of one study, which is no reason to leave out the next
         _say(traceback.format_exc())
-    return None
+    return FAILED
 
 
 def _trained(
@@ -308,7 +312,7 @@ def _judged(source: Source) -> Iterator[None]:
     except ConfigError as error:
         for problem in error.problems:
             _say(source.line(problem))
-        raise typer.Exit(BAD_CONFIG) from None
+        raise typer.Exit(BAD_CONFIG) from error
 
 
 @contextmanager

@@ -38,6 +38,11 @@ class Trained(Record):
     step_seconds: float
     compile_seconds: float
 
+    @property
+    def last_loss(self) -> float | None:
+        """The mean training loss of the last part."""
+        return self.loss[-1]
+
 
 def trained(
     member: Member, history: History, parameters: int, compile_seconds: float

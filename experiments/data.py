@@ -15,7 +15,7 @@ from experiments.hub import HUBS, read_hub
 from experiments.idx import IDX_FILES, read_folder
 from experiments.npz import ARRAYS, read_npz
 from experiments.packaged import packaged
-from experiments.problems import ConfigError, Problem, hint
+from experiments.problems import ConfigError, MissingData, Problem, hint
 from experiments.schema import Data
 from experiments.tasks import mnist1d
 
@@ -162,11 +162,15 @@ def _fashion_mnist(data: Data) -> Images:
     raise _missing(data, "the folder with its four IDX files is not here")
 
 
+PLACE = Path("/usr/share/datasets")
+"""Where Debian puts data sets."""
+
+
 def _places(name: str) -> list[Path]:
     """Returns where a set of IDX files is looked for, the user's own place first."""
     root = os.environ.get("JAX_ACTS_DATA")
     own = [Path(root) / name, Path(root)] if root else []
-    return [*own, Path("/usr/share/datasets") / name.replace("_", "-")]
+    return [*own, PLACE / name.replace("_", "-")]
 
 
 def _idx(data: Data) -> Images:
@@ -217,10 +221,10 @@ def _four(
     )
 
 
-def _missing(data: Data, what: str) -> ConfigError:
+def _missing(data: Data, what: str) -> MissingData:
     command = SETS[data.set].install
     message = f"data.set = {data.set!r}: {what}; this gets it: {command}"
-    return ConfigError(Problem("data.set", message))
+    return MissingData(Problem("data.set", message))
 
 
 SETS: Mapping[str, DataSet] = MappingProxyType(

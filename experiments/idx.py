@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from experiments.problems import ConfigError, Problem, hint
+from experiments.problems import ConfigError, MissingData, Problem, hint
 
 IDX_FILES = (
     "train-images-idx3-ubyte",
@@ -21,12 +21,14 @@ def read_folder(folder: Path) -> tuple[np.ndarray, ...]:
     """Returns training images and labels, and test images and labels, of a folder.
 
     Raises:
+        MissingData: There is no such folder.
         ConfigError: Files are missing, damaged, or do not fit each other.
     """
     if not folder.is_dir():
         near = [str(p) for p in sorted(folder.parent.glob("*")) if p.is_dir()]
-        message = f"there is no folder {folder}{hint(str(folder), near)}"
-        raise ConfigError(Problem("data.folder", message))
+        named = f"there is no folder {folder}{hint(str(folder), near)}"
+        files = f"data.folder is one with the four files {', '.join(IDX_FILES)}"
+        raise MissingData(Problem("data.folder", f"{named}; {files}"))
     paths = [_one_of(folder, name) for name in IDX_FILES]
     faults = [p for p in paths if isinstance(p, Problem)]
     if faults:

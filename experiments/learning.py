@@ -124,6 +124,11 @@ class Learned(Record):
     """Of members trained together: the time of their chunk over their number."""
     compile_seconds: float
 
+    @property
+    def last_loss(self) -> float | None:
+        """The mean training loss of the last part."""
+        return self.loss[-1]
+
 
 TrainMember = Callable[[Array, Mapping[str, Array], Any], Fit]
 

@@ -23,6 +23,10 @@ class ConfigError(Exception):
         return "; ".join(p.message for p in self.problems)
 
 
+class MissingData(ConfigError):
+    """A config whose data are not on the disk: it says how to get them."""
+
+
 class RunError(Exception):
     """A run that cannot go on, for a reason outside its config."""
 

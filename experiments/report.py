@@ -3,6 +3,7 @@
 import secrets
 import textwrap
 from collections.abc import Mapping, Sequence
+from dataclasses import replace as replaced
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,6 +19,8 @@ from experiments.palette import DARK, FONT, LIGHT, variables
 from experiments.records import CONFIG, environments, read
 from experiments.sheet import sheet
 from experiments.study import Study
+
+QUICK = "The quick form: it shows that all of it runs, and is too small for an answer."
 
 TEMPLATES = Path(__file__).parent / "templates"
 _TEMPLATES = jinja2.Environment(
@@ -72,6 +75,8 @@ def write(
     study = studies[config.study]
     records, notices = read(folder, study.record)
     page = study.page(config, records)
+    if config.is_quick:
+        page = replaced(page, setting=f"{QUICK} {page.setting}")
     run = ran(folder, config.name)
     path = folder / "report.html"
     replace(path, html(page, [run]))

@@ -80,13 +80,14 @@ def run(
     with opened(folder, config, study.record, environment(), process) as journal:
         for notice in journal.notices:
             console.print(notice, markup=False, highlight=False)
-        kept, total = len(journal.kept), len(members)
+        groups = prepared.groups(members)
+        kept = [record for record in journal.kept if record.member in groups]
         if kept:
-            console.print(f"{kept} of {total} members are done already")
+            console.print(f"{len(kept)} of {len(members)} members are done already")
         waiting: list[R] = []
         full: OSError | None = None
         with (
-            watched(console, total, kept, prepared.ticks, quiet=quiet) as watch,
+            watched(console, groups, kept, prepared.ticks, quiet=quiet) as watch,
             closing(shares(folder, process)) as owners,  # what it holds is let go
         ):
             finished = (
@@ -98,7 +99,7 @@ def run(
                 waiting, full = _recorded(journal, [*waiting, *new])
                 for record in new:
                     told = f"{full}; it waits" if record in waiting else record.status
-                    watch.end(f"{record.member}: {told}")
+                    watch.end(record, told)
         if waiting:
             raise RunError(
                 f"{full}; {len(waiting)} members are not recorded, from "
@@ -136,8 +137,9 @@ def _missing(
     it is run: what is vmapped with a member may change its rounding.
     """
     for owner in owners:
-        done = {record.member for record in read(folder, schema)[0]}
-        watch.found(len(done))
+        records = read(folder, schema)[0]
+        watch.found(records)
+        done = {record.member for record in records}
         share = owner.share(units)
         yield [unit for unit in share if any(m.name not in done for m in unit)], done
 
@@ -152,14 +154,12 @@ def _trained(
 ) -> Iterator[Sequence[R]]:
     """Yields the records of each unit when it is finished."""
     if executor is Executor.RAY and units:
-        watch.begin(f"{len(units)} chunks")
         yield from cluster.trained(config, units)
         return
     for unit in units:
-        first, *others = unit
-        watch.begin(f"{first.name} and {len(others)} more" if others else first.name)
+        watch.begin(unit[0].name)
         if prepared.together is None:
-            place = checkpoint.folder_of(folder, first.name)
-            yield [prepared.train(first, watch.tick, place)]
+            place = checkpoint.folder_of(folder, unit[0].name)
+            yield [prepared.train(unit[0], watch.tick, place)]
         else:
             yield prepared.together.train(unit)

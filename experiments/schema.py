@@ -112,12 +112,20 @@ class StudyConfig(Section):
     study: str
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=100)
     """The name of the run; the name of the file, if left out."""
+    is_quick: Literal[True] | None = None
+    """Whether it is the quick form of another config, as its report then says."""
 
-    @abstractmethod
     def quick(self) -> Self:
         """Returns the same experiment, so small that a test can run it."""
+        return self.shrunk().model_copy(update={"is_quick": True})
+
+    @abstractmethod
+    def shrunk(self) -> Self:
+        """Returns the config with few members, small, that train for a moment."""
 
     def digest(self) -> str:
         """Returns eight hex digits that tell this config from others."""
-        fields = json.dumps(self.model_dump(mode="json"), sort_keys=True)
+        of_quick = set() if self.is_quick else {"is_quick"}
+        content = self.model_dump(mode="json", exclude=of_quick)
+        fields = json.dumps(content, sort_keys=True)
         return hashlib.sha256(fields.encode()).hexdigest()[:8]

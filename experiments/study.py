@@ -11,6 +11,8 @@ from experiments.page import Page
 from experiments.schema import StudyConfig
 
 Value = str | int | float
+Tick = Callable[[float | None], None]
+"""Takes the latest loss, if there is one, of a training that goes on."""
 
 
 class Member(NamedTuple):
@@ -33,6 +35,11 @@ class Record(BaseModel):
     status: Literal["done", "diverged"]
     session: int = 0
     """Which of the sessions in `environment.jsonl` trained it."""
+
+    @property
+    def last_loss(self) -> float | None:
+        """The loss at the end of the training, if it has one that is finite."""
+        return None
 
 
 C = TypeVar("C", bound=StudyConfig)
@@ -69,10 +76,40 @@ class Prepared(Generic[R]):
     """What will be run, in a sentence."""
     ticks: int
     """How often the training of a member reports that it goes on."""
-    train: Callable[[Member, Callable[[], None], Path], R]
+    train: Callable[[Member, Tick, Path], R]
     """Trains one member alone; its checkpoints, if it has some, are in the folder."""
     together: Together[R] | None = None
     """If there is one, members are trained by it, and not by `train`."""
+
+    def groups(self, members: Iterable[Member]) -> dict[str, str]:
+        """Returns for each member, by its name, the group that it is shown in.
+
+        Those that share a program are a group; without `together` it is those that
+        differ in the seed alone.
+        """
+        alone = lambda member: tuple(a for a in member.axes if a[0] != "seed")
+        key = self.together.group if self.together else alone
+        found: dict[Any, list[Member]] = {}
+        for member in members:
+            found.setdefault(key(member), []).append(member)
+        return {
+            member.name: name
+            for group in found.values()
+            for name in [_common(group)]
+            for member in group
+        }
+
+
+def _common(members: Sequence[Member]) -> str:
+    """Returns the axes that members share, as a name of them all.
+
+    >>> _common([Member((("f", "elu"), ("depth", 2), ("seed", n))) for n in range(3)])
+    'elu, depth 2'
+    """
+    first, *others = members
+    shared = [a for a in first.axes if all(a in other.axes for other in others)]
+    words = [v if isinstance(v, str) else f"{axis} {v}" for axis, v in shared]
+    return ", ".join(words) or "all members"
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from experiments.checkpoint import Keep
 from experiments.data import Images
 from experiments.measures import Batch, Measures, Params, loss, measure
 from experiments.schema import Adam, Training
+from experiments.study import Tick
 
 
 class Arrays(NamedTuple):
@@ -145,7 +146,7 @@ def train(
     training: Training,
     arrays: Arrays,
     key: Array,
-    tick: Callable[[], None] = lambda: None,
+    tick: Tick = lambda loss: None,
     keep: Keep | None = None,
 ) -> History:
     """Returns the history of a training; it stops early when the loss is not finite.
@@ -155,7 +156,7 @@ def train(
         training: How to train; what the programs were compiled for.
         arrays: The data.
         key: It alone decides the start and the order of the batches.
-        tick: Called after each epoch.
+        tick: Called after each epoch with its mean loss.
         keep: Where its state is kept on the way, and where it goes on from. An epoch
             is the same program and the same numbers, whether it was cut or not.
     """
@@ -166,8 +167,8 @@ def train(
     losses, seconds = [], []
     if keep and (found := checkpoint.latest(keep.folder)):
         state, losses, seconds, measured = _unpacked(found[1], state, measured[0])
-        for _ in losses:
-            tick()
+        for values in losses:
+            tick(float(values.mean()))
     for epoch in range(len(losses), training.epochs):
         jax.block_until_ready(measured[-1])
         begin = time.perf_counter()
@@ -176,7 +177,7 @@ def train(
         losses.append(np.asarray(values))
         seconds.append((time.perf_counter() - begin) / len(losses[-1]))
         measured.append(programs.measure(state.params, probe, arrays.test))
-        tick()
+        tick(float(losses[-1].mean()))
         if not np.isfinite(losses[-1]).all():
             break
         if keep and (epoch + 1) % keep.every == 0:

@@ -1,6 +1,6 @@
 """Which activation trains a small convolutional network best?"""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import cache, lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -11,12 +11,12 @@ from pydantic import AfterValidator, Field
 from experiments.checkpoint import Checkpoint, Keep
 from experiments.comparison import Trained, trained
 from experiments.comparison_page import page
-from experiments.data import SETS, load
+from experiments.data import described, load_images
 from experiments.models import CNN
 from experiments.page import Page
 from experiments.problems import ConfigError, Problem
 from experiments.schema import Activation, Data, Section, StudyConfig, Training
-from experiments.study import Member, Prepared, Study
+from experiments.study import Member, Prepared, Study, Tick
 from experiments.training import on_device, programs, train
 
 Channels = Annotated[int, Field(ge=1, le=4096)]
@@ -52,9 +52,9 @@ class Config(StudyConfig):
     checkpoint: Checkpoint | None = None
     """For members that take long; without it a member that was cut begins again."""
 
-    def quick(self) -> Self:
-        """Returns two activations, narrow, on a few images."""
-        few, narrow = 96, (4,) * len(self.model.channels)
+    def shrunk(self) -> Self:
+        """Returns two activations, narrow and not deep, on a few images."""
+        few, narrow = 96, (4,) * len(self.model.channels[:2])
         data = {
             "train": min(self.data.train or few, few),
             "test": min(self.data.test or few, few),
@@ -87,7 +87,7 @@ def members(config: Config) -> tuple[Member, ...]:
 
 def prepare(config: Config) -> Prepared[Trained]:
     """Returns the study with its images in memory and nothing compiled."""
-    images = load(config.data)
+    images = load_images(config.data)
     height, width, _ = images.shape
     count, size = len(images.train.labels), config.training.batch_size
     faults = []
@@ -113,7 +113,7 @@ def prepare(config: Config) -> Prepared[Trained]:
         )
         return programs(model, config.training, arrays())
 
-    def member(member: Member, tick: Callable[[], None], folder: Path) -> Trained:
+    def member(member: Member, tick: Tick, folder: Path) -> Trained:
         axes = dict(member.axes)
         ready = compiled(str(axes["activation"]))
         key = jax.random.key(int(axes["seed"]))
@@ -127,7 +127,7 @@ def prepare(config: Config) -> Prepared[Trained]:
 
 def setting(config: Config) -> str:
     """Returns what is trained on what, in a sentence."""
-    images = SETS[config.data.set]
+    images = described(config.data)
     asked = (config.data.train, config.data.test)
     of = " and ".join(
         f"{n:,} {use} images"
@@ -162,7 +162,7 @@ def report(config: Config, records: Sequence[Trained]) -> Page:
     return page(
         __doc__ or "",
         setting(config),
-        SETS[config.data.set].origin,
+        described(config.data).origin,
         config.activations,
         len(members(config)),
         records,

@@ -62,7 +62,7 @@ class Config(StudyConfig):
     training: Steps = Steps()
     chunks: Chunks = Chunks()
 
-    def quick(self) -> Self:
+    def shrunk(self) -> Self:
         """Returns two activations, narrow, on a few examples."""
         few = lambda data: data.model_copy(update={"train": 96, "test": 96})
         return self.model_copy(

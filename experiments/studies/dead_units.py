@@ -57,7 +57,7 @@ class Config(StudyConfig):
     training: Steps = Steps(optimizer=SGD())
     chunks: Chunks = Chunks()
 
-    def quick(self) -> Self:
+    def shrunk(self) -> Self:
         """Returns two activations at one place, narrow, on a few examples."""
         return self.model_copy(
             update={

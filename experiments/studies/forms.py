@@ -1,6 +1,6 @@
 """Are the function, the layer and the Dense form of an activation the same program?"""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
 
@@ -15,7 +15,7 @@ from experiments.learning import Activations, Seeds, grid
 from experiments.page import Cell, Chart, Column, Page, Table
 from experiments.results import DOTS, NO_ANSWER
 from experiments.schema import StudyConfig
-from experiments.study import Member, Prepared, Record, Study
+from experiments.study import Member, Prepared, Record, Study, Tick
 from experiments.summary import Spread, spread
 
 
@@ -31,7 +31,7 @@ class Config(StudyConfig):
     """The calls of a turn."""
     seeds: Seeds = 5
 
-    def quick(self) -> Self:
+    def shrunk(self) -> Self:
         """Returns two activations, narrow, timed for a moment."""
         small = {"features": 8, "batch_size": 4, "rounds": 2, "calls": 2, "seeds": 2}
         return self.model_copy(update={"activations": self.activations[:2], **small})
@@ -59,7 +59,7 @@ def members(config: Config) -> tuple[Member, ...]:
 def prepare(config: Config) -> Prepared[Compared]:
     """Returns the study with nothing compiled."""
 
-    def member(member: Member, tick: Callable[[], None], folder: Path) -> Compared:
+    def member(member: Member, tick: Tick, folder: Path) -> Compared:
         axes = dict(member.axes)
         activation, seed = str(axes["activation"]), int(axes["seed"])
         weights, x = _inputs(config, seed)
@@ -70,7 +70,7 @@ def prepare(config: Config) -> Prepared[Compared]:
         texts = {program.instructions for program in done.values()}
         runs = {key: program.run for key, program in done.items()}
         seconds = timed(runs, weights, x, config.rounds, config.calls)
-        tick()
+        tick(None)
         return Compared(
             member=member.name,
             status="done",

@@ -71,7 +71,7 @@ class Config(StudyConfig):
         both = [name for pair in self.pairs for name in (pair.fixed, pair.learned)]
         return tuple(dict.fromkeys(both))
 
-    def quick(self) -> Self:
+    def shrunk(self) -> Self:
         """Returns one pair, narrow, on a few examples."""
         return self.model_copy(
             update={

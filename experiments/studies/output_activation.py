@@ -64,7 +64,7 @@ class Config(StudyConfig):
     training: Steps = Steps()
     chunks: Chunks = Chunks()
 
-    def quick(self) -> Self:
+    def shrunk(self) -> Self:
         """Returns the first task, narrow."""
         return self.model_copy(
             update={

@@ -60,7 +60,7 @@ class Config(StudyConfig):
     training: Steps = Steps()
     chunks: Chunks = Chunks()
 
-    def quick(self) -> Self:
+    def shrunk(self) -> Self:
         """Returns one activation in two precisions, narrow, on a few examples."""
         return self.model_copy(
             update={

@@ -91,7 +91,7 @@ class Config(StudyConfig):
     chunks: Chunks = Chunks(members=1)
     """A member takes minutes, and is recorded as soon as it is finished."""
 
-    def quick(self) -> Self:
+    def shrunk(self) -> Self:
         """Returns two networks, narrow, on short sequences."""
         return self.model_copy(
             update={

@@ -90,7 +90,7 @@ class Config(StudyConfig):
     training: Steps = Steps()
     chunks: Chunks = Chunks()
 
-    def quick(self) -> Self:
+    def shrunk(self) -> Self:
         """Returns two values of the first argument, narrow, on a few examples."""
         sweep = self.sweeps[0]
         return self.model_copy(

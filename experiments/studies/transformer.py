@@ -90,7 +90,7 @@ class Config(StudyConfig):
     chunks: Chunks = Chunks(members=1)
     """A member takes minutes, and is recorded as soon as it is finished."""
 
-    def quick(self) -> Self:
+    def shrunk(self) -> Self:
         """Returns a plain and a gated block, narrow, on short pieces."""
         model = {"layers": 1, "features": 12, "heads": 2, "expansion": 2}
         return self.model_copy(

@@ -65,7 +65,7 @@ class Config(StudyConfig):
     training: Steps = Steps(steps=300, batch_size=64, clip=1.0)
     chunks: Chunks = Chunks()
 
-    def quick(self) -> Self:
+    def shrunk(self) -> Self:
         """Returns two activations at one depth, narrow, on a few examples."""
         return self.model_copy(
             update={

@@ -65,7 +65,7 @@ class Config(StudyConfig):
     training: Steps = Steps()
     chunks: Chunks = Chunks()
 
-    def quick(self) -> Self:
+    def shrunk(self) -> Self:
         """Returns two activations, on a few examples, for a moment."""
         return self.model_copy(
             update={

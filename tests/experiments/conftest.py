@@ -15,7 +15,7 @@ from experiments.learning import Learned
 from experiments.page import Cell, Column, Page, Table
 from experiments.records import RECORDS, read
 from experiments.schema import StudyConfig
-from experiments.study import Member, Prepared, Record, Study
+from experiments.study import Member, Prepared, Record, Study, Tick
 
 ROOT = Path(__file__).parents[2]
 PATIENCE = 240  # seconds; a machine may be busy
@@ -136,7 +136,7 @@ def learned(folder: Path) -> dict[str, str]:
 class CountConfig(StudyConfig):
     members: int = 4
 
-    def quick(self) -> Self:
+    def shrunk(self) -> Self:
         return self
 
 
@@ -144,9 +144,9 @@ class Counted(Record):
     value: int
 
 
-def _train(member: Member, tick: Callable[[], None], folder: Path) -> Counted:
+def _train(member: Member, tick: Tick, folder: Path) -> Counted:
     number = int(dict(member.axes)["number"])
-    tick()
+    tick(None)
     return Counted(member=member.name, status="done", value=number**2)
 
 

@@ -9,11 +9,12 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from experiments import cli, training
+from experiments import cli, data, training
 from experiments.checkpoint import folder_of
 from experiments.cli import app
 from experiments.config import Source, read
 from experiments.records import RECORDS, opened
+from experiments.report import QUICK
 from experiments.studies import STUDIES
 from experiments.study import Prepared
 from tests.experiments.conftest import (
@@ -22,10 +23,13 @@ from tests.experiments.conftest import (
     killed_at_its_first_record,
     killed_when,
 )
+from tests.experiments.test_data import write_folder
 
 pytestmark = pytest.mark.usefixtures("quickly_compiled")
 
 CONFIGS = sorted((ROOT / "configs").rglob("*.toml"))
+ELSEWHERE = sorted((ROOT / "configs" / "cnn").glob("*.toml"))
+"""Those whose data are not installed; the study is run by the quickstart."""
 TIMES = {"session", "step_seconds", "compile_seconds"}
 
 
@@ -42,7 +46,9 @@ def run(*arguments: object):
     return CliRunner().invoke(app, ["run", *map(str, arguments)])
 
 
-@pytest.mark.parametrize("config", CONFIGS, ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    "config", [c for c in CONFIGS if c not in ELSEWHERE], ids=lambda path: path.stem
+)
 def test_the_quick_form_of_every_config_runs_to_its_report(config, tmp_path):
     result = run(config, "--quick", "--out", tmp_path)
     assert result.exit_code == 0, result.output
@@ -54,6 +60,7 @@ def test_the_quick_form_of_every_config_runs_to_its_report(config, tmp_path):
     assert [*numbers(tmp_path)] == [member.name for member in members]
     page = (tmp_path / "report.html").read_text()
     assert STUDIES[resolved.study].question in page
+    assert QUICK in page
     assert "http" not in page
     assert (tmp_path / "report.md").is_file()
 
@@ -227,6 +234,38 @@ def test_all_runs_each_config_and_goes_on_after_one_that_fails(
     assert Path(second.split()[1]).is_file()
     assert "did you mean 'members'?" in result.stderr
     assert result.stderr.endswith("error: 1 of 2 configs failed\n")
+
+
+@pytest.mark.parametrize("config", ELSEWHERE, ids=lambda path: path.stem)
+def test_a_config_whose_data_are_elsewhere_is_valid_where_they_are(
+    config, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("JAX_ACTS_DATA", str(tmp_path / "data"))
+    validate = lambda: CliRunner().invoke(app, ["validate", str(config)])
+    write_folder(tmp_path / "data", 20_000, 100, (28, 28))
+    result = validate()
+    assert result.exit_code == 0, result.stderr
+    assert "a network of 3 blocks" in result.stdout
+
+
+def test_a_convolution_of_what_is_no_image_is_refused(tiny):
+    arguments = ["validate", str(tiny), "--set", "data.set=mnist_1d"]
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 2
+    assert "its inputs are (40,), and not images" in result.stderr
+
+
+def test_all_leaves_out_what_has_no_data_and_says_how_to_get_it(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("JAX_ACTS_DATA", str(tmp_path / "none"))
+    monkeypatch.setattr(data, "PLACE", tmp_path / "none")
+    result = CliRunner().invoke(app, ["all", *map(str, ELSEWHERE)])
+    assert result.exit_code == 0, result.output
+    left_out = [f"{config}: left out (0 s)" for config in ELSEWHERE]
+    assert result.stdout.splitlines() == left_out
+    assert "this gets it: apt-get install dataset-fashion-mnist" in result.stderr
+    assert "there is no folder data" in result.stderr
 
 
 def test_all_takes_what_is_under_configs_and_survives_a_broken_study(
