@@ -1,6 +1,7 @@
 """Gives every test that takes `f` all activation functions, one after the other."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -14,11 +15,15 @@ ACTIVATIONS = {
     f.__name__: f for f in FUNCTIONS.values() if isinstance(f, ActivationFunction)
 }
 FULL = 3 * 2**30  # bytes of one process
-QUICKLY_COMPILED = {
-    "xla_backend_optimization_level": 0,
-    "xla_llvm_disable_expensive_passes": True,
-}
-"""Compiler options for programs whose speed and last digits do not matter."""
+
+
+def quickly(program: Callable[..., Any]) -> Callable[..., Any]:
+    """Returns the program compiled for what it computes, and not for its speed."""
+    options = {
+        "xla_backend_optimization_level": 0,
+        "xla_llvm_disable_expensive_passes": True,
+    }
+    return jax.jit(program, compiler_options=options)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jax_acts._compat import enable_x64
-from tests.conftest import QUICKLY_COMPILED
+from tests.conftest import quickly
 
 STEP = 1e-5
 
@@ -28,8 +28,7 @@ def agree_with_differences(
         x = [jnp.asarray(np.asarray(a, np.float64)) for a in arrays]
         draws = np.random.default_rng(0)
         along = [jnp.asarray(draws.normal(size=a.shape)) for a in x]
-        program = jax.jit(partial(_found, f), compiler_options=QUICKLY_COMPILED)
-        found = program(x, along)
+        found = quickly(partial(_found, f))(x, along)
     for order, (forward, reverse, difference) in found.items():
         for how, got in (("forward", forward), ("reverse", reverse)):
             np.testing.assert_allclose(

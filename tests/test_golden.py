@@ -3,6 +3,7 @@
 `tools/golden.py` wrote down what they compute, in float64, at 26 inputs.
 """
 
+import functools
 import json
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import pytest
 
 from jax_acts import get
 from jax_acts._compat import enable_x64
+from tests.conftest import quickly
 
 GOLDEN = json.loads((Path(__file__).parent / "data" / "golden.json").read_text())
 INPUTS = np.array(GOLDEN["inputs"])
@@ -67,22 +69,36 @@ def tolerance(spec):
     return next(TOLERANCE[key] for key in keys if key in TOLERANCE)
 
 
-@pytest.mark.parametrize("spec", GOLDEN["answers"])
-def test_a_name_gives_the_numbers_of_its_library(spec):
-    f = meant(spec)
+@functools.cache
+def computed(f):
+    """Returns the value and the derivative at the inputs."""
+
+    def both(x):
+        y, pullback = jax.vjp(f, x)
+        return y, *pullback(jnp.ones_like(y))
+
     with enable_x64(True):
-        got = np.asarray(f(jnp.asarray(INPUTS))).reshape(-1)
+        return jax.device_get(quickly(both)(jnp.asarray(INPUTS)))
+
+
+def each(specs):
+    """Gives a test every spec; in parallel, those of a function to one process."""
+    group = lambda spec: pytest.mark.xdist_group(meant(spec).name)
+    return pytest.mark.parametrize(
+        "spec", [pytest.param(spec, marks=group(spec)) for spec in specs]
+    )
+
+
+@each(GOLDEN["answers"])
+def test_a_name_gives_the_numbers_of_its_library(spec):
+    got = computed(meant(spec))[0].reshape(-1)
     agree(spec, got, np.array(GOLDEN["answers"][spec]["value"]))
 
 
-@pytest.mark.parametrize(
-    "spec", [s for s, a in GOLDEN["answers"].items() if "derivative" in a]
-)
+@each(s for s, a in GOLDEN["answers"].items() if "derivative" in a)
 def test_a_name_gives_the_derivatives_of_its_library(spec):
     f = meant(spec)
-    with enable_x64(True):
-        x = jnp.asarray(INPUTS)
-        got = np.asarray(jax.vjp(f, x)[1](jnp.ones_like(f(x)))[0])
+    got = computed(f)[1]
     want = np.array(GOLDEN["answers"][spec]["derivative"], float)
     # None stands where theirs is not finite, as that of snnTorch's sigmoid far out.
     settled = ~np.isin(INPUTS, list(OPEN.get(f.name, ()))) & np.isfinite(want)

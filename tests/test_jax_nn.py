@@ -16,6 +16,7 @@ from jax_acts import functional
 from jax_acts._activation import ActivationFunction
 from jax_acts._compat import enable_x64
 from jax_acts._function import Function
+from tests.conftest import quickly
 
 BOTH = {
     name: getattr(functional, name)
@@ -160,11 +161,15 @@ def test_values_and_derivatives_are_those_of_jax_nn(name, dtype):
         f = getattr(jax.nn, name)
         if differs("the default of `algorithm`", name):
             f = functools.partial(f, algorithm="stable")
-        want, back = jax.vjp(f, x)
-        got, ours = jax.vjp(BOTH[name], x)
-        agree(f"{name} in {dtype}", x, got, want)
-        weights = jnp.cos(jnp.arange(want.size)).reshape(want.shape).astype(dtype)
-        agree(f"the gradient of {name} in {dtype}", x, *ours(weights), *back(weights))
+
+        def both(f, x):
+            y, pullback = jax.vjp(f, x)
+            weights = jnp.cos(jnp.arange(y.size)).reshape(y.shape).astype(dtype)
+            return y, *pullback(weights)
+
+        got, want = quickly(lambda x: (both(BOTH[name], x), both(f, x)))(x)
+        agree(f"{name} in {dtype}", x, got[0], want[0])
+        agree(f"the gradient of {name} in {dtype}", x, got[1], want[1])
 
 
 def agree(what, x, got, want):

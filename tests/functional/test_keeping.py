@@ -12,7 +12,7 @@ import jax_acts.linen
 import jax_acts.nnx
 from jax_acts import Bound, tanh
 from jax_acts.testing import off_kinks
-from tests.conftest import ACTIVATIONS, QUICKLY_COMPILED
+from tests.conftest import ACTIVATIONS, quickly
 
 X = np.linspace(-6, 6, 96, dtype=np.float32)  # without 0
 BY_OUTPUT = [n for n, f in ACTIVATIONS.items() if f._from_output is not None]
@@ -29,10 +29,10 @@ def inputs(f):
 
 def test_the_input_alone_is_kept_and_gives_the_same_gradient(f):
     x, lean = inputs(f), f.keeping("input")
-    for array in kept(lean, x):
+    for array in quickly(lambda x: kept(lean, x))(x):
         np.testing.assert_array_equal(array, x)
     both = lambda h: (jax.vjp(h, x)[1](x)[0], jax.jvp(h, (x,), (x,))[1])
-    program = jax.jit(lambda: (both(lean), both(f)), compiler_options=QUICKLY_COMPILED)
+    program = quickly(lambda: (both(lean), both(f)))
     # Computed again, products and sums may be contracted otherwise.
     np.testing.assert_allclose(*program(), rtol=2.5e-7)
 
