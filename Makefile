@@ -9,7 +9,7 @@ run = $(VENV)/bin/python -m
 install = $(run) pip install -qq --constraint constraints.txt \
 	--build-constraint constraints.txt
 
-.PHONY: help demo studies-quick studies test check format lint types constraints
+.PHONY: help demo studies-quick studies test test-slow check format lint types constraints
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## /make \1	/p' Makefile | expand -t 20
@@ -23,8 +23,11 @@ studies-quick: $(VENV)/demo ## Run the quick form of every study, and write its 
 studies: $(VENV)/demo ## Run every study: some three hours
 	@$(run) experiments all
 
-test: $(VENV)/dev ## Run the tests; ARGS="-k silu" picks some
-	$(run) pytest -n auto $(ARGS)
+test: $(VENV)/dev ## Run the tests but for the slow ones; ARGS="-k silu" picks some
+	$(run) pytest -n auto -m "not slow" $(ARGS)
+
+test-slow: $(VENV)/dev ## Run the slow tests: whole trainings, faults, pictures, exports
+	$(run) pytest -n auto -m slow $(ARGS)
 
 check: format lint types ## Check the format, the style and the types
 

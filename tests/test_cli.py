@@ -72,6 +72,7 @@ def test_list_prints_strict_json():
     assert relu["kinks"] == {"0": 0}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", names())
 def test_show_tells_of_every_function(name):
     printed = run("show", name)
@@ -204,6 +205,7 @@ def test_an_error_is_one_line_and_leaves_no_file(
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [n for n in names() if n not in ELEMENTWISE])
 def test_what_is_not_elementwise_is_plotted_or_refused_with_the_reason(name, tmp_path):
     path = tmp_path / "f.png"

@@ -46,6 +46,7 @@ def loss(f, x):
     return jnp.sum(called(f, x).astype(jnp.float32))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", FAMILIES)
 def test_functions_and_derivatives_export_and_keep_their_bits(family):
     program = jax.jit(lambda x: {f.__name__: computed(f, x) for f in FAMILIES[family]})

@@ -26,6 +26,7 @@ def lines(axes):
     }
 
 
+@pytest.mark.slow
 def test_every_activation_has_a_picture(f, tmp_path):
     figure = plot(f, tmp_path / "f.png")  # and warns of nothing
     assert [axes.get_title("left") for axes in figure.axes] == TITLES

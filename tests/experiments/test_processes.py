@@ -33,6 +33,7 @@ def run(*arguments: object):
     return CliRunner().invoke(app, ["run", *map(str, arguments)])
 
 
+@pytest.mark.slow
 def test_of_two_processes_the_one_that_is_left_ends_the_run_with_equal_records(
     slopes, tmp_path, monkeypatch
 ):

@@ -46,6 +46,7 @@ def run(*arguments: object):
     return CliRunner().invoke(app, ["run", *map(str, arguments)])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "config", [c for c in CONFIGS if c not in ELSEWHERE], ids=lambda path: path.stem
 )
@@ -65,6 +66,7 @@ def test_the_quick_form_of_every_config_runs_to_its_report(config, tmp_path):
     assert (tmp_path / "report.md").is_file()
 
 
+@pytest.mark.slow
 def test_a_killed_run_resumes_with_equal_records(tiny, tmp_path):
     """Kills a process at its first record, and compares with a run in one piece."""
     whole, cut = tmp_path / "whole", tmp_path / "cut"
@@ -82,6 +84,7 @@ def test_a_killed_run_resumes_with_equal_records(tiny, tmp_path):
     assert numbers(cut) == numbers(whole)
 
 
+@pytest.mark.slow
 def test_a_member_killed_in_the_middle_goes_on_from_its_checkpoint(
     tiny, tmp_path, monkeypatch
 ):

@@ -84,6 +84,7 @@ def test_a_member_in_a_chunk_learns_as_it_does_alone(vmapped):
         assert record.parameters == 1
 
 
+@pytest.mark.slow
 def test_the_records_are_equal_to_the_bit_on_1_2_4_and_8_devices(slopes, tmp_path):
     wide = ("--set", "chunks.members=16")
     for devices in (1, 2, 4, 8):
@@ -97,6 +98,7 @@ def test_the_records_are_equal_to_the_bit_on_1_2_4_and_8_devices(slopes, tmp_pat
         assert numbers(tmp_path / str(devices)) == numbers(tmp_path / "1"), devices
 
 
+@pytest.mark.slow
 def test_a_sweep_killed_in_the_middle_resumes_with_equal_records(slopes, tmp_path):
     whole, cut = tmp_path / "whole", tmp_path / "cut"
     # Enough steps that the kill comes between the first chunk and the last.

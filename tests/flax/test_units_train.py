@@ -43,6 +43,7 @@ UNITS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("spec", UNITS, ids=lambda spec: spec.partition("(")[0])
 def test_a_unit_trains_on_digits_and_its_parameters_move(spec):
     model = nn.Sequential([linen.Dense(16, activation=spec), nn.Dense(10)])

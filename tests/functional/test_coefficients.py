@@ -136,6 +136,7 @@ def test_values_are_those_of_the_formula(name):
     np.testing.assert_allclose(got, want, rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.slow
 @every_unit
 def test_derivatives_in_x_and_in_the_coefficients_agree_with_differences(name):
     unit, _, given = UNITS[name]
