@@ -12,7 +12,7 @@ from experiments.flat import flat
 from experiments.page import Cell, Chart, Column, Page, Scores, Section, Table
 from experiments.problems import RunError
 from experiments.records import CONFIG, read
-from experiments.report import Ran, ran
+from experiments.report import Ran, noted, ran
 from experiments.study import Study
 from experiments.summary import spread
 
@@ -41,7 +41,7 @@ def compare(
     ]
     dumps = [flat(config.model_dump(mode="json"), "config") for config in configs]
     runs = [ran(f, c.name) for f, c in zip(folders, configs, strict=True)]
-    return _page(names, pages, dumps), runs
+    return noted(_page(names, pages, dumps), configs), runs
 
 
 def _page(

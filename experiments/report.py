@@ -17,6 +17,7 @@ from experiments.figures import of, svg
 from experiments.page import Page, Table as Shown
 from experiments.palette import DARK, FONT, LIGHT, variables
 from experiments.records import CONFIG, environments, read
+from experiments.schema import StudyConfig
 from experiments.sheet import sheet
 from experiments.study import Study
 
@@ -74,9 +75,7 @@ def write(
     config = read_config(Source(folder / CONFIG), schemas)
     study = studies[config.study]
     records, notices = read(folder, study.record)
-    page = study.page(config, records)
-    if config.is_quick:
-        page = replaced(page, setting=f"{QUICK} {page.setting}")
+    page = noted(study.page(config, records), [config])
     run = ran(folder, config.name)
     path = folder / "report.html"
     replace(path, html(page, [run]))
@@ -84,6 +83,13 @@ def write(
     if png:
         replace(folder / "report.png", sheet(page.question, page.charts, page.series))
     return Report(page, path, notices)
+
+
+def noted(page: Page, configs: Sequence[StudyConfig]) -> Page:
+    """Returns the page, which says so if a config is the quick form of another."""
+    if not any(config.is_quick for config in configs):
+        return page
+    return replaced(page, setting=f"{QUICK} {page.setting}")
 
 
 def ran(folder: Path, name: str) -> Ran:

@@ -3,6 +3,8 @@ import pytest
 from experiments.compare import _page, compare
 from experiments.comparison_page import page
 from experiments.problems import RunError
+from experiments.report import QUICK, noted
+from tests.experiments.conftest import CountConfig
 from tests.experiments.test_comparison import FAR, records
 
 
@@ -20,3 +22,11 @@ def test_rows_of_two_runs_are_paired_by_seed_and_configs_are_told_apart():
 def test_a_run_is_not_compared_with_itself(tmp_path):
     with pytest.raises(RunError, match="two or more runs"):
         compare([tmp_path, tmp_path], {})
+
+
+def test_the_page_says_that_one_of_the_runs_is_a_quick_form():
+    found = page("?", "", "", ["relu", "sigmoid"], 6, FAR)
+    full = CountConfig(study="count", name="count")
+    quick = full.model_copy(update={"is_quick": True})
+    assert noted(found, [full, full]) is found
+    assert noted(found, [full, quick]).setting == f"{QUICK} {found.setting}"
