@@ -1,32 +1,49 @@
-"""Writes docs/gallery.md: a picture of every elementwise function, family by family.
+"""Writes docs/gallery.md: a picture of every function, family by family.
 
     python -m tools.gallery
 
-A row of a picture is a function with its first two derivatives. It needs matplotlib.
+A curve has a row of its picture, with its first two derivatives; what depends on a
+value or on a row has one panel. It needs matplotlib.
 """
 
 import itertools
 import textwrap
+from collections.abc import Iterator
 from pathlib import Path
 
+import jax
+import jax.numpy as jnp
+import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from jax_acts import registry
-from jax_acts._activation import ActivationFunction
+from jax_acts._curve import curve
 from jax_acts._describe import Description, described
-from jax_acts.plot import plot
+from jax_acts.plot import COLOURS, plot
 
 PAGE = Path(__file__).parents[1] / "docs" / "gallery.md"
 PICTURES = PAGE.with_suffix("")
 
 HEAD = """# Gallery
 
-Written by `python -m tools.gallery`: every elementwise function, by family, at its
-default arguments, or with those that stand over its row. A row of a picture is the
-function, its derivative and its second derivative; a dot on a curve is a kink, or the
-value at a jump, with its limits as circles. The sources are in
+Written by `python -m tools.gallery`: every function, by family, at its default
+arguments, or with those that stand over it. The sources are in
 [references.bib](../references.bib).
+
+- A function of one number has a row of the picture: its value, its derivative and its
+  second derivative. A dot on a curve is a kink, or the value at a jump, with its limits
+  as circles.
+- A gated unit has a panel: its value against the gate, for a few values.
+- A function of a row has a panel: what it makes of the row (x, 0, 1), against x.
 """
+
+VALUES = (-1.0, 1.0, 4.0)
+"""The values for which a gated unit is drawn."""
+REST = (0.0, 1.0)
+"""The entries of a row after the first, which is drawn against."""
+X = np.linspace(-6, 6, 601, dtype=np.float32)
+ACROSS = 3  # panels, of a picture 7.6 inches wide
 
 SHOWN = {
     "affine": "affine(scale=2.0, rate=1.5, shift=-1.0, offset=0.5, of=tanh)",
@@ -40,6 +57,16 @@ SHOWN = {
     "sign": "sign(at_zero=1.0, surrogate='triangle')",
     "round": "round(surrogate='straight_through')",
     "gabor": "gabor(omega=5.0, scale=0.5)",
+    "situ_glu": "situ_glu(gate_cap=2.0, value_cap=2.0)",
+    "swiglu_clamped": "swiglu_clamped(limit=3.0)",
+    "swiglu_oai": "swiglu_oai(limit=3.0)",
+    "entmax": "entmax(alpha=1.2)",
+    "maxout": "maxout(pieces=3)",
+    "apl": "apl(slopes=(-0.5, 0.8), hinges=(-2.0, 2.0))",
+    "b_spline": "b_spline(coefficients=(0, 0, -1, 1, 0, -1, 2, 0, 1, 2, 3))",
+    "chebyshev": "chebyshev(coefficients=(0.0, 1.0, 0.5, 0.0, -0.5))",
+    "polyrelu": "polyrelu(coefficients=(0.0, 0.5, 0.1, 0.02))",
+    "rational": "rational(numerator=(0.0, 1.0, 1.0), denominator=(0.0, 1.0))",
 }
 """The specs of what would look like another function, or flat, by default."""
 
@@ -54,12 +81,8 @@ def main() -> None:
 
 
 def families() -> dict[str, list[Description]]:
-    """Returns what there is to say of the elementwise functions of each family."""
-    rows = [
-        described(name)
-        for name in registry.names()
-        if isinstance(registry.FUNCTIONS[name], ActivationFunction)
-    ]
+    """Returns what there is to say of the functions of each family."""
+    rows = [described(name) for name in registry.names()]
     rows.sort(key=lambda row: (row["family"], row["name"]))
     grouped = itertools.groupby(rows, key=lambda row: row["family"])
     return {family: list(members) for family, members in grouped}
@@ -88,23 +111,65 @@ def cell(text: str) -> str:
 
 
 def draw(names: list[str], path: Path) -> None:
-    """Draws the functions, one below the other."""
-    figure = Figure(figsize=(7.6, 1.5 * len(names)))
+    """Draws the curves one below the other, and then the panels of the others."""
+    curves = [name for name in names if is_curve(name)]
+    others = [name for name in names if name not in curves]
+    rows = len(curves) + -(-len(others) // ACROSS)
+    figure = Figure(figsize=(7.6, 1.5 * len(curves) + 2 * (rows - len(curves))))
     figure.set_layout_engine("constrained")
-    for name, axes in zip(
-        names, figure.subplots(len(names), 3, squeeze=False), strict=True
-    ):
-        spec = SHOWN.get(name, name)
-        plot(spec, axes=list(axes))
-        for panel in axes:
-            panel.tick_params(labelsize=6)
-            panel.spines[["top", "right"]].set_visible(False)
+    panels = figure.subplots(rows, ACROSS, squeeze=False)
+    for name, axes in zip(curves, panels, strict=False):
+        plot(SHOWN.get(name, name), axes=list(axes))
         legend = axes[0].get_legend()
         if legend is not None:
             legend.remove()
-        title = "\n".join(textwrap.wrap(spec, 42))
-        axes[0].set_title(title, loc="left", fontsize=9 if spec == name else 7.5)
+        finish(name, axes[0])
+    rest = panels[len(curves) :].ravel()
+    for name, panel in zip(others, rest, strict=False):
+        for (label, y), colour in zip(lines(name), COLOURS, strict=False):
+            panel.plot(X, y, label=label, color=colour, linewidth=1.2)
+        panel.legend(frameon=False, fontsize=6)
+        finish(name, panel)
+    for panel in panels.ravel():
+        panel.tick_params(labelsize=6)
+        panel.spines[["top", "right"]].set_visible(False)
+    for panel in rest[len(others) :]:
+        panel.remove()
     figure.savefig(path, dpi=80)
+
+
+def finish(name: str, panel: Axes) -> None:
+    """Puts the spec over a panel."""
+    spec = SHOWN.get(name, name)
+    title = "\n".join(textwrap.wrap(spec, 42))
+    panel.set_title(title, loc="left", fontsize=9 if spec == name else 7.5)
+
+
+def is_curve(name: str) -> bool:
+    """Returns whether each output depends on its own input alone."""
+    try:
+        curve(registry.get(SHOWN.get(name, name)))
+    except ValueError:
+        return False
+    return True
+
+
+def lines(name: str) -> Iterator[tuple[str, np.ndarray]]:
+    """Yields the curves of a gated unit, or of each output of a row, with its name."""
+    bound = registry.get(SHOWN.get(name, name))
+    takes = registry.FUNCTIONS[name].parameters
+    if "value" in takes:
+        for value in VALUES:
+            yield (
+                f"value {value:g}",
+                np.asarray(bound(X, value=jnp.full_like(X, value))),
+            )
+        return
+    given = {"key": jax.random.key(0)} if "key" in takes else {}
+    row = jax.vmap(lambda x: jnp.atleast_1d(bound(jnp.stack([x, *REST]), **given)))
+    outputs = np.asarray(row(X)).T
+    for number, y in enumerate(outputs):
+        yield f"output {number + 1}" if len(outputs) > 1 else "output", y
 
 
 if __name__ == "__main__":
