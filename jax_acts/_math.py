@@ -10,6 +10,7 @@ and a sum, and flushes subnormal numbers to 0.
 """
 
 import math
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import jax.numpy as jnp
@@ -35,7 +36,22 @@ _FLUSHED = {"float32": -88.0, "float64": -709.0}
 
 def polynomial(x: Array, coefficients: table.Coefficients) -> Array:
     """Returns the polynomial with the coefficients for the dtype of x, lowest first."""
-    *rest, before, last = coefficients[x.dtype.name]
+    return _horner(x, coefficients[x.dtype.name])
+
+
+def polynomial_parts(x: Array, coefficients: table.Coefficients) -> tuple[float, Array]:
+    """Returns the same in two parts: the first coefficient, and the rest.
+
+    Near a polynomial's centre the rest is small, and so is its rounding error; `times`
+    takes both parts and rounds their sum once.
+    """
+    first, *rest = coefficients[x.dtype.name]
+    high, low = parts(first, x.dtype)
+    return high, low + x * _horner(x, rest)
+
+
+def _horner(x: Array, coefficients: Sequence[float]) -> Array:
+    *rest, before, last = coefficients
     result = last * x + before
     for c in reversed(rest):
         result = result * x + c
@@ -78,10 +94,18 @@ def power(y: Real, low: Real = 0.0) -> Power:
     return Power(q, power_of_two(k + _SPARE[y.dtype.name], y.dtype))
 
 
-def times(v: Real, p: Power) -> Array:
-    """Returns v times the power, as `times_exp`."""
-    first = 1 + p.q if isinstance(v, float) and v == 1 else v + v * p.q
-    return first * p.scale * 2.0 ** -_SPARE[p.q.dtype.name]
+def times(v: Real, p: Power, low: Real = 0.0, x: Real = 1.0) -> Array:
+    """Returns x (v + low) times the power, as `times_exp`; v + low is rounded once."""
+    if isinstance(v, float) and v == 1:
+        first = 1 + p.q
+    elif isinstance(low, float) and low == 0:
+        first = v + v * p.q
+    else:
+        first = v + (low + (v + low) * p.q)
+    result = first * p.scale
+    if not (isinstance(x, float) and x == 1):
+        result = result * x
+    return result * 2.0 ** -_SPARE[p.q.dtype.name]
 
 
 def at_least(low: float, y: Array) -> Array:
