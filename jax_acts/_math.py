@@ -330,9 +330,7 @@ def near_root(
 
 def folded(a: Array) -> Array:
     """Returns (a - 2.5) / (a + 2.5), which maps the half-line to [-1, 1)."""
-    return 1 - 5 / (
-        a + 2.5
-    )  # a quotient of two arrays would be stored to be used twice
+    return (a - 2.5) * (1 / (a + 2.5))  # a quotient would be stored to be used twice
 
 
 def keep_nan(x: Real, value: Real) -> Array:
