@@ -185,6 +185,7 @@ def constants() -> Iterator[tuple[str, str, Any, dict[str, int]]]:
     cubic, short = alpha * mpf("0.044715"), {"float32": 7, "float64": 18}
     yield "GELU_TANH_CUBIC", "0.044715 times 2 sqrt(2/π), in short", cubic, short
     yield "GELU_QUICK", "1.702", mpf("1.702"), DIGITS
+    yield "SIXTH", "1/6", mpf(1) / 6, DIGITS
     yield "SQRT2", "sqrt(2)", mp.sqrt(2), DIGITS
     yield "SQRT_HALF", "sqrt(1/2)", mp.sqrt(0.5), DIGITS
 
