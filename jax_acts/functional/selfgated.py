@@ -60,9 +60,9 @@ def _(x: Real) -> Array:
     z = at_least(-_EDGE, jnp.asarray(x))
     p = power(z)
     e = times(1.0, p)
-    n = e * (2 + e)
     top = 4 * (z + 1) + e * ((4 * z + 6) + e * (4 + e))
-    slope = times(top, p) / (4 + n * (4 + n))
+    bottom = 4 + e * (8 + e * (8 + e * (4 + e)))  # (2 + e (2 + e))², rounded once
+    slope = times(top, p) / bottom
     return jnp.where(x > _FLAT[z.dtype.name], 1.0, near_root(x, slope, table.MISH_1))
 
 
