@@ -88,7 +88,8 @@ def exceptions() -> list[str]:
     for name, dtypes in tomllib.loads(EXCEPTIONS.read_text()).items():
         for dtype, orders in dtypes.items():
             for order, why in orders.items():
-                near_zeros = f"{why.get('input_ulp')} of the input, times f'"
+                share = why.get("input_ulp")
+                near_zeros = f"{share} ulp of the input, times the next derivative"
                 allowed = why.get("ulp", near_zeros)
                 cells = f"{name} | {dtype} | {order} | {allowed} | {why['reason']}"
                 lines.append(f"| {cells} |")
