@@ -141,7 +141,7 @@ def exp_parts(y: Array) -> tuple[Array, Array]:
     square, square_low = product(r, r)
     first, rest = sum_of_two(r, 0.5 * square)
     rest = rest + (0.5 * square_low + r_low * (1 + first))
-    if y.dtype == jnp.float64:
+    if y.dtype == jnp.float64:  # r³/6 in two parts; 1/6 is the first of EXP_FINE
         cube, cube_low = product(r, square)
         sixth, sixth_low = product(table.SIXTH, cube)
         first, more = sum_of_two(first, sixth)

@@ -86,6 +86,7 @@ def smish(x: Real) -> Array:
     z, y, e = _exponential(x)
     left = z < 0
     rest = jnp.where(left, e * (1 + 2 * e), 2 + e) / _either_way(left, e, 2.0, 3.0)
+    # The sum of the smaller two is rounded to a lesser place than that with 1.
     return jnp.where(left, times_exp(z, y), x) / (1 + (e + rest))
 
 
