@@ -66,6 +66,11 @@ def series(f: Function, at_zero: Any) -> Function:
     return lambda x: mpf(at_zero) if abs(x) < mpf(10) ** -25 else f(x)
 
 
+def shifted(f: Function) -> Function:
+    """Returns f(d + 1/2) as a function of d."""
+    return lambda d: f(d + mpf("0.5"))
+
+
 def mills(a: Any) -> Any:
     """Returns the Mills ratio of the normal distribution, Φ(-a) / φ(a)."""
     return mp.sqrt(mp.pi / 2) * mp.exp(a * a / 2) * mp.erfc(a / mp.sqrt(2))
@@ -103,6 +108,10 @@ def polynomials() -> Iterator[tuple[str, str, dict[str, list[Any]]]]:
     meaning = "(2 atanh(s) - 2 s) / s³ in s² on [0, 1/9]"
     yield "LOG1P", meaning, both(f, 0, mpf(1) / 9, lambda y: y / 2)
 
+    f = series(lambda y: (1 - y**0.5 / mp.atanh(y**0.5)) / y, mpf(1) / 3)
+    meaning = "(1 - s / atanh(s)) / s² in s² on [0, 1/9]"
+    yield "ATANH_INVERSE", meaning, both(f, 0, mpf(1) / 9, lambda y: y)
+
     f = series(lambda y: (y**0.5 - mp.tanh(y**0.5)) / y**1.5, mpf(1) / 3)
     yield "TANH_SHRINK", "(x - tanh(x)) / x³ in x² on [0, 1]", both(f, 0, 1)
 
@@ -127,6 +136,9 @@ def polynomials() -> Iterator[tuple[str, str, dict[str, list[Any]]]]:
     yield "ERF", "erf(x) / x in x² on [0, 1]", both(f, 0, 1)
 
     scale = 2 / mp.sqrt(mp.pi)
+    gate = series(lambda e: mp.erf(mp.log1p(e)) / e, scale)
+    meaning = "erf(log(1 + e)) / e in e - 1/2 on [0, 1]"
+    yield "SERF_GATE_LEFT", meaning, both(shifted(gate), -0.5, 0.5)
     meaning = "erf(log(1 + e^x)) in x - 0.8 on [0, 1.6]"
     f = lambda d: mp.erf(mp.log1p(mp.exp(d + mpf("0.8"))))
     yield "SERF_GATE_RIGHT", meaning, both(f, -0.8, 0.8)
@@ -137,9 +149,8 @@ def polynomials() -> Iterator[tuple[str, str, dict[str, list[Any]]]]:
     meaning = "(exp(-log(1 + e)²) / (1 + e) - 1) / e on [0, 1]"
     yield "SERF_SLOPE", meaning, both(f, 0, 1)
 
-    gate = series(lambda u: mp.log1p(-mp.expm1(-u)) / u, 1)
-    f = lambda d: gate(d + mpf("0.5"))
-    yield "GISH_GATE", "log(2 - e^-u) / u in u - 1/2 on [0, 1]", both(f, -0.5, 0.5)
+    gate = shifted(series(lambda u: mp.log1p(-mp.expm1(-u)) / u, 1))
+    yield "GISH_GATE", "log(2 - e^-u) / u in u - 1/2 on [0, 1]", both(gate, -0.5, 0.5)
 
     root = mp.sqrt(2 * mp.pi)
     f = series(lambda y: mp.erf(mp.sqrt(y / 2)) / (2 * mp.sqrt(y)), 1 / root)
@@ -174,6 +185,7 @@ def constants() -> Iterator[tuple[str, str, Any, dict[str, int]]]:
     cubic, short = alpha * mpf("0.044715"), {"float32": 7, "float64": 18}
     yield "GELU_TANH_CUBIC", "0.044715 times 2 sqrt(2/π), in short", cubic, short
     yield "GELU_QUICK", "1.702", mpf("1.702"), DIGITS
+    yield "SIXTH", "1/6", mpf(1) / 6, DIGITS
     yield "SQRT2", "sqrt(2)", mp.sqrt(2), DIGITS
     yield "SQRT_HALF", "sqrt(1/2)", mp.sqrt(0.5), DIGITS
 

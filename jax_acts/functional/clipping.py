@@ -1,8 +1,11 @@
 """Smooth clipping: a ramp from one level to another, rounded at both ends."""
 
+import math
+
 import jax.numpy as jnp
 from jax import Array
 
+from jax_acts import _coefficients as table
 from jax_acts._activation import activation
 from jax_acts._function import Real
 from jax_acts._math import (
@@ -12,6 +15,8 @@ from jax_acts._math import (
     expm1,
     keep_nan,
     log1p,
+    parts,
+    polynomial,
     power,
     product,
     signed,
@@ -38,29 +43,35 @@ def soft_clipping(x: Real, alpha: Real = 1.0) -> Array:
     >>> soft_clipping(jnp.array([-50.0, 0.5, 2.0]), 10.0)
     Array([0.      , 0.5     , 0.999995], dtype=float32)
     """
-    u, p, ahead = _ramp(x, alpha)
-    ratio = times(_complement(alpha, u), p) / (1 + ahead)
-    near = log1p(jnp.minimum(ratio, 1))
+    u, p, least = _ramp(x, alpha)
+    e = times(1.0, p)
+    # It is log(1 + f) for f = top / (1 + ahead), 2 atanh(s) for s = f / (2 + f).
+    top, ahead = _scaled(alpha, p), least * e
+    w = 0.5 * (1 + least) * e
+    inverse = 1 / (1 + w)
+    rest = (1 - inverse) - w * inverse  # its rounding error, times 1 + w
+    s = 0.5 * top * inverse
+    rest = rest + 0.5 * (s * s) * polynomial(s * s, table.LOG1P)
+    near = top * inverse + top * (inverse * rest)
     far = u + (log1p(exp(-jnp.maximum(u, 0))) - log1p(ahead))
-    y = jnp.where(ratio < 1, near, far) / alpha
+    y = jnp.where(top < 1 + ahead, near, far) / alpha
     return jnp.where(x > 0.5, 1 - y, y)
 
 
 @soft_clipping.defderivative
 def _(x: Real, alpha: Real = 1.0) -> Array:
-    u, p, ahead = _ramp(x, alpha)
+    _, p, least = _ramp(x, alpha)
     # The difference of two sigmoids, which cancels, is a product of them.
-    return times(_complement(alpha, u), p) / ((1 + times(1.0, p)) * (1 + ahead))
+    return _scaled(alpha, p) / _both(times(1.0, p), least)
 
 
 @soft_clipping.derivative.defderivative
 def _(x: Real, alpha: Real = 1.0) -> Array:
-    u, p, ahead = _ramp(x, alpha)
+    _, p, least = _ramp(x, alpha)
     distance = jnp.asarray(x) - 0.5
     m = expm1(-2 * alpha * jnp.abs(distance))
-    both = (1 + times(1.0, p)) * (1 + ahead)
-    bend = times(alpha * _complement(alpha, u), p) / both * (m / both)
-    return signed(bend, distance)
+    both = _both(times(1.0, p), least)
+    return signed(alpha * _scaled(alpha, p) / both * (m / both), distance)
 
 
 @soft_clipping.defpartial("alpha")
@@ -69,8 +80,8 @@ def _(x: Real, alpha: Real = 1.0) -> Array:
     return before - softplus.partial("beta")(jnp.asarray(x) - 1, alpha)
 
 
-def _ramp(x: Real, alpha: Real) -> tuple[Array, Power, Array]:
-    """Returns u = alpha min(x, 1 - x), e^u, and e^(u - alpha).
+def _ramp(x: Real, alpha: Real) -> tuple[Array, Power, Real]:
+    """Returns u = alpha min(x, 1 - x), e^u, and e^-alpha.
 
     The value at 1 - x is 1 less that at x, and the derivative is the same.
     """
@@ -82,9 +93,18 @@ def _ramp(x: Real, alpha: Real) -> tuple[Array, Power, Array]:
     low = jnp.where(x > 0.5, right_low - low, low)
     low = jnp.where(u < -1000, 0.0, low)  # where e^u is 0
     u = at_least(-1000.0, u)
-    return u, power(u, low), exp(u - alpha)
+    least = math.exp(-alpha) if isinstance(alpha, float) else exp(-alpha)
+    return u, power(u, low), least
 
 
-def _complement(alpha: Real, u: Array) -> Array:
-    """Returns 1 - e^-alpha in the dtype of u."""
-    return -expm1(-jnp.asarray(alpha, u.dtype))
+def _scaled(alpha: Real, p: Power) -> Array:
+    """Returns (1 - e^-alpha) e^u."""
+    if isinstance(alpha, float):
+        high, low = parts(-math.expm1(-alpha), p.q.dtype)
+        return times(high, p, low)
+    return times(-expm1(-alpha), p)
+
+
+def _both(e: Array, least: Real) -> Array:
+    """Returns (1 + e) (1 + least e), rounded once."""
+    return 1 + e * ((1 + least) + least * e)

@@ -19,6 +19,7 @@ from jax_acts._math import (
     near_root,
     parts,
     polynomial,
+    polynomial_parts,
     power,
     product,
     quotient,
@@ -53,7 +54,8 @@ def gelu_exact(x: Real) -> Array:
     Array([-0.15866,  0.        ,  0.84134 ], dtype=float32)
     """
     a, y, low = _half_square(x)
-    tail = times_exp(polynomial(folded(a), table.PHI_TAIL), y, low)  # a Φ(-a)
+    ratio, rest = polynomial_parts(folded(a), table.PHI_TAIL)
+    tail = times(ratio, power(y, low), rest)  # a Φ(-a)
     middle = x * (0.5 + x * polynomial(jnp.square(x), table.PHI))
     far = jnp.where(x < 0, 0, x) - tail
     return jnp.where(a < 0.875, middle, far)  # 0.5 + x P(x²) cancels for x < 0
@@ -231,7 +233,8 @@ def laplace(x: Real, mu: Real = 0.707107, sigma: Real = 0.282095) -> Array:
     """
     u, y, low = _standardised(x, mu, sigma)
     a = jnp.abs(u)
-    tail = times_exp(polynomial(folded(a), table.PHI_TAIL), y, low) / a  # Φ(-a)
+    ratio, rest = polynomial_parts(folded(a), table.PHI_TAIL)
+    tail = times(ratio, power(y, low), rest) / a  # Φ(-a)
     near = jnp.clip(u, -1, 1)
     middle = 0.5 + near * polynomial(near * near, table.PHI)
     return jnp.where(a <= 0.875, middle, jnp.where(u < 0, tail, 1 - tail))

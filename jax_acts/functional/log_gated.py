@@ -17,9 +17,11 @@ from jax_acts._math import (
     expm1,
     keep_nan,
     log1p,
-    log1p_ratio,
     near_root,
     polynomial,
+    polynomial_parts,
+    power,
+    times,
     times_exp,
 )
 
@@ -41,18 +43,22 @@ def logish(x: Real) -> Array:
     Array([-0.23818, 0.     , 0.54873 ], dtype=float32)
     """
     z, y, e = _exponential(x)
-    scaled = jnp.where(z < 0, times_exp(z, y), x) / (1 + e)
-    return scaled * log1p_ratio(jnp.where(z < 0, e, 1.0) / (1 + e))
+    h, _ = _logish_gate(z < 0, e)
+    return jnp.where(z < 0, times_exp(z, y), x) / h
 
 
 @logish.defderivative
 def _(x: Real) -> Array:
+    # With e = e^-|x| and D = (1 + σ) (1 + e)² it is (D + x h) / (h D) times e for
+    # x < 0, and (D + x h e) / (h D) for x > 0.
     z, y, e = _exponential(x)
-    sigmoid = jnp.where(z < 0, e, 1.0) / (1 + e)
-    ratio = log1p_ratio(sigmoid)
-    left = times_exp((ratio + z / (1 + 2 * e)) / (1 + e), y)
-    right = sigmoid * (ratio + z * e / (2 + e))
-    return near_root(z, jnp.where(z < 0, left, right), table.LOGISH_1)
+    left = z < 0
+    h, rest = _logish_gate(left, e)
+    more = e * (3 + e * jnp.where(left, 2.0, 1.0))  # D is 1 more, or 2
+    top = jnp.where(left, 1 + z, 2.0) + (more + z * jnp.where(left, rest, e * h))
+    bottom = jnp.where(left, 1.0, 3.0) + (jnp.where(left, 1.0, 2.0) * rest + more * h)
+    slope = jnp.where(left, times_exp(top, y), top) / bottom
+    return near_root(z, slope, table.LOGISH_1)
 
 
 @logish.derivative.defderivative
@@ -80,7 +86,8 @@ def smish(x: Real) -> Array:
     z, y, e = _exponential(x)
     left = z < 0
     rest = jnp.where(left, e * (1 + 2 * e), 2 + e) / _either_way(left, e, 2.0, 3.0)
-    return jnp.where(left, times_exp(z, y), x) / ((1 + e) + rest)
+    # The sum of the smaller two is rounded to a lesser place than that with 1.
+    return jnp.where(left, times_exp(z, y), x) / (1 + (e + rest))
 
 
 @smish.defderivative
@@ -114,8 +121,10 @@ def gish(x: Real) -> Array:
     Array([-0.26835, 0.     , 0.65960], dtype=float32)
     """
     z = _below_top(x)
-    u = exp(z)
-    left = times_exp(z * _gish_gate(u), z)
+    p = power(z)
+    u = times(1.0, p)
+    gate, rest = _gish_gate(u)
+    left = times(gate, p, rest, z)
     return jnp.where(x < 0, left, x * log1p(-expm1(-u)))
 
 
@@ -126,7 +135,9 @@ def _(x: Real) -> Array:
     u = exp(z)
     q, m = exp_and_expm1(-u, tail=True)
     share = z / (1 - m)
-    left = times_exp((_gish_gate(u) + z) + 2 * m * share, z)
+    gate, rest = _gish_gate(u)
+    # Where x < -1 the first sum is exact.
+    left = times_exp((1 + z) + (((gate - 1) + rest) + 2 * m * share), z)
     right = log1p(-m) + u * q * share
     return near_root(z, jnp.where(x < 0, left, right), table.GISH_1)
 
@@ -148,6 +159,19 @@ def _exponential(x: Real) -> tuple[Array, Array, Array]:
     z = at_most(_EDGE, at_least(-_EDGE, jnp.asarray(x)))
     y = -jnp.abs(z)
     return z, y, exp(y)
+
+
+def _logish_gate(left: Array, e: Array) -> tuple[Array, Array]:
+    """Returns h = e / log(1 + σ) for e = e^x if `left`, else 1 / log(1 + σ), e = e^-x.
+
+    Also what it is more than 1, or than 1.5. With s = σ / (2 + σ), whose logarithm is
+    2 atanh(s), h is (2 + σ) (1 + e) / 2 times s / atanh(s), which is rounded once.
+    """
+    least, slope = jnp.where(left, 1.0, 1.5), jnp.where(left, 1.5, 1.0)
+    part = 0.5 * jnp.where(left, e, 1.0)
+    s = part * (1 / (least + slope * e))
+    lack = part * s * polynomial(s * s, table.ATANH_INVERSE)
+    return (least - lack) + slope * e, slope * e - lack
 
 
 def _either_way(left: Array, e: Array, *coefficients: Real) -> Array:
@@ -173,6 +197,6 @@ def _below_top(x: Real) -> Array:
     return at_most(_TOP, at_least(-_EDGE, jnp.asarray(x)))
 
 
-def _gish_gate(u: Array) -> Array:
-    """Returns log(2 - e^-u) / u for u <= 1."""
-    return polynomial(at_most(1.0, u) - 0.5, table.GISH_GATE)
+def _gish_gate(u: Array) -> tuple[float, Array]:
+    """Returns log(2 - e^-u) / u for u <= 1, in two parts."""
+    return polynomial_parts(at_most(1.0, u) - 0.5, table.GISH_GATE)

@@ -157,7 +157,7 @@ def _(x: Real, omega: Real = 1.0) -> Array:
     bend = wave(2 * omega, -square * high, t, 0.0, -square * (rest + 4 * low))
     if isinstance(omega, float):
         bend = near_root(jnp.abs(x), bend, table.FINER_2)
-    return jnp.where(x == 0, x, signed(bend, x))
+    return jnp.where(x == 0, 0.0, signed(bend, x))
 
 
 @finer.defpartial("omega")
@@ -182,7 +182,7 @@ def _wavelet(x: Real, omega: Real, scale: Real) -> tuple[Angle, Array, Array, Ar
 
 def _finer_angle(x: Real, omega: Real) -> tuple[Angle, Array, Array]:
     """Returns ω z for z = x² + |x|, and z in two parts."""
-    a = at_most(2.0**60, jnp.abs(x))  # whose square is finite
+    a = at_most(2.0**60, jnp.abs(x)) + 0 * x  # whose square is finite; NaN at infinity
     a0, a1 = halves(a, a.dtype)
     square, lack = sum_of_two(a0 * a0, 2 * a0 * a1)
     lack, last = sum_of_two(lack, a1 * a1)

@@ -17,8 +17,8 @@ from jax_acts._math import (
     keep_nan,
     log1p,
     near_root,
-    parts,
     polynomial,
+    polynomial_parts,
     power,
     product,
     sum_of_two,
@@ -60,9 +60,9 @@ def _(x: Real) -> Array:
     z = at_least(-_EDGE, jnp.asarray(x))
     p = power(z)
     e = times(1.0, p)
-    n = e * (2 + e)
     top = 4 * (z + 1) + e * ((4 * z + 6) + e * (4 + e))
-    slope = times(top, p) / (4 + n * (4 + n))
+    bottom = 4 + e * (8 + e * (8 + e * (4 + e)))  # (2 + e (2 + e))², rounded once
+    slope = times(top, p) / bottom
     return jnp.where(x > _FLAT[z.dtype.name], 1.0, near_root(x, slope, table.MISH_1))
 
 
@@ -138,9 +138,8 @@ def serf(x: Real) -> Array:
     Array([-0.34225,  0.        ,  0.93672 ], dtype=float32)
     """
     z, e = _exponential(x)
-    scale, rest = parts(_ERF_1, e.dtype)
-    gate = scale + (rest + scale * (e * polynomial(e, table.SERF_GATE_1)))
-    left = times_exp(z * gate, jnp.minimum(z, 0))
+    gate, rest = polynomial_parts(e - 0.5, table.SERF_GATE_LEFT)
+    left = times(gate, power(jnp.minimum(z, 0)), rest, z)
     near = polynomial(jnp.clip(x, 0, 1.6) - 0.8, table.SERF_GATE_RIGHT)
     right = x * jnp.where(x < 1.6, near, erf.plain(softplus.plain(x)))
     return jnp.where(x < 0, left, right)

@@ -21,7 +21,7 @@ def truth(
     """Returns the derivative of an oracle at the inputs, in two parts.
 
     The oracle has its parameters at their defaults. NaN stands where it does not come
-    to a result, such as e^(e^x) for huge x, or its second derivative jumps.
+    to a result, such as e^(e^x) for huge x, or where the derivative jumps.
 
     Args:
         oracle: The formula, as `oracle(m, x)` with `m` the module mpmath.
@@ -73,19 +73,21 @@ def _extrapolated(a: float, b: float, c: float, d: float) -> float:
 def _difference(oracle: Any, x: Any, order: int, step: Any) -> Any:
     """Returns the central difference of that order over a step relative to x.
 
-    It is NaN where the second derivative jumps, which it does at 0 if anywhere.
+    It is NaN where that derivative jumps, or a lower one: there the difference of the
+    next order is no h times smaller.
     """
     h = step * (abs(x) or 1)
     at = lambda k: oracle(mpmath, x + k * h)
     try:
         if order == 0:
             return at(0)
+        left, middle, right = at(-1), at(0), at(1)
+        second = right - 2 * middle + left
         if order == 1:
-            return (at(1) - at(-1)) / (2 * h)
-        if x == 0:
-            right, left = (at(2 * s) - 2 * at(s) + at(0) for s in (1, -1))
-            if abs(right - left) > abs(h) ** 2.5:
-                return mp.nan
-        return (at(1) - 2 * at(0) + at(-1)) / (h * h)
+            slope, more = (right - left) / (2 * h), second
+        else:
+            slope, more = second / h**2, at(2) - 3 * right + 3 * middle - left
     except (MemoryError, OverflowError):
         return mp.nan
+    jumps = abs(more) > h ** (order + mp.mpf("0.5")) * max(1, abs(slope))
+    return mp.nan if jumps else slope

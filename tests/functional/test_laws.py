@@ -5,6 +5,7 @@ import tomllib
 from pathlib import Path
 
 import jax.numpy as jnp
+import numpy as np
 import pytest
 
 from benchmarks.accuracy import load
@@ -14,6 +15,7 @@ from jax_acts.testing import (
     Subject,
     check_activation,
 )
+from jax_acts.testing._truth import truth
 
 EXCEPTIONS = tomllib.loads(Path(__file__).with_name("exceptions.toml").read_text())
 
@@ -58,6 +60,16 @@ def test_every_exception_is_needed(name):
         for order in map(int, orders):
             measured = TABLE[name, dtype, order] - SLACK
             assert measured > CONTRACT[dtype][order], f"{dtype}, order {order}"
+
+
+def test_the_truth_is_nan_where_a_derivative_jumps_and_nowhere_else():
+    # The derivative of that order jumps at 2, and those below it do not.
+    steps = [lambda m, x, n=n: m.mpf(x > 2) * (x - 2) ** n for n in range(3)]
+    near = np.array([np.nextafter(2, 0), 2, np.nextafter(2, 3)])
+    for smooth, step in enumerate(steps):
+        for order in range(1, 3):
+            jumps = np.isnan(truth(step, near, order)[0])
+            np.testing.assert_array_equal(jumps, (near == 2) & (order >= smooth))
 
 
 def naive_silu(x):

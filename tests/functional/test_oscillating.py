@@ -55,7 +55,8 @@ def test_values_are_right_with_the_arguments_of_the_papers(wave, arguments):
 
 
 def test_finer_stays_within_its_range_beyond_its_domain():
-    x = jnp.array([4097.0, 1e5, 1e10, 1e19, 1e20, 3e38, jnp.inf])
+    x = jnp.array([4097.0, 1e5, 1e10, 1e19, 1e20, 3e38])
     for y in (finer(x), finer(-x), finer(x.astype(jnp.bfloat16))):
         assert (jnp.abs(y) <= 1).all()
     assert jnp.isfinite(finer.derivative(x[:5])).all()
+    assert jnp.isnan(finer(jnp.array([-jnp.inf, jnp.inf]))).all()  # it has no limit
