@@ -81,7 +81,7 @@ def smish(x: Real) -> Array:
     r"""Smish, $x \tanh(\log(1 + \sigma(x)))$, whose slope tends to 3/5.
 
     >>> smish(jnp.array([-1.0, 0.0, 1.0]))
-    Array([-0.23378, 0.     , 0.49957], dtype=float32)
+    Array([-0.23378 , 0.     , 0.49957], dtype=float32)
     """
     z, y, e = _exponential(x)
     left = z < 0
