@@ -43,6 +43,8 @@ class ActivationFunction(Function[P]):
         `custom_jvp`.
         """
         arrays, static = self._operands(self.arguments(*args, **kwargs))
+        parameters = self.signature.parameters
+        static = {n: parameters[n].default for n in self.static} | static
         return self._widened(arrays, {n: _plain(v) for n, v in static.items()})
 
     @property

@@ -25,6 +25,7 @@ from jax_acts._math import (
     signed,
     times,
     times_exp,
+    where,
 )
 
 INF = math.inf
@@ -73,13 +74,13 @@ def tanh_shrink(x: Real) -> Array:
     a = jnp.abs(x)
     e = exp(-2 * a)
     far = (a - 1) + 2 * e / (1 + e)
-    return jnp.where(a <= 1, _shrinkage(x), signed(far, x))
+    return where(a <= 1, _shrinkage(x), signed(far, x))
 
 
 @tanh_shrink.defderivative
 def _(x: Real) -> Array:
     far = 1 - tanh.derivative(x)
-    return jnp.where(jnp.abs(x) < 0.9, jnp.square(x - _shrinkage(x)), far)
+    return where(jnp.abs(x) < 0.9, jnp.square(x - _shrinkage(x)), far)
 
 
 @tanh_shrink.derivative.defderivative
@@ -130,7 +131,7 @@ def softcap(x: Real, cap: Real = 30.0) -> Array:
     t = x / cap
     y = jnp.clip(t, -1, 1)
     near = jnp.copysign(x - x * (y * y * polynomial(y * y, table.TANH_SHRINK)), x)
-    return jnp.where(jnp.abs(t) < 0.9, near, cap * tanh.plain(t))
+    return where(jnp.abs(t) < 0.9, near, cap * tanh.plain(t))
 
 
 @softcap.defderivative
@@ -151,7 +152,7 @@ def _(x: Real, cap: Real = 30.0) -> Array:
     slope = tanh.derivative(t)
     far = tanh(t) - _bounded(t) * slope
     near = jnp.square(tanh(t)) * t - tanh_shrink(t)
-    return jnp.where(jnp.abs(t) < 1, near, far)
+    return where(jnp.abs(t) < 1, near, far)
 
 
 @activation(
@@ -169,7 +170,7 @@ def lecun_tanh(x: Real) -> Array:
     y = jnp.clip(t, -1, 1)
     near = x - x * (y * y * polynomial(y * y, table.TANH_SHRINK))
     near = (_LECUN * 2 / 3) * jnp.copysign(near, x)
-    return jnp.where(jnp.abs(t) < 0.9, near, _LECUN * tanh.plain(t))
+    return where(jnp.abs(t) < 0.9, near, _LECUN * tanh.plain(t))
 
 
 @lecun_tanh.defderivative
@@ -199,7 +200,7 @@ def logcosh(x: Real) -> Array:
     square = jnp.square(at_most(1.0, a))
     near = square * polynomial(square, table.LOGCOSH)
     high, low = parts(math.log(2), a.dtype)
-    return jnp.where(a < 1, near, (a - high) + (log1p(exp(-2 * a)) - low))
+    return where(a < 1, near, (a - high) + (log1p(exp(-2 * a)) - low))
 
 
 @logcosh.defderivative
@@ -221,12 +222,12 @@ def asinh(x: Real) -> Array:
     """
     a = jnp.abs(x)
     middle = at_most(1e9, a)
-    f, k = log_parts(jnp.where(a < 1e9, middle + jnp.sqrt(1 + middle * middle), a))
+    f, k = log_parts(where(a < 1e9, middle + jnp.sqrt(1 + middle * middle), a))
     low = at_most(0.75, a)  # a root of the same would be stored, to be used twice
     near = low + low * low / (1 + jnp.sqrt(1 + low * low))
-    f, k = jnp.where(a < 0.75, near, f), jnp.where(a < 0.75, 0.0, k)
-    value = log_of_parts(f, jnp.where(a < 1e9, k, k + 1))  # log(2 a) from there on
-    return signed(jnp.where(a < INF, value, a), x)
+    f, k = where(a < 0.75, near, f), where(a < 0.75, 0.0, k)
+    value = log_of_parts(f, where(a < 1e9, k, k + 1))  # log(2 a) from there on
+    return signed(where(a < INF, value, a), x)
 
 
 @asinh.defderivative
@@ -237,7 +238,7 @@ def _(x: Real) -> Array:
 @asinh.derivative.defderivative
 def _(x: Real) -> Array:
     h = _hypotenuse(x)
-    return -keep_nan(x, jnp.where(jnp.isinf(x), jnp.sign(x), x / h)) / h * (1 / h)
+    return -keep_nan(x, where(jnp.isinf(x), jnp.sign(x), x / h)) / h * (1 / h)
 
 
 def _shrinkage(x: Real) -> Array:
@@ -250,7 +251,7 @@ def _hypotenuse(x: Real) -> Array:
     """Returns sqrt(1 + x²), whose square need not be finite."""
     a = jnp.abs(x)
     middle = jnp.minimum(a, 1e9)
-    return jnp.where(a < 1e9, jnp.sqrt(1 + middle * middle), a)
+    return where(a < 1e9, jnp.sqrt(1 + middle * middle), a)
 
 
 def _bounded(x: Real) -> Array:

@@ -7,7 +7,7 @@ from jax import Array
 
 from jax_acts._activation import activation
 from jax_acts._function import Real
-from jax_acts._math import exp_of_any, expm1, keep_nan, log, log1p
+from jax_acts._math import exp_of_any, expm1, keep_nan, log, log1p, where
 
 INF = math.inf
 _LARGE = 38.0  # 1 is nothing to e^38, in float64 too
@@ -23,7 +23,7 @@ def symlog(x: Real) -> Array:
     Array([-6.90776e+01,  1.0e-08,  6.93147e-01], dtype=float32)
     """
     a = jnp.abs(x)
-    value = jnp.where(a < 1, log1p(jnp.minimum(a, 1)), log(1 + a))
+    value = where(a < 1, log1p(jnp.minimum(a, 1)), log(1 + a))
     return jnp.copysign(value, x)
 
 
@@ -53,7 +53,7 @@ def symexp(x: Real) -> Array:
     Array([-1.71828e+00,  1.0e-08,  2.20255e+04], dtype=float32)
     """
     a = jnp.abs(x)
-    value = jnp.where(a < _LARGE, expm1(jnp.minimum(a, _LARGE)), exp_of_any(a))
+    value = where(a < _LARGE, expm1(jnp.minimum(a, _LARGE)), exp_of_any(a))
     return jnp.copysign(keep_nan(x, value), x)
 
 
@@ -91,17 +91,17 @@ def nlrelu(x: Real, beta: Real = 1.0) -> Array:
     Array([0.00000e+00, 1.00000e-08, 6.90776e+01], dtype=float32)
     """
     z = beta * jnp.maximum(x, 0)
-    return jnp.where(z < 1, log1p(jnp.minimum(z, 1)), log(1 + z))
+    return where(z < 1, log1p(jnp.minimum(z, 1)), log(1 + z))
 
 
 @nlrelu.defderivative
 def _(x: Real, beta: Real = 1.0) -> Array:
-    return keep_nan(x, jnp.where(x > 0, beta / (1 + beta * jnp.maximum(x, 0)), 0.0))
+    return keep_nan(x, where(x > 0, beta / (1 + beta * jnp.maximum(x, 0)), 0.0))
 
 
 @nlrelu.defoutput()
 def _(y: Array, beta: Real = 1.0) -> Array:
-    return keep_nan(y, jnp.where(y > 0, beta * exp_of_any(-y), 0.0))
+    return keep_nan(y, where(y > 0, beta * exp_of_any(-y), 0.0))
 
 
 @nlrelu.derivative.defderivative

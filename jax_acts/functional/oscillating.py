@@ -19,6 +19,7 @@ from jax_acts._math import (
     signed,
     sum_of_two,
     times_exp,
+    where,
 )
 from jax_acts._sine import (
     Angle,
@@ -139,7 +140,7 @@ def finer(x: Real, omega: Real = 1.0) -> Array:
     Array([-0.9093,  0.    ,  0.6816], dtype=float32)
     """
     t, _, _ = _finer_angle(x, omega)
-    return jnp.where(x == 0, x, signed(sine_of(t), x))
+    return where(x == 0, x, signed(sine_of(t), x))
 
 
 @finer.defderivative
@@ -157,7 +158,7 @@ def _(x: Real, omega: Real = 1.0) -> Array:
     bend = wave(2 * omega, -square * high, t, 0.0, -square * (rest + 4 * low))
     if isinstance(omega, float):
         bend = near_root(jnp.abs(x), bend, table.FINER_2)
-    return jnp.where(x == 0, 0.0, signed(bend, x))
+    return where(x == 0, 0.0, signed(bend, x))
 
 
 @finer.defpartial("omega")
@@ -174,7 +175,7 @@ def _is_default(omega: Real, scale: Real) -> bool:
 def _wavelet(x: Real, omega: Real, scale: Real) -> tuple[Angle, Array, Array, Array]:
     """Returns ω |x|, |x| where the wavelet is not 0, and -(s x)² with what it lacks."""
     a = jnp.abs(x)
-    a = jnp.where(jnp.abs(scale * a) > _REACH, _REACH / jnp.abs(scale), a)
+    a = where(jnp.abs(scale * a) > _REACH, _REACH / jnp.abs(scale), a)
     u, low = sum_of_two(*product(scale, a))
     square, rest = product(u, u)
     return angle(jnp.asarray(omega * a)), a, -square, -(rest + 2 * u * low)
@@ -188,7 +189,7 @@ def _finer_angle(x: Real, omega: Real) -> tuple[Angle, Array, Array]:
     lack, last = sum_of_two(lack, a1 * a1)
     z, rest = sum_of_two(square, a)
     # Up to _FAR nothing was rounded; beyond it no digit of what is lacking counts.
-    lack, last, rest = (jnp.where(a <= _FAR, v, 0.0) for v in (lack, last, rest))
+    lack, last, rest = (where(a <= _FAR, v, 0.0) for v in (lack, last, rest))
     low = lack + (rest + last)
     if isinstance(omega, float) and omega == 1:
         t = sum_of_angles(angle(z), small_angle(lack))
