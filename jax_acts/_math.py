@@ -95,7 +95,8 @@ def power(y: Real, low: Real = 0.0) -> Power:
     if isinstance(low, float) and low == 0:
         y = at_least(_LEAST[y.dtype.name], y)
     q, k = _reduced(y, low)
-    return Power(q, power_of_two(k + _SPARE[y.dtype.name], y.dtype))
+    spare = k.dtype.type(_SPARE[y.dtype.name])
+    return Power(q, power_of_two(lax.add(k, spare), y.dtype))
 
 
 def times(v: Real, p: Power, low: Real = 0.0, x: Real = 1.0) -> Array:

@@ -3,7 +3,7 @@
 import math
 
 import jax.numpy as jnp
-from jax import Array
+from jax import Array, lax
 
 from jax_acts import _coefficients as table
 from jax_acts._activation import activation
@@ -36,22 +36,22 @@ def soft_sign(x: Real) -> Array:
     Array([-0.5 ,  0.  ,  0.75], dtype=float32)
     """
     finite = _clipped(x)
-    return finite / (1 + jnp.abs(finite))
+    return finite / (1 + lax.abs(finite))
 
 
 @soft_sign.defderivative
 def _(x: Real) -> Array:
-    return jnp.square(1 / (1 + jnp.abs(x)))
+    return jnp.square(1 / (1 + lax.abs(x)))
 
 
 @soft_sign.defoutput()
 def _(y: Array) -> Array:
-    return jnp.square(1 - jnp.abs(y))
+    return jnp.square(1 - lax.abs(y))
 
 
 @soft_sign.derivative.defderivative
 def _(x: Real) -> Array:
-    slope = 1 / (1 + jnp.abs(x))
+    slope = 1 / (1 + lax.abs(x))
     return -2 * jnp.sign(x) * slope * (slope * slope)
 
 
@@ -70,7 +70,7 @@ def squareplus(x: Real, b: Real = 4.0) -> Array:
     >>> squareplus(jnp.array([-5000.0, 0.0, 3.0]))
     Array([1.9999999e-04, 1.0000000e+00, 3.3027756e+00], dtype=float32)
     """
-    a, root = jnp.abs(x), _root(x, b)
+    a, root = lax.abs(x), _root(x, b)
     minus = 0.5 * b / where(a + root > 0, a + root, 1)  # x + sqrt cancels
     plus = where(a < _huge(x), a + 0.5 * (root - a), a)
     return where(x < 0, minus, plus)
@@ -78,7 +78,7 @@ def squareplus(x: Real, b: Real = 4.0) -> Array:
 
 @squareplus.defderivative
 def _(x: Real, b: Real = 4.0) -> Array:
-    a, root = jnp.abs(x), _root(x, b)
+    a, root = lax.abs(x), _root(x, b)
     root = where(root == 0, 1, root)
     # 1 + x / sqrt cancels for x << 0; a rounded root is used once.
     below = a * root + (a * a + b)
@@ -107,15 +107,15 @@ def bent_identity(x: Real) -> Array:
     >>> bent_identity(jnp.array([-1.0, 1e-4, 3.0]))
     Array([-7.92893e-01,  1.00003e-04,  4.08114e+00], dtype=float32)
     """
-    a, root = jnp.abs(x), _root(x, 1.0)
+    a, root = lax.abs(x), _root(x, 1.0)
     ratio = where(a < _huge(x), a / (1 + root), 1.0)  # sqrt(x² + 1) - 1 = a ratio
     return x * (1 + signed(0.5 * ratio, x))
 
 
 @bent_identity.defderivative
 def _(x: Real) -> Array:
-    ratio = jnp.abs(x) / _root(x, 1.0)
-    ratio = where(jnp.abs(x) < INF, ratio, keep_nan(x, 1.0))
+    ratio = lax.abs(x) / _root(x, 1.0)
+    ratio = where(lax.abs(x) < INF, ratio, keep_nan(x, 1.0))
     return 1 + 0.5 * signed(ratio, x)
 
 
@@ -140,7 +140,7 @@ def isru(x: Real, alpha: Real = 1.0) -> Array:
     >>> isru(jnp.array([-1.0, 0.0, 1e30]))
     Array([-0.70710677,  0.        ,  1.        ], dtype=float32)
     """
-    a = jnp.abs(x)
+    a = lax.abs(x)
     low = jnp.minimum(a, 1)
     near = low / jnp.sqrt(1 + alpha * low * low)
     inverse = 1 / jnp.maximum(a, 1)
@@ -202,7 +202,7 @@ def arctan(x: Real) -> Array:
     >>> arctan(jnp.array([-1.0, 0.0, 3.0]))
     Array([-0.7854,  0.       ,  1.24905], dtype=float32)
     """
-    a = jnp.abs(x)
+    a = lax.abs(x)
     middle, top = a > math.tan(math.pi / 8), a > math.tan(3 * math.pi / 8)
     finite = at_most(_huge(a), a)
     above = where(top, -1.0, where(middle, finite - 1, finite))
@@ -236,6 +236,6 @@ def _clipped(x: Real) -> Array:
 
 def _root(x: Real, b: Real) -> Array:
     """Returns sqrt(x² + b), whose square need not be finite."""
-    a = jnp.abs(x)
+    a = lax.abs(x)
     finite = at_most(_huge(a), a)
     return where(a < _huge(x), jnp.sqrt(finite * finite + b), a)

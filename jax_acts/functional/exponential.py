@@ -3,7 +3,7 @@
 import math
 
 import jax.numpy as jnp
-from jax import Array
+from jax import Array, lax
 
 from jax_acts import _coefficients as table
 from jax_acts._activation import activation
@@ -279,7 +279,7 @@ def hexpo(x: Real, a: Real = 1.0, b: Real = 1.0, c: Real = 1.0, d: Real = 1.0) -
     >>> hexpo(jnp.array([-1.0, 0.0, 2.0]))
     Array([-0.6321,  0.    ,  0.8647], dtype=float32)
     """
-    y = -jnp.abs(x)
+    y = -lax.abs(x)
     side = where(x < 0, c, -a)
     return where(x == 0, x, side * expm1(y / where(x < 0, d, b)))
 
@@ -287,14 +287,14 @@ def hexpo(x: Real, a: Real = 1.0, b: Real = 1.0, c: Real = 1.0, d: Real = 1.0) -
 @hexpo.defderivative
 def _(x: Real, a: Real = 1.0, b: Real = 1.0, c: Real = 1.0, d: Real = 1.0) -> Array:
     height, width = where(x < 0, c, a), where(x < 0, d, b)
-    y, low = divided(-jnp.abs(x), width)
+    y, low = divided(-lax.abs(x), width)
     return times_exp(height / width, y, low)
 
 
 @hexpo.derivative.defderivative
 def _(x: Real, a: Real = 1.0, b: Real = 1.0, c: Real = 1.0, d: Real = 1.0) -> Array:
     height, width = where(x < 0, c, -a), where(x < 0, d, b)
-    y, low = divided(-jnp.abs(x), width)
+    y, low = divided(-lax.abs(x), width)
     return times_exp(height / (width * width), y, low)
 
 
@@ -320,11 +320,11 @@ def log1mexp(x: Real) -> Array:
 @log1mexp.defderivative
 def _(x: Real) -> Array:
     e, m = exp_and_expm1(-jnp.maximum(x, 0))
-    return where(x < 0, jnp.nan, e / jnp.abs(m))  # -expm1(0) is -0
+    return where(x < 0, jnp.nan, e / lax.abs(m))  # -expm1(0) is -0
 
 
 @log1mexp.derivative.defderivative
 def _(x: Real) -> Array:
     e, m = exp_and_expm1(-jnp.maximum(x, 0))
-    complement = jnp.abs(m)
+    complement = lax.abs(m)
     return where(x < 0, jnp.nan, -(e / complement) * (1 / complement))

@@ -3,7 +3,7 @@
 import math
 
 import jax.numpy as jnp
-from jax import Array
+from jax import Array, lax
 
 from jax_acts._activation import activation
 from jax_acts._function import Real
@@ -214,7 +214,7 @@ def sparse_sigmoid(x: Real) -> Array:
 
 @sparse_sigmoid.defderivative
 def _(x: Real) -> Array:
-    a = jnp.abs(x)
+    a = lax.abs(x)
     return keep_nan(x, where(a < 1, 0.5, where(a == 1, 0.25, 0.0)))
 
 
@@ -233,12 +233,12 @@ def hard_shrink(x: Real, threshold: Real = 0.5) -> Array:
     >>> hard_shrink(jnp.array([-2.0, 0.25, 3.0]))
     Array([-2.,  0.,  3.], dtype=float32)
     """
-    return where(jnp.abs(x) <= threshold, 0, x)
+    return where(lax.abs(x) <= threshold, 0, x)
 
 
 @hard_shrink.defderivative
 def _(x: Real, threshold: Real = 0.5) -> Array:
-    return keep_nan(x, where(jnp.abs(x) > threshold, 1.0, 0.0))
+    return keep_nan(x, where(lax.abs(x) > threshold, 1.0, 0.0))
 
 
 @hard_shrink.defpartial("threshold")
@@ -266,7 +266,7 @@ def soft_shrink(x: Real, threshold: Real = 0.5) -> Array:
 
 @soft_shrink.defderivative
 def _(x: Real, threshold: Real = 0.5) -> Array:
-    return keep_nan(x, where(jnp.abs(x) > threshold, 1.0, 0.0))
+    return keep_nan(x, where(lax.abs(x) > threshold, 1.0, 0.0))
 
 
 @soft_shrink.defpartial("threshold")
@@ -297,12 +297,12 @@ def shrink(x: Real, threshold: Real = 0.5, bias: Real = 0.0) -> Array:
     Array([-1.5,  0. ,  2.5], dtype=float32)
     """
     outside = where(x > 0, x - bias, x + bias)
-    return where(jnp.abs(x) <= threshold, 0, outside)
+    return where(lax.abs(x) <= threshold, 0, outside)
 
 
 @shrink.defderivative
 def _(x: Real, threshold: Real = 0.5, bias: Real = 0.0) -> Array:
-    return keep_nan(x, where(jnp.abs(x) > threshold, 1.0, 0.0))
+    return keep_nan(x, where(lax.abs(x) > threshold, 1.0, 0.0))
 
 
 @shrink.defpartial("threshold")
@@ -328,14 +328,14 @@ def sqnl(x: Real) -> Array:
     Array([-1.  ,  0.  ,  0.75], dtype=float32)
     """
     t = jnp.clip(x, -2, 2)
-    return t * (1 - 0.25 * jnp.abs(t))
+    return t * (1 - 0.25 * lax.abs(t))
 
 
 @sqnl.defderivative
 def _(x: Real) -> Array:
-    return jnp.maximum(1 - 0.5 * jnp.abs(x), 0)
+    return jnp.maximum(1 - 0.5 * lax.abs(x), 0)
 
 
 @sqnl.derivative.defderivative
 def _(x: Real) -> Array:
-    return keep_nan(x, where(jnp.abs(x) < 2, -0.5 * jnp.sign(x), 0.0))
+    return keep_nan(x, where(lax.abs(x) < 2, -0.5 * jnp.sign(x), 0.0))

@@ -3,7 +3,7 @@
 import math
 
 import jax.numpy as jnp
-from jax import Array
+from jax import Array, lax
 
 from jax_acts import _coefficients as table
 from jax_acts._activation import activation
@@ -40,13 +40,13 @@ def tanh(x: Real) -> Array:
     >>> tanh(jnp.array([-20.0, 0.0, 1.0]))
     Array([-1.       ,  0.       ,  0.7615942], dtype=float32)
     """
-    m = expm1(-2 * jnp.abs(x))
-    return signed(jnp.abs(m) / (2 + m), x)  # -m of +0 would be -0
+    m = expm1(-2 * lax.abs(x))
+    return signed(lax.abs(m) / (2 + m), x)  # -m of +0 would be -0
 
 
 @tanh.defderivative
 def _(x: Real) -> Array:
-    p = power(-2 * jnp.abs(x))
+    p = power(-2 * lax.abs(x))
     e = times(1.0, p)  # 1 - tanh(x)^2 cancels for |x| >> 0
     return times(4.0, p) / (1 + e * (2 + e))
 
@@ -58,7 +58,7 @@ def _(y: Array) -> Array:
 
 @tanh.derivative.defderivative
 def _(x: Real) -> Array:
-    y = -2 * jnp.abs(x)
+    y = -2 * lax.abs(x)
     e, m = exp(y), expm1(y)  # tanh(|x|) is -m / (2 + m)
     bend = times_exp(8 * m, y) / ((2 + m) * (1 + e * (2 + e)))
     return signed(bend, x)  # m is negative
@@ -71,7 +71,7 @@ def tanh_shrink(x: Real) -> Array:
     >>> tanh_shrink(jnp.array([-1.0, 1e-4, 2.0]))
     Array([-2.38406e-01,  3.33333e-13,  1.03597e+00], dtype=float32)
     """
-    a = jnp.abs(x)
+    a = lax.abs(x)
     e = exp(-2 * a)
     far = (a - 1) + 2 * e / (1 + e)
     return where(a <= 1, _shrinkage(x), signed(far, x))
@@ -80,7 +80,7 @@ def tanh_shrink(x: Real) -> Array:
 @tanh_shrink.defderivative
 def _(x: Real) -> Array:
     far = 1 - tanh.derivative(x)
-    return where(jnp.abs(x) < 0.9, jnp.square(x - _shrinkage(x)), far)
+    return where(lax.abs(x) < 0.9, jnp.square(x - _shrinkage(x)), far)
 
 
 @tanh_shrink.derivative.defderivative
@@ -100,14 +100,14 @@ def lisht(x: Real) -> Array:
 
 @lisht.defderivative
 def _(x: Real) -> Array:
-    a = jnp.abs(_bounded(x))
+    a = lax.abs(_bounded(x))
     e, m = exp_and_expm1(-2 * a)  # tanh(a) is -m / (1 + e)
     return signed((4 * a * e - m * (1 + e)) / (1 + e * (2 + e)), x)
 
 
 @lisht.derivative.defderivative
 def _(x: Real) -> Array:
-    a = jnp.abs(_bounded(x))
+    a = lax.abs(_bounded(x))
     e = exp(-2 * a)
     top = times_exp(8 * ((1 - a) * (1 + e) + 2 * a * e), -2 * a)
     return near_root(a, top / ((1 + e) * (1 + e * (2 + e))), table.LISHT_2)
@@ -131,12 +131,12 @@ def softcap(x: Real, cap: Real = 30.0) -> Array:
     t = x / cap
     y = jnp.clip(t, -1, 1)
     near = jnp.copysign(x - x * (y * y * polynomial(y * y, table.TANH_SHRINK)), x)
-    return where(jnp.abs(t) < 0.9, near, cap * tanh.plain(t))
+    return where(lax.abs(t) < 0.9, near, cap * tanh.plain(t))
 
 
 @softcap.defderivative
 def _(x: Real, cap: Real = 30.0) -> Array:
-    p = power(*divided(-2 * jnp.abs(x), jnp.abs(cap)))
+    p = power(*divided(-2 * lax.abs(x), lax.abs(cap)))
     e = times(1.0, p)
     return times(4.0, p) / (1 + e * (2 + e))
 
@@ -152,7 +152,7 @@ def _(x: Real, cap: Real = 30.0) -> Array:
     slope = tanh.derivative(t)
     far = tanh(t) - _bounded(t) * slope
     near = jnp.square(tanh(t)) * t - tanh_shrink(t)
-    return where(jnp.abs(t) < 1, near, far)
+    return where(lax.abs(t) < 1, near, far)
 
 
 @activation(
@@ -170,19 +170,19 @@ def lecun_tanh(x: Real) -> Array:
     y = jnp.clip(t, -1, 1)
     near = x - x * (y * y * polynomial(y * y, table.TANH_SHRINK))
     near = (_LECUN * 2 / 3) * jnp.copysign(near, x)
-    return where(jnp.abs(t) < 0.9, near, _LECUN * tanh.plain(t))
+    return where(lax.abs(t) < 0.9, near, _LECUN * tanh.plain(t))
 
 
 @lecun_tanh.defderivative
 def _(x: Real) -> Array:
-    p = power(*divided(-4 * jnp.abs(x), 3.0))
+    p = power(*divided(-4 * lax.abs(x), 3.0))
     e = times(1.0, p)
     return times(_LECUN * 8 / 3, p) / (1 + e * (2 + e))
 
 
 @lecun_tanh.derivative.defderivative
 def _(x: Real) -> Array:
-    p = power(*divided(-4 * jnp.abs(x), 3.0))
+    p = power(*divided(-4 * lax.abs(x), 3.0))
     e = times(1.0, p)
     return times((-32 / 9) * lecun_tanh(x), p) / (1 + e * (2 + e))
 
@@ -196,7 +196,7 @@ def logcosh(x: Real) -> Array:
     >>> logcosh(jnp.array([-100.0, 1e-4, 1.0]))
     Array([9.93069e+01, 5.0e-09, 4.33781e-01], dtype=float32)
     """
-    a = jnp.abs(x)
+    a = lax.abs(x)
     square = jnp.square(at_most(1.0, a))
     near = square * polynomial(square, table.LOGCOSH)
     high, low = parts(math.log(2), a.dtype)
@@ -220,7 +220,7 @@ def asinh(x: Real) -> Array:
     >>> asinh(jnp.array([-1.0, 1e-4, 1e30]))
     Array([-8.81374e-01,  1.0e-04,  6.97707e+01], dtype=float32)
     """
-    a = jnp.abs(x)
+    a = lax.abs(x)
     middle = at_most(1e9, a)
     f, k = log_parts(where(a < 1e9, middle + jnp.sqrt(1 + middle * middle), a))
     low = at_most(0.75, a)  # a root of the same would be stored, to be used twice
@@ -249,7 +249,7 @@ def _shrinkage(x: Real) -> Array:
 
 def _hypotenuse(x: Real) -> Array:
     """Returns sqrt(1 + x²), whose square need not be finite."""
-    a = jnp.abs(x)
+    a = lax.abs(x)
     middle = jnp.minimum(a, 1e9)
     return where(a < 1e9, jnp.sqrt(1 + middle * middle), a)
 

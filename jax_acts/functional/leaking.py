@@ -3,7 +3,7 @@
 import math
 
 import jax.numpy as jnp
-from jax import Array
+from jax import Array, lax
 
 from jax_acts._activation import activation
 from jax_acts._function import Real
@@ -118,8 +118,8 @@ def _(x: Real, alpha: Real = 0.05) -> Array:
 
 def _bell(x: Real, c: Real) -> tuple[Array, Array, Array]:
     """Returns |x|, no further than where e^-(c x)² is 0, and -(c x)² in two parts."""
-    a = jnp.abs(x)
-    a = where(jnp.abs(c * a) > _REACH, _REACH / jnp.abs(c), a)
+    a = lax.abs(x)
+    a = where(lax.abs(c * a) > _REACH, _REACH / lax.abs(c), a)
     u, low = sum_of_two(*product(c, a))
     square, rest = product(u, u)
     return a, -square, -(rest + 2 * u * low)
@@ -136,6 +136,6 @@ def _sides(x: Real) -> tuple[Array, Array, Array]:
 
     With them 1 + x² is l times the last, and does not overflow before it must.
     """
-    a = jnp.abs(x)
+    a = lax.abs(x)
     small, large = jnp.minimum(a, 1), jnp.maximum(a, 1)
     return small, large, large + small * small / large

@@ -3,7 +3,7 @@
 import math
 
 import jax.numpy as jnp
-from jax import Array
+from jax import Array, lax
 
 from jax_acts._activation import activation
 from jax_acts._function import Real
@@ -22,24 +22,24 @@ def symlog(x: Real) -> Array:
     >>> symlog(jnp.array([-1e30, 1e-8, 1.0]))
     Array([-6.90776e+01,  1.0e-08,  6.93147e-01], dtype=float32)
     """
-    a = jnp.abs(x)
+    a = lax.abs(x)
     value = where(a < 1, log1p(jnp.minimum(a, 1)), log(1 + a))
     return jnp.copysign(value, x)
 
 
 @symlog.defderivative
 def _(x: Real) -> Array:
-    return 1 / (1 + jnp.abs(x))
+    return 1 / (1 + lax.abs(x))
 
 
 @symlog.defoutput()
 def _(y: Array) -> Array:
-    return exp_of_any(-jnp.abs(y))
+    return exp_of_any(-lax.abs(y))
 
 
 @symlog.derivative.defderivative
 def _(x: Real) -> Array:
-    slope = 1 / (1 + jnp.abs(x))
+    slope = 1 / (1 + lax.abs(x))
     return -jnp.sign(x) * slope * slope
 
 
@@ -52,24 +52,24 @@ def symexp(x: Real) -> Array:
     >>> symexp(jnp.array([-1.0, 1e-8, 10.0]))
     Array([-1.71828e+00,  1.0e-08,  2.20255e+04], dtype=float32)
     """
-    a = jnp.abs(x)
+    a = lax.abs(x)
     value = where(a < _LARGE, expm1(jnp.minimum(a, _LARGE)), exp_of_any(a))
     return jnp.copysign(keep_nan(x, value), x)
 
 
 @symexp.defderivative
 def _(x: Real) -> Array:
-    return exp_of_any(jnp.abs(x))
+    return exp_of_any(lax.abs(x))
 
 
 @symexp.defoutput()
 def _(y: Array) -> Array:
-    return 1 + jnp.abs(y)
+    return 1 + lax.abs(y)
 
 
 @symexp.derivative.defderivative
 def _(x: Real) -> Array:
-    return jnp.sign(x) * exp_of_any(jnp.abs(x))
+    return jnp.sign(x) * exp_of_any(lax.abs(x))
 
 
 @activation(

@@ -3,7 +3,7 @@
 import math
 
 import jax.numpy as jnp
-from jax import Array
+from jax import Array, lax
 
 from jax_acts import _coefficients as table
 from jax_acts._activation import activation
@@ -34,13 +34,13 @@ def sigmoid(x: Real) -> Array:
     >>> sigmoid(jnp.array([-80.0, 0.0, 2.0]))
     Array([1.80485e-35, 5.0e-01, 8.80797e-01], dtype=float32)
     """
-    e = exp(-jnp.abs(x))
+    e = exp(-lax.abs(x))
     return where(x < 0, e, 1.0) / (1 + e)
 
 
 @sigmoid.defderivative
 def _(x: Real) -> Array:
-    e = exp(-jnp.abs(x))  # 1 - sigmoid(x) cancels for x >> 0
+    e = exp(-lax.abs(x))  # 1 - sigmoid(x) cancels for x >> 0
     return e / (1 + e * (2 + e))
 
 
@@ -51,7 +51,7 @@ def _(y: Array) -> Array:
 
 @sigmoid.derivative.defderivative
 def _(x: Real) -> Array:
-    y = -jnp.abs(x)
+    y = -lax.abs(x)
     e = exp(y)
     bend = e * expm1(y) / ((1 + e) * (1 + e * (2 + e)))
     return signed(bend, x)
@@ -108,7 +108,7 @@ def log_sigmoid(x: Real) -> Array:
     >>> log_sigmoid(jnp.array([-90.0, 0.0, 20.0]))
     Array([-9.0000000e+01, -6.9314718e-01, -2.0611537e-09], dtype=float32)
     """
-    return jnp.minimum(x, 0) - log1p(exp(-jnp.abs(x)))
+    return jnp.minimum(x, 0) - log1p(exp(-lax.abs(x)))
 
 
 @log_sigmoid.defderivative
@@ -240,14 +240,14 @@ def gelu_quick(x: Real) -> Array:
 @gelu_quick.defderivative
 def _(x: Real) -> Array:
     _, a, low, p = _exponential(table.GELU_QUICK, x)
-    left = near_root(-jnp.abs(x), _silu_slope(a, low, p), table.GELU_QUICK_1)
+    left = near_root(-lax.abs(x), _silu_slope(a, low, p), table.GELU_QUICK_1)
     return where(x < 0, left, 1 - left)
 
 
 @gelu_quick.derivative.defderivative
 def _(x: Real) -> Array:
     bend = _silu_bend(*_exponential(table.GELU_QUICK, x), 1.702)
-    return near_root(jnp.abs(x), bend, table.GELU_QUICK_2)
+    return near_root(lax.abs(x), bend, table.GELU_QUICK_2)
 
 
 def _times_sigmoid(x: Real, z: Array, a: Array, low: Real, p: Power) -> Array:
@@ -277,7 +277,7 @@ def _exponential(
 ) -> tuple[Array, Array, Real, Power]:
     """Returns z = beta x, a = |z|, what a lacks, and e^-a."""
     z, low = scaled(beta, x)
-    a = jnp.abs(z)
+    a = lax.abs(z)
     if not isinstance(low, float):
         low = where(z < 0, -low, low)
     return z, a, low, power(-a, -low)
@@ -285,7 +285,7 @@ def _exponential(
 
 def _softplus_root(x: Real) -> tuple[Array, Array]:
     """Returns h = e^(-|x|/2) and sqrt(softplus(x)), without the factor h if x < 0."""
-    half = exp(-0.5 * jnp.abs(x))
+    half = exp(-0.5 * lax.abs(x))
     e = half * half
     ratio = log1p_ratio(e)
     return half, jnp.sqrt(where(x < 0, ratio, x + e * ratio))

@@ -203,7 +203,7 @@ def _scaled(row: Row, v: Array, e: Array, far: Array) -> tuple[Array, Array]:
 def _exponent(v: Array) -> Array:
     """Returns k with 2^k <= |v| < 2^(k + 1), and for 0 one far below all others."""
     info = jnp.finfo(v.dtype)
-    bits = lax.bitcast_convert_type(jnp.abs(v), jnp.dtype(f"int{info.bits}"))
+    bits = lax.bitcast_convert_type(lax.abs(v), jnp.dtype(f"int{info.bits}"))
     k = (bits >> info.nmant) - (info.maxexp - 1)
     return jax.lax.stop_gradient(where(v == 0, -(2**20), k))
 

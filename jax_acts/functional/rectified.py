@@ -4,7 +4,7 @@ import math
 
 import jax
 import jax.numpy as jnp
-from jax import Array
+from jax import Array, lax
 
 from jax_acts._activation import activation
 from jax_acts._function import Real, function
@@ -63,7 +63,7 @@ def absolute(x: Real) -> Array:
     >>> absolute(jnp.array([-2.0, 0.0, 3.0]))
     Array([2., 0., 3.], dtype=float32)
     """
-    return jnp.abs(x)
+    return lax.abs(x)
 
 
 @absolute.defderivative

@@ -3,7 +3,7 @@
 import math
 
 import jax.numpy as jnp
-from jax import Array
+from jax import Array, lax
 
 from jax_acts import _coefficients as table
 from jax_acts._activation import activation
@@ -134,7 +134,7 @@ def elish(x: Real) -> Array:
     >>> elish(jnp.array([-1.0, 0.0, 1.0]))
     Array([-0.17000, 0.     , 0.73106], dtype=float32)
     """
-    y = -jnp.abs(x)
+    y = -lax.abs(x)
     e, m = exp_and_expm1(y, tail=True)
     return where(x < 0, times_exp(m, y), x) / (1 + e)
 
@@ -188,10 +188,10 @@ def _(x: Real) -> Array:
 def _(x: Real) -> Array:
     z = jnp.clip(x, -1, 0)
     bend = where(x < 0, 0.5 * (3 + z) * exp(z), 1.0)
-    return keep_nan(x, where(jnp.abs(x) < 1, bend, 0.0))
+    return keep_nan(x, where(lax.abs(x) < 1, bend, 0.0))
 
 
 def _bounded(x: Real) -> tuple[Array, Array]:
     """Returns x within bounds, and -|x|."""
     z = at_most(_EDGE, at_least(-_EDGE, jnp.asarray(x)))
-    return z, -jnp.abs(z)
+    return z, -lax.abs(z)
