@@ -43,6 +43,8 @@ class ActivationFunction(Function[P]):
         `custom_jvp`.
         """
         arrays, static = self._operands(self.arguments(*args, **kwargs))
+        parameters = self.signature.parameters
+        static = {n: parameters[n].default for n in self.static} | static
         return self._widened(arrays, {n: _plain(v) for n, v in static.items()})
 
     @property
@@ -187,6 +189,20 @@ class ActivationFunction(Function[P]):
             f"{self.__name__} takes real numbers; {name} has dtype {array.dtype}"
         )
 
+    @functools.cached_property
+    def _value(self) -> Callable[..., Array]:
+        """The value rule with `jit`, which has each kind of array traced once.
+
+        The rule is wanted twice, alone and beside its derivative; what is traced again
+        and again by transformations is then one equation.
+        """
+
+        def value(arrays: dict[str, Array], static: tuple[Any, ...]) -> Array:
+            return self._widened(arrays, dict(static))
+
+        value.__name__ = self.__name__
+        return jax.jit(value, static_argnums=1)
+
     def _widened(self, arrays: Mapping[str, Array], static: Mapping[str, Any]) -> Array:
         """Returns f, computed in float32 or wider, rounded once to the dtype of x."""
         dtype = arrays[self.parameters[0]].dtype
@@ -203,9 +219,13 @@ class ActivationFunction(Function[P]):
         partial derivative, in the dtype of x, if nothing else is asked for.
         """
         names = tuple(arrays)  # the closures outlive the trace that the arrays are of
+        fixed = tuple(static.items())
 
         def value(*operands: Array) -> Array:
-            return self._widened(dict(zip(names, operands, strict=True)), static)
+            # What is traced is kept for one mesh, and JAX has none at first, and then
+            # an empty one.
+            with jax.sharding.use_abstract_mesh(jax.sharding.get_abstract_mesh()):
+                return self._value(dict(zip(names, operands, strict=True)), fixed)
 
         def jvp(primals: Any, tangents: Any) -> tuple[Array, Array]:
             y = f(*primals)

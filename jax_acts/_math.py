@@ -7,6 +7,10 @@ while the accuracy of `exp`, `tanh` or `log1p` as primitives differs by platform
 What XLA does to arithmetic is minded at the spot: it adds up constants that follow each
 other, `(x - a) - b`, turns division by a constant into a product, contracts a product
 and a sum, and flushes subnormal numbers to 0.
+
+The blocks that all others are made of are written in `lax`: an operator of an array, or
+`jnp.where`, is a function with a `jit` of its own, and takes 3 to 10 times as long to
+trace.
 """
 
 import math
@@ -51,10 +55,10 @@ def polynomial_parts(x: Array, coefficients: table.Coefficients) -> tuple[float,
 
 
 def _horner(x: Array, coefficients: Sequence[float]) -> Array:
-    *rest, before, last = coefficients
-    result = last * x + before
-    for c in reversed(rest):
-        result = result * x + c
+    last, before, *rest = map(x.dtype.type, reversed(coefficients))
+    result = lax.add(lax.mul(last, x), before)
+    for c in rest:
+        result = lax.add(lax.mul(result, x), c)
     return result
 
 
@@ -91,7 +95,8 @@ def power(y: Real, low: Real = 0.0) -> Power:
     if isinstance(low, float) and low == 0:
         y = at_least(_LEAST[y.dtype.name], y)
     q, k = _reduced(y, low)
-    return Power(q, power_of_two(k + _SPARE[y.dtype.name], y.dtype))
+    spare = k.dtype.type(_SPARE[y.dtype.name])
+    return Power(q, power_of_two(lax.add(k, spare), y.dtype))
 
 
 def times(v: Real, p: Power, low: Real = 0.0, x: Real = 1.0) -> Array:
@@ -113,12 +118,14 @@ def at_least(low: float, y: Array) -> Array:
 
     It is NaN where y is.
     """
-    return jnp.where(y < low, low, y)
+    least = lax.full_like(y, low)
+    return lax.select(lax.lt(y, least), least, y)
 
 
 def at_most(high: float, y: Array) -> Array:
     """Returns the smaller of two, as `at_least` does."""
-    return jnp.where(y > high, high, y)
+    most = lax.full_like(y, high)
+    return lax.select(lax.gt(y, most), most, y)
 
 
 def exp_of_any(y: Real) -> Array:
@@ -217,7 +224,7 @@ def log(v: Real) -> Array:
     """Returns log(v) for v >= 0, to 1 ulp."""
     v = jnp.asarray(v)
     result = log_of_parts(*log_parts(v))
-    return jnp.where((v > 0) & (v < jnp.inf), result, jnp.where(v == 0, -jnp.inf, v))
+    return where((v > 0) & (v < jnp.inf), result, where(v == 0, -jnp.inf, v))
 
 
 def log_parts(v: Array) -> tuple[Array, Array]:
@@ -243,7 +250,7 @@ def expm1_minus(x: Real) -> Array:
     """Returns e^x - 1 - x for x <= 0, to 2 ulp."""
     x = jnp.asarray(x)
     near = jnp.clip(x, -2.0, 0.0)
-    return jnp.where(
+    return where(
         x > -2, near * near * polynomial(near, table.EXPM1_MINUS), expm1(x) - x
     )
 
@@ -256,10 +263,10 @@ def product(a: Real | table.Constant, b: Real) -> tuple[Array, Array]:
     b = jnp.asarray(b)
     if a is b:
         b0, b1 = halves(b, b.dtype)
-        return b0 * b0, b1 * (b + b0)
+        return lax.mul(b0, b0), lax.mul(b1, lax.add(b, b0))
     a0, a1 = halves(a, b.dtype)
     b0, b1 = halves(b, b.dtype)
-    return a0 * b0, a0 * b1 + a1 * b
+    return lax.mul(a0, b0), lax.add(lax.mul(a0, b1), lax.mul(a1, b))
 
 
 def parts(c: Real | table.Constant, dtype: Any) -> tuple[Any, Any]:
@@ -295,13 +302,13 @@ def scaled(a: Real | table.Constant, x: Real) -> tuple[Array, Real]:
     x = jnp.asarray(x)
     limit = -_LEAST[x.dtype.name]
     if isinstance(a, float) and a == 1.0:
-        return jnp.clip(x, -limit, limit), 0.0
+        return clip(x, -limit, limit), 0.0
     whole = (a[x.dtype.name][0] if isinstance(a, dict) else a) * x
     high, low = product(a, x)
     near = jnp.abs(whole) < limit
     return (
-        jnp.where(near, high, jnp.clip(whole, -limit, limit)),
-        jnp.where(near, low, 0.0),
+        where(near, high, clip(whole, -limit, limit)),
+        where(near, low, 0.0),
     )
 
 
@@ -310,12 +317,10 @@ def divided(x: Real, b: Real) -> tuple[Array, Real]:
     x = jnp.asarray(x)
     limit = -_LEAST[x.dtype.name]
     if isinstance(b, float) and b == 1.0:
-        return jnp.clip(x, -limit, limit), 0.0
+        return clip(x, -limit, limit), 0.0
     high, low = quotient(x, b)
     near = jnp.abs(high) < limit
-    return jnp.where(near, high, jnp.clip(x / b, -limit, limit)), jnp.where(
-        near, low, 0.0
-    )
+    return where(near, high, clip(x / b, -limit, limit)), where(near, low, 0.0)
 
 
 def near_root(
@@ -336,7 +341,7 @@ def near_root(
     zero, rest = root.zero[x.dtype.name]
     d = (x - zero) + low
     near = scale * (d * polynomial(d, root.factor) - rest * root.slope)
-    return jnp.where(jnp.abs(d) < root.radius, near, value)
+    return where(lax.lt(lax.abs(d), d.dtype.type(root.radius)), near, value)
 
 
 def folded(a: Array) -> Array:
@@ -346,15 +351,34 @@ def folded(a: Array) -> Array:
 
 def keep_nan(x: Real, value: Real) -> Array:
     """Returns the value, but NaN where x is: a choice by comparison forgets it."""
-    return jnp.where(jnp.isnan(x), x, value)
+    x = jnp.asarray(x)
+    return where(lax.ne(x, x), x, value)
+
+
+def where(condition: Array | bool, a: Real, b: Real) -> Array:
+    """Returns `jnp.where`, in `lax` if a or b has the shape of the condition."""
+    like = a if isinstance(a, Array) and a.shape == jnp.shape(condition) else b
+    if not isinstance(like, Array) or like.shape != jnp.shape(condition):
+        return jnp.where(condition, a, b)
+    a, b = (lax.full_like(like, v) if isinstance(v, int | float) else v for v in (a, b))
+    if a.shape != b.shape or a.dtype != b.dtype:
+        return jnp.where(condition, a, b)
+    return lax.select(condition, a, b)
+
+
+def clip(x: Array, low: float, high: float) -> Array:
+    """Returns `jnp.clip`, in `lax`."""
+    low, high = map(x.dtype.type, (low, high))
+    return lax.min(high, lax.max(low, x))
 
 
 def signed(y: Array, x: Real) -> Array:
     """Returns y, or -y where x has a minus; `copysign` takes twice the steps."""
     x = jnp.asarray(x)
     one = np.ones((), x.dtype).view(f"int{jnp.finfo(x.dtype).bits}")
-    sign = lax.bitcast_convert_type(x, one.dtype) & np.iinfo(one.dtype).min
-    return y * lax.bitcast_convert_type(sign | one, x.dtype)
+    minus = np.asarray(np.iinfo(one.dtype).min, one.dtype)
+    sign = lax.bitwise_and(lax.bitcast_convert_type(x, one.dtype), minus)
+    return y * lax.bitcast_convert_type(lax.bitwise_or(sign, one), x.dtype)
 
 
 def leading(x: Array, bits: dict[str, int]) -> Array:
@@ -362,7 +386,8 @@ def leading(x: Array, bits: dict[str, int]) -> Array:
     info = jnp.finfo(x.dtype)
     dropped = info.nmant + 1 - bits[x.dtype.name]
     whole = lax.bitcast_convert_type(x, np.dtype(f"int{info.bits}"))
-    rounded = (whole + (1 << (dropped - 1))) & -(1 << dropped)
+    half, mask = (whole.dtype.type(n) for n in (1 << (dropped - 1), -(1 << dropped)))
+    rounded = lax.bitwise_and(lax.add(whole, half), mask)
     return lax.bitcast_convert_type(rounded, x.dtype)
 
 
@@ -377,8 +402,8 @@ def halves(x: Real | table.Constant, dtype: Any) -> tuple[Array, Array]:
         return jnp.asarray(first, dtype), jnp.asarray(rest, dtype)
     value = jnp.asarray(x, dtype)
     whole = lax.bitcast_convert_type(value, mask.dtype)
-    first = lax.bitcast_convert_type(whole & mask, dtype)
-    return first, value - first
+    first = lax.bitcast_convert_type(lax.bitwise_and(whole, mask), dtype)
+    return first, lax.sub(value, first)
 
 
 def _reduced(y: Array, low: Real) -> tuple[Array, Array]:
@@ -386,14 +411,14 @@ def _reduced(y: Array, low: Real) -> tuple[Array, Array]:
 
     Where y + low is far below 0, k stays at the exponent of 0 and q is any number.
     """
-    high, rest = _LN2[y.dtype.name]
+    high, rest, per_e = map(y.dtype.type, (*_LN2[y.dtype.name], _LOG2_E))
     exact = isinstance(low, float) and low == 0
     total = y if exact else at_least(_LEAST[y.dtype.name], y + low)
-    k = nearest_integer(total * _LOG2_E)
-    whole = k.astype(y.dtype)
-    r = y - whole * high
-    r = r - whole * rest if exact else r + (low - whole * rest)
-    return r + r * r * polynomial(r, table.EXP), k
+    k = nearest_integer(lax.mul(total, per_e))
+    whole = lax.convert_element_type(k, y.dtype)
+    r, lack = lax.sub(y, lax.mul(whole, high)), lax.mul(whole, rest)
+    r = lax.sub(r, lack) if exact else r + (low - lack)
+    return lax.add(r, lax.mul(lax.mul(r, r), polynomial(r, table.EXP))), k
 
 
 def nearest_integer(v: Array) -> Array:
@@ -405,10 +430,12 @@ def nearest_integer(v: Array) -> Array:
     info = jnp.finfo(v.dtype)
     magic = np.asarray(1.5 * 2.0**info.nmant, v.dtype)
     whole = np.dtype(f"int{info.bits}")
-    return lax.bitcast_convert_type(v + magic, whole) - magic.view(whole)
+    bits = lax.bitcast_convert_type(lax.add(v, magic), whole)
+    return lax.sub(bits, magic.view(whole))
 
 
 def power_of_two(k: Array, dtype: Any) -> Array:
     """Returns 2^k; 0 for the exponent below the least of a normal number."""
     info = jnp.finfo(dtype)
-    return lax.bitcast_convert_type((k + (info.maxexp - 1)) << info.nmant, dtype)
+    bias, place = map(k.dtype.type, (info.maxexp - 1, info.nmant))
+    return lax.bitcast_convert_type(lax.shift_left(lax.add(k, bias), place), dtype)

@@ -3,12 +3,12 @@
 import math
 
 import jax.numpy as jnp
-from jax import Array
+from jax import Array, lax
 
 from jax_acts import _coefficients as table
 from jax_acts._activation import activation
 from jax_acts._function import Real
-from jax_acts._math import at_least, at_most, keep_nan, polynomial, signed
+from jax_acts._math import at_least, at_most, keep_nan, polynomial, signed, where
 
 INF = math.inf
 
@@ -36,22 +36,22 @@ def soft_sign(x: Real) -> Array:
     Array([-0.5 ,  0.  ,  0.75], dtype=float32)
     """
     finite = _clipped(x)
-    return finite / (1 + jnp.abs(finite))
+    return finite / (1 + lax.abs(finite))
 
 
 @soft_sign.defderivative
 def _(x: Real) -> Array:
-    return jnp.square(1 / (1 + jnp.abs(x)))
+    return jnp.square(1 / (1 + lax.abs(x)))
 
 
 @soft_sign.defoutput()
 def _(y: Array) -> Array:
-    return jnp.square(1 - jnp.abs(y))
+    return jnp.square(1 - lax.abs(y))
 
 
 @soft_sign.derivative.defderivative
 def _(x: Real) -> Array:
-    slope = 1 / (1 + jnp.abs(x))
+    slope = 1 / (1 + lax.abs(x))
     return -2 * jnp.sign(x) * slope * (slope * slope)
 
 
@@ -70,34 +70,34 @@ def squareplus(x: Real, b: Real = 4.0) -> Array:
     >>> squareplus(jnp.array([-5000.0, 0.0, 3.0]))
     Array([1.9999999e-04, 1.0000000e+00, 3.3027756e+00], dtype=float32)
     """
-    a, root = jnp.abs(x), _root(x, b)
-    minus = 0.5 * b / jnp.where(a + root > 0, a + root, 1)  # x + sqrt cancels
-    plus = jnp.where(a < _huge(x), a + 0.5 * (root - a), a)
-    return jnp.where(x < 0, minus, plus)
+    a, root = lax.abs(x), _root(x, b)
+    minus = 0.5 * b / where(a + root > 0, a + root, 1)  # x + sqrt cancels
+    plus = where(a < _huge(x), a + 0.5 * (root - a), a)
+    return where(x < 0, minus, plus)
 
 
 @squareplus.defderivative
 def _(x: Real, b: Real = 4.0) -> Array:
-    a, root = jnp.abs(x), _root(x, b)
-    root = jnp.where(root == 0, 1, root)
+    a, root = lax.abs(x), _root(x, b)
+    root = where(root == 0, 1, root)
     # 1 + x / sqrt cancels for x << 0; a rounded root is used once.
     below = a * root + (a * a + b)
-    left = 0.5 * b / jnp.where(below > 0, below, 1)
-    ratio = jnp.where(a < INF, x / root, jnp.sign(x))
-    return jnp.where(ratio < -0.5, left, 0.5 + 0.5 * ratio)
+    left = 0.5 * b / where(below > 0, below, 1)
+    ratio = where(a < INF, x / root, jnp.sign(x))
+    return where(ratio < -0.5, left, 0.5 + 0.5 * ratio)
 
 
 @squareplus.derivative.defderivative
 def _(x: Real, b: Real = 4.0) -> Array:
     root = _root(x, b)
-    safe = jnp.where(root == 0, 1, root)
+    safe = where(root == 0, 1, root)
     return 0.5 * b / safe / safe / safe
 
 
 @squareplus.defpartial("b")
 def _(x: Real, b: Real = 4.0) -> Array:
     root = _root(x, b)
-    return 0.25 / jnp.where(root == 0, 1, root)
+    return 0.25 / where(root == 0, 1, root)
 
 
 @activation(oracle=lambda m, x: (m.sqrt(x * x + 1) - 1) / 2 + x)
@@ -107,15 +107,15 @@ def bent_identity(x: Real) -> Array:
     >>> bent_identity(jnp.array([-1.0, 1e-4, 3.0]))
     Array([-7.92893e-01,  1.00003e-04,  4.08114e+00], dtype=float32)
     """
-    a, root = jnp.abs(x), _root(x, 1.0)
-    ratio = jnp.where(a < _huge(x), a / (1 + root), 1.0)  # sqrt(x² + 1) - 1 = a ratio
+    a, root = lax.abs(x), _root(x, 1.0)
+    ratio = where(a < _huge(x), a / (1 + root), 1.0)  # sqrt(x² + 1) - 1 = a ratio
     return x * (1 + signed(0.5 * ratio, x))
 
 
 @bent_identity.defderivative
 def _(x: Real) -> Array:
-    ratio = jnp.abs(x) / _root(x, 1.0)
-    ratio = jnp.where(jnp.abs(x) < INF, ratio, keep_nan(x, 1.0))
+    ratio = lax.abs(x) / _root(x, 1.0)
+    ratio = where(lax.abs(x) < INF, ratio, keep_nan(x, 1.0))
     return 1 + 0.5 * signed(ratio, x)
 
 
@@ -140,12 +140,12 @@ def isru(x: Real, alpha: Real = 1.0) -> Array:
     >>> isru(jnp.array([-1.0, 0.0, 1e30]))
     Array([-0.70710677,  0.        ,  1.        ], dtype=float32)
     """
-    a = jnp.abs(x)
+    a = lax.abs(x)
     low = jnp.minimum(a, 1)
     near = low / jnp.sqrt(1 + alpha * low * low)
     inverse = 1 / jnp.maximum(a, 1)
     far = 1 / jnp.sqrt(alpha + inverse * inverse)
-    return signed(jnp.where(a < 1, near, far), x)
+    return signed(where(a < 1, near, far), x)
 
 
 @isru.defderivative
@@ -182,17 +182,17 @@ def isrlu(x: Real, alpha: Real = 1.0) -> Array:
     >>> isrlu(jnp.array([-1.0, 0.0, 3.0]))
     Array([-0.70710677,  0.        ,  3.        ], dtype=float32)
     """
-    return jnp.where(x < 0, isru.plain(jnp.minimum(x, 0), alpha), x)
+    return where(x < 0, isru.plain(jnp.minimum(x, 0), alpha), x)
 
 
 @isrlu.defderivative
 def _(x: Real, alpha: Real = 1.0) -> Array:
-    return keep_nan(x, jnp.where(x < 0, isru.derivative(x, alpha), 1.0))
+    return keep_nan(x, where(x < 0, isru.derivative(x, alpha), 1.0))
 
 
 @isrlu.defpartial("alpha")
 def _(x: Real, alpha: Real = 1.0) -> Array:
-    return keep_nan(x, jnp.where(x < 0, isru.partial("alpha")(x, alpha), 0.0))
+    return keep_nan(x, where(x < 0, isru.partial("alpha")(x, alpha), 0.0))
 
 
 @activation(range=(-math.pi / 2, math.pi / 2), oracle=lambda m, x: m.atan(x))
@@ -202,13 +202,13 @@ def arctan(x: Real) -> Array:
     >>> arctan(jnp.array([-1.0, 0.0, 3.0]))
     Array([-0.7854,  0.       ,  1.24905], dtype=float32)
     """
-    a = jnp.abs(x)
+    a = lax.abs(x)
     middle, top = a > math.tan(math.pi / 8), a > math.tan(3 * math.pi / 8)
     finite = at_most(_huge(a), a)
-    above = jnp.where(top, -1.0, jnp.where(middle, finite - 1, finite))
-    below = jnp.where(top, finite, jnp.where(middle, finite + 1, 1.0))
+    above = where(top, -1.0, where(middle, finite - 1, finite))
+    below = where(top, finite, where(middle, finite + 1, 1.0))
     t = above / below  # arctan(a) - arctan(t) is 0, π/4 or π/2
-    offset = jnp.where(top, math.pi / 2, jnp.where(middle, math.pi / 4, 0.0))
+    offset = where(top, math.pi / 2, where(middle, math.pi / 4, 0.0))
     value = offset + (t + t * (t * t) * polynomial(t * t, table.ATAN))
     return signed(keep_nan(x, value), x)
 
@@ -236,6 +236,6 @@ def _clipped(x: Real) -> Array:
 
 def _root(x: Real, b: Real) -> Array:
     """Returns sqrt(x² + b), whose square need not be finite."""
-    a = jnp.abs(x)
+    a = lax.abs(x)
     finite = at_most(_huge(a), a)
-    return jnp.where(a < _huge(x), jnp.sqrt(finite * finite + b), a)
+    return where(a < _huge(x), jnp.sqrt(finite * finite + b), a)

@@ -3,7 +3,7 @@
 import math
 
 import jax.numpy as jnp
-from jax import Array
+from jax import Array, lax
 
 from jax_acts import _coefficients as table
 from jax_acts._activation import activation
@@ -23,6 +23,7 @@ from jax_acts._math import (
     polynomial,
     product,
     times_exp,
+    where,
 )
 
 INF = math.inf
@@ -66,22 +67,22 @@ def elu(x: Real, alpha: Real = 1.0) -> Array:
     >>> elu(jnp.array([-1.0, 0.0, 2.0]))
     Array([-0.63212055,  0.        ,  2.        ], dtype=float32)
     """
-    return jnp.where(x < 0, alpha * expm1(x), x)
+    return where(x < 0, alpha * expm1(x), x)
 
 
 @elu.defderivative
 def _(x: Real, alpha: Real = 1.0) -> Array:
-    return jnp.where(x > 0, 1.0, times_exp(alpha, x))
+    return where(x > 0, 1.0, times_exp(alpha, x))
 
 
 @elu.defoutput()
 def _(y: Array, alpha: Real = 1.0) -> Array:
-    return jnp.where(y > 0, 1.0, y + alpha)
+    return where(y > 0, 1.0, y + alpha)
 
 
 @elu.derivative.defderivative
 def _(x: Real, alpha: Real = 1.0) -> Array:
-    return jnp.where(x > 0, 0.0, times_exp(alpha, x))
+    return where(x > 0, 0.0, times_exp(alpha, x))
 
 
 @elu.defpartial("alpha")
@@ -102,22 +103,22 @@ def elu_plus_one(x: Real) -> Array:
     >>> elu_plus_one(jnp.array([-1.0, 0.0, 2.0]))
     Array([0.36787945, 1.        , 3.        ], dtype=float32)
     """
-    return jnp.where(x < 0, exp(x), 1 + x)
+    return where(x < 0, exp(x), 1 + x)
 
 
 @elu_plus_one.defderivative
 def _(x: Real) -> Array:
-    return jnp.where(x > 0, 1.0, exp(x))
+    return where(x > 0, 1.0, exp(x))
 
 
 @elu_plus_one.defoutput()
 def _(y: Array) -> Array:
-    return jnp.where(y > 1, 1.0, y)
+    return where(y > 1, 1.0, y)
 
 
 @elu_plus_one.derivative.defderivative
 def _(x: Real) -> Array:
-    return jnp.where(x > 0, 0.0, exp(x))
+    return where(x > 0, 0.0, exp(x))
 
 
 @activation(
@@ -136,22 +137,22 @@ def celu(x: Real, alpha: Real = 1.0) -> Array:
     >>> celu(jnp.array([-1.0, 0.0, 2.0]), 2.0)
     Array([-0.78693867,  0.        ,  2.        ], dtype=float32)
     """
-    return jnp.where(x < 0, alpha * expm1(x / alpha), x)
+    return where(x < 0, alpha * expm1(x / alpha), x)
 
 
 @celu.defderivative
 def _(x: Real, alpha: Real = 1.0) -> Array:
-    return jnp.where(x > 0, 1.0, exp(*divided(x, alpha)))
+    return where(x > 0, 1.0, exp(*divided(x, alpha)))
 
 
 @celu.defoutput()
 def _(y: Array, alpha: Real = 1.0) -> Array:
-    return jnp.where(y > 0, 1.0, 1 + y / alpha)
+    return where(y > 0, 1.0, 1 + y / alpha)
 
 
 @celu.derivative.defderivative
 def _(x: Real, alpha: Real = 1.0) -> Array:
-    return jnp.where(x > 0, 0.0, exp(*divided(x, alpha)) / alpha)
+    return where(x > 0, 0.0, exp(*divided(x, alpha)) / alpha)
 
 
 @celu.defpartial("alpha")
@@ -179,24 +180,24 @@ def selu(x: Real) -> Array:
     Array([-1.1113307,  0.       ,  2.101402 ], dtype=float32)
     """
     negative = (SELU_SCALE * SELU_ALPHA) * expm1(x)
-    return jnp.where(x < 0, negative, SELU_SCALE * x)
+    return where(x < 0, negative, SELU_SCALE * x)
 
 
 @selu.defderivative
 def _(x: Real) -> Array:
     negative = times_exp(SELU_SCALE * SELU_ALPHA, x)
-    return jnp.where(x > 0, SELU_SCALE, negative)
+    return where(x > 0, SELU_SCALE, negative)
 
 
 @selu.defoutput()
 def _(y: Array) -> Array:
-    return jnp.where(y > 0, SELU_SCALE, y + SELU_SCALE * SELU_ALPHA)
+    return where(y > 0, SELU_SCALE, y + SELU_SCALE * SELU_ALPHA)
 
 
 @selu.derivative.defderivative
 def _(x: Real) -> Array:
     negative = times_exp(SELU_SCALE * SELU_ALPHA, x)
-    return jnp.where(x > 0, 0.0, negative)
+    return where(x > 0, 0.0, negative)
 
 
 @activation(
@@ -226,21 +227,21 @@ def xielu(x: Real, alpha_p: Real = 0.8, alpha_n: Real = 0.8, beta: Real = 0.5) -
     near = beta * low + alpha_n * bend
     finite = jnp.maximum(low, -1e18)
     far = expm1_plus(finite, alpha_n, *product(beta - alpha_n, finite))  # it has a zero
-    far = jnp.where(low < finite, (beta - alpha_n) * low, far)
-    negative = jnp.where(x > -0.5, near, far)
-    return jnp.where(x < 0, negative, x * (alpha_p * x + beta))
+    far = where(low < finite, (beta - alpha_n) * low, far)
+    negative = where(x > -0.5, near, far)
+    return where(x < 0, negative, x * (alpha_p * x + beta))
 
 
 @xielu.defderivative
 def _(x: Real, alpha_p: Real = 0.8, alpha_n: Real = 0.8, beta: Real = 0.5) -> Array:
     negative = expm1_plus(jnp.minimum(x, 0), alpha_n, beta)
-    return jnp.where(x > 0, 2 * alpha_p * x + beta, negative)
+    return where(x > 0, 2 * alpha_p * x + beta, negative)
 
 
 @xielu.derivative.defderivative
 def _(x: Real, alpha_p: Real = 0.8, alpha_n: Real = 0.8, beta: Real = 0.5) -> Array:
     negative = times_exp(alpha_n, x)
-    return jnp.where(x > 0, 2 * alpha_p, negative)
+    return where(x > 0, 2 * alpha_p, negative)
 
 
 @xielu.defpartial("alpha_p")
@@ -278,22 +279,22 @@ def hexpo(x: Real, a: Real = 1.0, b: Real = 1.0, c: Real = 1.0, d: Real = 1.0) -
     >>> hexpo(jnp.array([-1.0, 0.0, 2.0]))
     Array([-0.6321,  0.    ,  0.8647], dtype=float32)
     """
-    y = -jnp.abs(x)
-    side = jnp.where(x < 0, c, -a)
-    return jnp.where(x == 0, x, side * expm1(y / jnp.where(x < 0, d, b)))
+    y = -lax.abs(x)
+    side = where(x < 0, c, -a)
+    return where(x == 0, x, side * expm1(y / where(x < 0, d, b)))
 
 
 @hexpo.defderivative
 def _(x: Real, a: Real = 1.0, b: Real = 1.0, c: Real = 1.0, d: Real = 1.0) -> Array:
-    height, width = jnp.where(x < 0, c, a), jnp.where(x < 0, d, b)
-    y, low = divided(-jnp.abs(x), width)
+    height, width = where(x < 0, c, a), where(x < 0, d, b)
+    y, low = divided(-lax.abs(x), width)
     return times_exp(height / width, y, low)
 
 
 @hexpo.derivative.defderivative
 def _(x: Real, a: Real = 1.0, b: Real = 1.0, c: Real = 1.0, d: Real = 1.0) -> Array:
-    height, width = jnp.where(x < 0, c, -a), jnp.where(x < 0, d, b)
-    y, low = divided(-jnp.abs(x), width)
+    height, width = where(x < 0, c, -a), where(x < 0, d, b)
+    y, low = divided(-lax.abs(x), width)
     return times_exp(height / (width * width), y, low)
 
 
@@ -312,18 +313,18 @@ def log1mexp(x: Real) -> Array:
     e, m = exp_and_expm1(-jnp.maximum(x, 0))
     f, k = log_parts(-m)
     far = x > math.log(2)
-    value = log_of_parts(jnp.where(far, -e, f), jnp.where(far, 0.0, k))
-    return jnp.where(x > 0, value, jnp.where(x == 0, -jnp.inf, jnp.nan))
+    value = log_of_parts(where(far, -e, f), where(far, 0.0, k))
+    return where(x > 0, value, where(x == 0, -jnp.inf, jnp.nan))
 
 
 @log1mexp.defderivative
 def _(x: Real) -> Array:
     e, m = exp_and_expm1(-jnp.maximum(x, 0))
-    return jnp.where(x < 0, jnp.nan, e / jnp.abs(m))  # -expm1(0) is -0
+    return where(x < 0, jnp.nan, e / lax.abs(m))  # -expm1(0) is -0
 
 
 @log1mexp.derivative.defderivative
 def _(x: Real) -> Array:
     e, m = exp_and_expm1(-jnp.maximum(x, 0))
-    complement = jnp.abs(m)
-    return jnp.where(x < 0, jnp.nan, -(e / complement) * (1 / complement))
+    complement = lax.abs(m)
+    return where(x < 0, jnp.nan, -(e / complement) * (1 / complement))

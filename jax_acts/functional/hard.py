@@ -3,11 +3,11 @@
 import math
 
 import jax.numpy as jnp
-from jax import Array
+from jax import Array, lax
 
 from jax_acts._activation import activation
 from jax_acts._function import Real
-from jax_acts._math import at_least, at_most, keep_nan
+from jax_acts._math import at_least, at_most, keep_nan, where
 
 INF = math.inf
 
@@ -38,17 +38,17 @@ def hard_tanh(x: Real, min_val: Real = -1.0, max_val: Real = 1.0) -> Array:
 
 @hard_tanh.defderivative
 def _(x: Real, min_val: Real = -1.0, max_val: Real = 1.0) -> Array:
-    return keep_nan(x, jnp.where((x >= min_val) & (x <= max_val), 1.0, 0.0))
+    return keep_nan(x, where((x >= min_val) & (x <= max_val), 1.0, 0.0))
 
 
 @hard_tanh.defpartial("min_val")
 def _(x: Real, min_val: Real = -1.0, max_val: Real = 1.0) -> Array:
-    return keep_nan(x, jnp.where(x < min_val, 1.0, 0.0))
+    return keep_nan(x, where(x < min_val, 1.0, 0.0))
 
 
 @hard_tanh.defpartial("max_val")
 def _(x: Real, min_val: Real = -1.0, max_val: Real = 1.0) -> Array:
-    return keep_nan(x, jnp.where(x > max_val, 1.0, 0.0))
+    return keep_nan(x, where(x > max_val, 1.0, 0.0))
 
 
 @activation(
@@ -111,19 +111,19 @@ def hard_sigmoid(x: Real, slope: Real = 1 / 6, offset: Real = 0.5) -> Array:
 @hard_sigmoid.defderivative
 def _(x: Real, slope: Real = 1 / 6, offset: Real = 0.5) -> Array:
     inside = (x > -offset / slope) & (x < (1 - offset) / slope)
-    return keep_nan(x, jnp.where(inside, slope, 0.0))
+    return keep_nan(x, where(inside, slope, 0.0))
 
 
 @hard_sigmoid.defpartial("slope")
 def _(x: Real, slope: Real = 1 / 6, offset: Real = 0.5) -> Array:
     inside = (x > -offset / slope) & (x < (1 - offset) / slope)
-    return keep_nan(x, jnp.where(inside, x, 0.0))
+    return keep_nan(x, where(inside, x, 0.0))
 
 
 @hard_sigmoid.defpartial("offset")
 def _(x: Real, slope: Real = 1 / 6, offset: Real = 0.5) -> Array:
     inside = (x > -offset / slope) & (x < (1 - offset) / slope)
-    return keep_nan(x, jnp.where(inside, 1.0, 0.0))
+    return keep_nan(x, where(inside, 1.0, 0.0))
 
 
 @activation(
@@ -139,13 +139,13 @@ def hard_silu(x: Real) -> Array:
     Array([-0.   , -0.375,  3.   ], dtype=float32)
     """
     inside = at_most(3.0, at_least(-3.0, jnp.asarray(x)))
-    return jnp.where(x >= 3, x, inside * (inside + 3) / 6)
+    return where(x >= 3, x, inside * (inside + 3) / 6)
 
 
 @hard_silu.defderivative
 def _(x: Real) -> Array:
-    middle = jnp.where(x > -3, (2 * jnp.clip(x, -3, 3) + 3) / 6, 0.0)
-    return keep_nan(x, jnp.where(x >= 3, 1.0, middle))
+    middle = where(x > -3, (2 * jnp.clip(x, -3, 3) + 3) / 6, 0.0)
+    return keep_nan(x, where(x >= 3, 1.0, middle))
 
 
 hard_swish = hard_silu
@@ -163,13 +163,13 @@ def hard_mish(x: Real) -> Array:
     Array([-0. , -0.5,  3. ], dtype=float32)
     """
     inside = at_most(0.0, at_least(-2.0, jnp.asarray(x)))
-    return jnp.where(x >= 0, x, inside * (inside + 2) * 0.5)
+    return where(x >= 0, x, inside * (inside + 2) * 0.5)
 
 
 @hard_mish.defderivative
 def _(x: Real) -> Array:
-    middle = jnp.where(x > -2, jnp.clip(x, -2, 0) + 1, 0.0)
-    return keep_nan(x, jnp.where(x >= 0, 1.0, middle))
+    middle = where(x > -2, jnp.clip(x, -2, 0) + 1, 0.0)
+    return keep_nan(x, where(x >= 0, 1.0, middle))
 
 
 @activation(
@@ -186,7 +186,7 @@ def sparse_plus(x: Real) -> Array:
     Array([0.  , 0.25, 3.  ], dtype=float32)
     """
     inside = at_most(1.0, at_least(-1.0, jnp.asarray(x)))
-    return jnp.where(x >= 1, x, jnp.square(inside + 1) * 0.25)
+    return where(x >= 1, x, jnp.square(inside + 1) * 0.25)
 
 
 @sparse_plus.defderivative
@@ -214,8 +214,8 @@ def sparse_sigmoid(x: Real) -> Array:
 
 @sparse_sigmoid.defderivative
 def _(x: Real) -> Array:
-    a = jnp.abs(x)
-    return keep_nan(x, jnp.where(a < 1, 0.5, jnp.where(a == 1, 0.25, 0.0)))
+    a = lax.abs(x)
+    return keep_nan(x, where(a < 1, 0.5, where(a == 1, 0.25, 0.0)))
 
 
 @activation(
@@ -233,12 +233,12 @@ def hard_shrink(x: Real, threshold: Real = 0.5) -> Array:
     >>> hard_shrink(jnp.array([-2.0, 0.25, 3.0]))
     Array([-2.,  0.,  3.], dtype=float32)
     """
-    return jnp.where(jnp.abs(x) <= threshold, 0, x)
+    return where(lax.abs(x) <= threshold, 0, x)
 
 
 @hard_shrink.defderivative
 def _(x: Real, threshold: Real = 0.5) -> Array:
-    return keep_nan(x, jnp.where(jnp.abs(x) > threshold, 1.0, 0.0))
+    return keep_nan(x, where(lax.abs(x) > threshold, 1.0, 0.0))
 
 
 @hard_shrink.defpartial("threshold")
@@ -266,12 +266,12 @@ def soft_shrink(x: Real, threshold: Real = 0.5) -> Array:
 
 @soft_shrink.defderivative
 def _(x: Real, threshold: Real = 0.5) -> Array:
-    return keep_nan(x, jnp.where(jnp.abs(x) > threshold, 1.0, 0.0))
+    return keep_nan(x, where(lax.abs(x) > threshold, 1.0, 0.0))
 
 
 @soft_shrink.defpartial("threshold")
 def _(x: Real, threshold: Real = 0.5) -> Array:
-    outside = jnp.where(x > threshold, -1.0, jnp.where(x < -threshold, 1.0, 0.0))
+    outside = where(x > threshold, -1.0, where(x < -threshold, 1.0, 0.0))
     return keep_nan(x, outside)
 
 
@@ -296,13 +296,13 @@ def shrink(x: Real, threshold: Real = 0.5, bias: Real = 0.0) -> Array:
     >>> shrink(jnp.array([-2.0, 0.25, 3.0]), bias=0.5)
     Array([-1.5,  0. ,  2.5], dtype=float32)
     """
-    outside = jnp.where(x > 0, x - bias, x + bias)
-    return jnp.where(jnp.abs(x) <= threshold, 0, outside)
+    outside = where(x > 0, x - bias, x + bias)
+    return where(lax.abs(x) <= threshold, 0, outside)
 
 
 @shrink.defderivative
 def _(x: Real, threshold: Real = 0.5, bias: Real = 0.0) -> Array:
-    return keep_nan(x, jnp.where(jnp.abs(x) > threshold, 1.0, 0.0))
+    return keep_nan(x, where(lax.abs(x) > threshold, 1.0, 0.0))
 
 
 @shrink.defpartial("threshold")
@@ -312,7 +312,7 @@ def _(x: Real, threshold: Real = 0.5, bias: Real = 0.0) -> Array:
 
 @shrink.defpartial("bias")
 def _(x: Real, threshold: Real = 0.5, bias: Real = 0.0) -> Array:
-    outside = jnp.where(x > threshold, -1.0, jnp.where(x < -threshold, 1.0, 0.0))
+    outside = where(x > threshold, -1.0, where(x < -threshold, 1.0, 0.0))
     return keep_nan(x, outside)
 
 
@@ -328,14 +328,14 @@ def sqnl(x: Real) -> Array:
     Array([-1.  ,  0.  ,  0.75], dtype=float32)
     """
     t = jnp.clip(x, -2, 2)
-    return t * (1 - 0.25 * jnp.abs(t))
+    return t * (1 - 0.25 * lax.abs(t))
 
 
 @sqnl.defderivative
 def _(x: Real) -> Array:
-    return jnp.maximum(1 - 0.5 * jnp.abs(x), 0)
+    return jnp.maximum(1 - 0.5 * lax.abs(x), 0)
 
 
 @sqnl.derivative.defderivative
 def _(x: Real) -> Array:
-    return keep_nan(x, jnp.where(jnp.abs(x) < 2, -0.5 * jnp.sign(x), 0.0))
+    return keep_nan(x, where(lax.abs(x) < 2, -0.5 * jnp.sign(x), 0.0))

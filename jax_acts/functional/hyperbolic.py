@@ -3,7 +3,7 @@
 import math
 
 import jax.numpy as jnp
-from jax import Array
+from jax import Array, lax
 
 from jax_acts import _coefficients as table
 from jax_acts._activation import activation
@@ -25,6 +25,7 @@ from jax_acts._math import (
     signed,
     times,
     times_exp,
+    where,
 )
 
 INF = math.inf
@@ -39,13 +40,13 @@ def tanh(x: Real) -> Array:
     >>> tanh(jnp.array([-20.0, 0.0, 1.0]))
     Array([-1.       ,  0.       ,  0.7615942], dtype=float32)
     """
-    m = expm1(-2 * jnp.abs(x))
-    return signed(jnp.abs(m) / (2 + m), x)  # -m of +0 would be -0
+    m = expm1(-2 * lax.abs(x))
+    return signed(lax.abs(m) / (2 + m), x)  # -m of +0 would be -0
 
 
 @tanh.defderivative
 def _(x: Real) -> Array:
-    p = power(-2 * jnp.abs(x))
+    p = power(-2 * lax.abs(x))
     e = times(1.0, p)  # 1 - tanh(x)^2 cancels for |x| >> 0
     return times(4.0, p) / (1 + e * (2 + e))
 
@@ -57,7 +58,7 @@ def _(y: Array) -> Array:
 
 @tanh.derivative.defderivative
 def _(x: Real) -> Array:
-    y = -2 * jnp.abs(x)
+    y = -2 * lax.abs(x)
     e, m = exp(y), expm1(y)  # tanh(|x|) is -m / (2 + m)
     bend = times_exp(8 * m, y) / ((2 + m) * (1 + e * (2 + e)))
     return signed(bend, x)  # m is negative
@@ -70,16 +71,16 @@ def tanh_shrink(x: Real) -> Array:
     >>> tanh_shrink(jnp.array([-1.0, 1e-4, 2.0]))
     Array([-2.38406e-01,  3.33333e-13,  1.03597e+00], dtype=float32)
     """
-    a = jnp.abs(x)
+    a = lax.abs(x)
     e = exp(-2 * a)
     far = (a - 1) + 2 * e / (1 + e)
-    return jnp.where(a <= 1, _shrinkage(x), signed(far, x))
+    return where(a <= 1, _shrinkage(x), signed(far, x))
 
 
 @tanh_shrink.defderivative
 def _(x: Real) -> Array:
     far = 1 - tanh.derivative(x)
-    return jnp.where(jnp.abs(x) < 0.9, jnp.square(x - _shrinkage(x)), far)
+    return where(lax.abs(x) < 0.9, jnp.square(x - _shrinkage(x)), far)
 
 
 @tanh_shrink.derivative.defderivative
@@ -99,14 +100,14 @@ def lisht(x: Real) -> Array:
 
 @lisht.defderivative
 def _(x: Real) -> Array:
-    a = jnp.abs(_bounded(x))
+    a = lax.abs(_bounded(x))
     e, m = exp_and_expm1(-2 * a)  # tanh(a) is -m / (1 + e)
     return signed((4 * a * e - m * (1 + e)) / (1 + e * (2 + e)), x)
 
 
 @lisht.derivative.defderivative
 def _(x: Real) -> Array:
-    a = jnp.abs(_bounded(x))
+    a = lax.abs(_bounded(x))
     e = exp(-2 * a)
     top = times_exp(8 * ((1 - a) * (1 + e) + 2 * a * e), -2 * a)
     return near_root(a, top / ((1 + e) * (1 + e * (2 + e))), table.LISHT_2)
@@ -130,12 +131,12 @@ def softcap(x: Real, cap: Real = 30.0) -> Array:
     t = x / cap
     y = jnp.clip(t, -1, 1)
     near = jnp.copysign(x - x * (y * y * polynomial(y * y, table.TANH_SHRINK)), x)
-    return jnp.where(jnp.abs(t) < 0.9, near, cap * tanh.plain(t))
+    return where(lax.abs(t) < 0.9, near, cap * tanh.plain(t))
 
 
 @softcap.defderivative
 def _(x: Real, cap: Real = 30.0) -> Array:
-    p = power(*divided(-2 * jnp.abs(x), jnp.abs(cap)))
+    p = power(*divided(-2 * lax.abs(x), lax.abs(cap)))
     e = times(1.0, p)
     return times(4.0, p) / (1 + e * (2 + e))
 
@@ -151,7 +152,7 @@ def _(x: Real, cap: Real = 30.0) -> Array:
     slope = tanh.derivative(t)
     far = tanh(t) - _bounded(t) * slope
     near = jnp.square(tanh(t)) * t - tanh_shrink(t)
-    return jnp.where(jnp.abs(t) < 1, near, far)
+    return where(lax.abs(t) < 1, near, far)
 
 
 @activation(
@@ -169,19 +170,19 @@ def lecun_tanh(x: Real) -> Array:
     y = jnp.clip(t, -1, 1)
     near = x - x * (y * y * polynomial(y * y, table.TANH_SHRINK))
     near = (_LECUN * 2 / 3) * jnp.copysign(near, x)
-    return jnp.where(jnp.abs(t) < 0.9, near, _LECUN * tanh.plain(t))
+    return where(lax.abs(t) < 0.9, near, _LECUN * tanh.plain(t))
 
 
 @lecun_tanh.defderivative
 def _(x: Real) -> Array:
-    p = power(*divided(-4 * jnp.abs(x), 3.0))
+    p = power(*divided(-4 * lax.abs(x), 3.0))
     e = times(1.0, p)
     return times(_LECUN * 8 / 3, p) / (1 + e * (2 + e))
 
 
 @lecun_tanh.derivative.defderivative
 def _(x: Real) -> Array:
-    p = power(*divided(-4 * jnp.abs(x), 3.0))
+    p = power(*divided(-4 * lax.abs(x), 3.0))
     e = times(1.0, p)
     return times((-32 / 9) * lecun_tanh(x), p) / (1 + e * (2 + e))
 
@@ -195,11 +196,11 @@ def logcosh(x: Real) -> Array:
     >>> logcosh(jnp.array([-100.0, 1e-4, 1.0]))
     Array([9.93069e+01, 5.0e-09, 4.33781e-01], dtype=float32)
     """
-    a = jnp.abs(x)
+    a = lax.abs(x)
     square = jnp.square(at_most(1.0, a))
     near = square * polynomial(square, table.LOGCOSH)
     high, low = parts(math.log(2), a.dtype)
-    return jnp.where(a < 1, near, (a - high) + (log1p(exp(-2 * a)) - low))
+    return where(a < 1, near, (a - high) + (log1p(exp(-2 * a)) - low))
 
 
 @logcosh.defderivative
@@ -219,14 +220,14 @@ def asinh(x: Real) -> Array:
     >>> asinh(jnp.array([-1.0, 1e-4, 1e30]))
     Array([-8.81374e-01,  1.0e-04,  6.97707e+01], dtype=float32)
     """
-    a = jnp.abs(x)
+    a = lax.abs(x)
     middle = at_most(1e9, a)
-    f, k = log_parts(jnp.where(a < 1e9, middle + jnp.sqrt(1 + middle * middle), a))
+    f, k = log_parts(where(a < 1e9, middle + jnp.sqrt(1 + middle * middle), a))
     low = at_most(0.75, a)  # a root of the same would be stored, to be used twice
     near = low + low * low / (1 + jnp.sqrt(1 + low * low))
-    f, k = jnp.where(a < 0.75, near, f), jnp.where(a < 0.75, 0.0, k)
-    value = log_of_parts(f, jnp.where(a < 1e9, k, k + 1))  # log(2 a) from there on
-    return signed(jnp.where(a < INF, value, a), x)
+    f, k = where(a < 0.75, near, f), where(a < 0.75, 0.0, k)
+    value = log_of_parts(f, where(a < 1e9, k, k + 1))  # log(2 a) from there on
+    return signed(where(a < INF, value, a), x)
 
 
 @asinh.defderivative
@@ -237,7 +238,7 @@ def _(x: Real) -> Array:
 @asinh.derivative.defderivative
 def _(x: Real) -> Array:
     h = _hypotenuse(x)
-    return -keep_nan(x, jnp.where(jnp.isinf(x), jnp.sign(x), x / h)) / h * (1 / h)
+    return -keep_nan(x, where(jnp.isinf(x), jnp.sign(x), x / h)) / h * (1 / h)
 
 
 def _shrinkage(x: Real) -> Array:
@@ -248,9 +249,9 @@ def _shrinkage(x: Real) -> Array:
 
 def _hypotenuse(x: Real) -> Array:
     """Returns sqrt(1 + x²), whose square need not be finite."""
-    a = jnp.abs(x)
+    a = lax.abs(x)
     middle = jnp.minimum(a, 1e9)
-    return jnp.where(a < 1e9, jnp.sqrt(1 + middle * middle), a)
+    return where(a < 1e9, jnp.sqrt(1 + middle * middle), a)
 
 
 def _bounded(x: Real) -> Array:

@@ -3,11 +3,11 @@
 import math
 
 import jax.numpy as jnp
-from jax import Array
+from jax import Array, lax
 
 from jax_acts._activation import activation
 from jax_acts._function import Real
-from jax_acts._math import keep_nan, parts, product, sum_of_two, times_exp
+from jax_acts._math import keep_nan, parts, product, sum_of_two, times_exp, where
 from jax_acts.functional.gaussian import gelu_exact, laplace
 
 INF = math.inf
@@ -91,14 +91,14 @@ def nelu(x: Real, alpha: Real = 0.05) -> Array:
     """
     share = _share(x)
     alpha, low = parts(alpha, share.dtype)
-    return jnp.where(x > 0, x, share * alpha + share * low)
+    return where(x > 0, x, share * alpha + share * low)
 
 
 @nelu.defderivative
 def _(x: Real, alpha: Real = 0.05) -> Array:
     small, large, total = _sides(x)
     slope = -2 * alpha * small / (large * total * total)
-    return keep_nan(x, jnp.where(x > 0, 1.0, slope))
+    return keep_nan(x, where(x > 0, 1.0, slope))
 
 
 @nelu.derivative.defderivative
@@ -106,20 +106,20 @@ def _(x: Real, alpha: Real = 0.05) -> Array:
     small, large, total = _sides(x)
     high, rest = product(small, small)
     near = ((1 - high) - 2 * high) - 3 * rest  # 1 - 3 x²; the first three are exact
-    bend = jnp.where(large > 1, jnp.square(1 / large) - 3, near)
+    bend = where(large > 1, jnp.square(1 / large) - 3, near)
     bend = bend / (large * total * total * total)
-    return keep_nan(x, jnp.where(x > 0, 0.0, 2 * alpha * bend))
+    return keep_nan(x, where(x > 0, 0.0, 2 * alpha * bend))
 
 
 @nelu.defpartial("alpha")
 def _(x: Real, alpha: Real = 0.05) -> Array:
-    return keep_nan(x, jnp.where(x > 0, 0.0, _share(x)))
+    return keep_nan(x, where(x > 0, 0.0, _share(x)))
 
 
 def _bell(x: Real, c: Real) -> tuple[Array, Array, Array]:
     """Returns |x|, no further than where e^-(c x)² is 0, and -(c x)² in two parts."""
-    a = jnp.abs(x)
-    a = jnp.where(jnp.abs(c * a) > _REACH, _REACH / jnp.abs(c), a)
+    a = lax.abs(x)
+    a = where(lax.abs(c * a) > _REACH, _REACH / lax.abs(c), a)
     u, low = sum_of_two(*product(c, a))
     square, rest = product(u, u)
     return a, -square, -(rest + 2 * u * low)
@@ -136,6 +136,6 @@ def _sides(x: Real) -> tuple[Array, Array, Array]:
 
     With them 1 + x² is l times the last, and does not overflow before it must.
     """
-    a = jnp.abs(x)
+    a = lax.abs(x)
     small, large = jnp.minimum(a, 1), jnp.maximum(a, 1)
     return small, large, large + small * small / large

@@ -3,11 +3,11 @@
 import math
 
 import jax.numpy as jnp
-from jax import Array
+from jax import Array, lax
 
 from jax_acts._activation import activation
 from jax_acts._function import Real
-from jax_acts._math import exp_of_any, expm1, keep_nan, log, log1p
+from jax_acts._math import exp_of_any, expm1, keep_nan, log, log1p, where
 
 INF = math.inf
 _LARGE = 38.0  # 1 is nothing to e^38, in float64 too
@@ -22,24 +22,24 @@ def symlog(x: Real) -> Array:
     >>> symlog(jnp.array([-1e30, 1e-8, 1.0]))
     Array([-6.90776e+01,  1.0e-08,  6.93147e-01], dtype=float32)
     """
-    a = jnp.abs(x)
-    value = jnp.where(a < 1, log1p(jnp.minimum(a, 1)), log(1 + a))
+    a = lax.abs(x)
+    value = where(a < 1, log1p(jnp.minimum(a, 1)), log(1 + a))
     return jnp.copysign(value, x)
 
 
 @symlog.defderivative
 def _(x: Real) -> Array:
-    return 1 / (1 + jnp.abs(x))
+    return 1 / (1 + lax.abs(x))
 
 
 @symlog.defoutput()
 def _(y: Array) -> Array:
-    return exp_of_any(-jnp.abs(y))
+    return exp_of_any(-lax.abs(y))
 
 
 @symlog.derivative.defderivative
 def _(x: Real) -> Array:
-    slope = 1 / (1 + jnp.abs(x))
+    slope = 1 / (1 + lax.abs(x))
     return -jnp.sign(x) * slope * slope
 
 
@@ -52,24 +52,24 @@ def symexp(x: Real) -> Array:
     >>> symexp(jnp.array([-1.0, 1e-8, 10.0]))
     Array([-1.71828e+00,  1.0e-08,  2.20255e+04], dtype=float32)
     """
-    a = jnp.abs(x)
-    value = jnp.where(a < _LARGE, expm1(jnp.minimum(a, _LARGE)), exp_of_any(a))
+    a = lax.abs(x)
+    value = where(a < _LARGE, expm1(jnp.minimum(a, _LARGE)), exp_of_any(a))
     return jnp.copysign(keep_nan(x, value), x)
 
 
 @symexp.defderivative
 def _(x: Real) -> Array:
-    return exp_of_any(jnp.abs(x))
+    return exp_of_any(lax.abs(x))
 
 
 @symexp.defoutput()
 def _(y: Array) -> Array:
-    return 1 + jnp.abs(y)
+    return 1 + lax.abs(y)
 
 
 @symexp.derivative.defderivative
 def _(x: Real) -> Array:
-    return jnp.sign(x) * exp_of_any(jnp.abs(x))
+    return jnp.sign(x) * exp_of_any(lax.abs(x))
 
 
 @activation(
@@ -91,17 +91,17 @@ def nlrelu(x: Real, beta: Real = 1.0) -> Array:
     Array([0.00000e+00, 1.00000e-08, 6.90776e+01], dtype=float32)
     """
     z = beta * jnp.maximum(x, 0)
-    return jnp.where(z < 1, log1p(jnp.minimum(z, 1)), log(1 + z))
+    return where(z < 1, log1p(jnp.minimum(z, 1)), log(1 + z))
 
 
 @nlrelu.defderivative
 def _(x: Real, beta: Real = 1.0) -> Array:
-    return keep_nan(x, jnp.where(x > 0, beta / (1 + beta * jnp.maximum(x, 0)), 0.0))
+    return keep_nan(x, where(x > 0, beta / (1 + beta * jnp.maximum(x, 0)), 0.0))
 
 
 @nlrelu.defoutput()
 def _(y: Array, beta: Real = 1.0) -> Array:
-    return keep_nan(y, jnp.where(y > 0, beta * exp_of_any(-y), 0.0))
+    return keep_nan(y, where(y > 0, beta * exp_of_any(-y), 0.0))
 
 
 @nlrelu.derivative.defderivative

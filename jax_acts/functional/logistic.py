@@ -3,7 +3,7 @@
 import math
 
 import jax.numpy as jnp
-from jax import Array
+from jax import Array, lax
 
 from jax_acts import _coefficients as table
 from jax_acts._activation import activation
@@ -21,6 +21,7 @@ from jax_acts._math import (
     scaled,
     signed,
     times,
+    where,
 )
 
 INF = math.inf
@@ -33,13 +34,13 @@ def sigmoid(x: Real) -> Array:
     >>> sigmoid(jnp.array([-80.0, 0.0, 2.0]))
     Array([1.80485e-35, 5.0e-01, 8.80797e-01], dtype=float32)
     """
-    e = exp(-jnp.abs(x))
-    return jnp.where(x < 0, e, 1.0) / (1 + e)
+    e = exp(-lax.abs(x))
+    return where(x < 0, e, 1.0) / (1 + e)
 
 
 @sigmoid.defderivative
 def _(x: Real) -> Array:
-    e = exp(-jnp.abs(x))  # 1 - sigmoid(x) cancels for x >> 0
+    e = exp(-lax.abs(x))  # 1 - sigmoid(x) cancels for x >> 0
     return e / (1 + e * (2 + e))
 
 
@@ -50,7 +51,7 @@ def _(y: Array) -> Array:
 
 @sigmoid.derivative.defderivative
 def _(x: Real) -> Array:
-    y = -jnp.abs(x)
+    y = -lax.abs(x)
     e = exp(y)
     bend = e * expm1(y) / ((1 + e) * (1 + e * (2 + e)))
     return signed(bend, x)
@@ -72,14 +73,14 @@ def softplus(x: Real, beta: Real = 1.0) -> Array:
     Array([2.0611537e-09, 6.9314718e-01, 9.0000000e+01], dtype=float32)
     """
     z, _, _, p = _exponential(beta, x)
-    return jnp.where(z > 0, x, 0) + log1p(times(1.0, p)) / beta
+    return where(z > 0, x, 0) + log1p(times(1.0, p)) / beta
 
 
 @softplus.defderivative
 def _(x: Real, beta: Real = 1.0) -> Array:
     z, _, _, p = _exponential(beta, x)
     e = times(1.0, p)
-    return jnp.where(z < 0, e, 1.0) / (1 + e)
+    return where(z < 0, e, 1.0) / (1 + e)
 
 
 @softplus.defoutput()
@@ -107,7 +108,7 @@ def log_sigmoid(x: Real) -> Array:
     >>> log_sigmoid(jnp.array([-90.0, 0.0, 20.0]))
     Array([-9.0000000e+01, -6.9314718e-01, -2.0611537e-09], dtype=float32)
     """
-    return jnp.minimum(x, 0) - log1p(exp(-jnp.abs(x)))
+    return jnp.minimum(x, 0) - log1p(exp(-lax.abs(x)))
 
 
 @log_sigmoid.defderivative
@@ -131,10 +132,10 @@ def shifted_softplus(x: Real) -> Array:
     >>> shifted_softplus(jnp.array([-1.0, 1e-4, 2.0]))
     Array([-3.79885e-01,  5.00012e-05,  1.43378e+00], dtype=float32)
     """
-    y = jnp.where(x < 1, x, -jnp.asarray(x))
+    y = where(x < 1, x, -jnp.asarray(x))
     e, m = exp_and_expm1(y)  # softplus(x) - log(2) cancels near 0
-    rest = log1p(jnp.where(x < 1, 0.5 * m, e))
-    return jnp.where(x < 1, 0, x - math.log(2)) + rest
+    rest = log1p(where(x < 1, 0.5 * m, e))
+    return where(x < 1, 0, x - math.log(2)) + rest
 
 
 @shifted_softplus.defderivative
@@ -154,13 +155,13 @@ def sqrt_softplus(x: Real) -> Array:
     Array([1.92875e-22, 8.32555e-01, 2.00453e+00], dtype=float32)
     """
     half, root = _softplus_root(x)
-    return jnp.where(x < 0, half, 1.0) * root
+    return where(x < 0, half, 1.0) * root
 
 
 @sqrt_softplus.defderivative
 def _(x: Real) -> Array:
     half, root = _softplus_root(x)
-    return jnp.where(x < 0, 0.5 * half, 0.5) / ((1 + half * half) * root)
+    return where(x < 0, 0.5 * half, 0.5) / ((1 + half * half) * root)
 
 
 @sqrt_softplus.derivative.defderivative
@@ -174,7 +175,7 @@ def _(x: Real) -> Array:
     square = jnp.maximum(low + log1p(e), 0.5)
     right = (0.5 * e - 0.25 / square) / (jnp.square(1 + e) * jnp.sqrt(square))
     right = near_root(x, right, table.SQRT_SOFTPLUS_2)
-    return jnp.where(x < 0, left, right)
+    return where(x < 0, left, right)
 
 
 @activation(
@@ -201,7 +202,7 @@ def silu(x: Real, beta: Real = 1.0) -> Array:
 def _(x: Real, beta: Real = 1.0) -> Array:
     z, a, low, p = _exponential(beta, x)
     left = near_root(-a, _silu_slope(a, low, p), table.SILU_1, -low)
-    return jnp.where(z < 0, left, 1 - left)
+    return where(z < 0, left, 1 - left)
 
 
 @silu.derivative.defderivative
@@ -239,20 +240,20 @@ def gelu_quick(x: Real) -> Array:
 @gelu_quick.defderivative
 def _(x: Real) -> Array:
     _, a, low, p = _exponential(table.GELU_QUICK, x)
-    left = near_root(-jnp.abs(x), _silu_slope(a, low, p), table.GELU_QUICK_1)
-    return jnp.where(x < 0, left, 1 - left)
+    left = near_root(-lax.abs(x), _silu_slope(a, low, p), table.GELU_QUICK_1)
+    return where(x < 0, left, 1 - left)
 
 
 @gelu_quick.derivative.defderivative
 def _(x: Real) -> Array:
     bend = _silu_bend(*_exponential(table.GELU_QUICK, x), 1.702)
-    return near_root(jnp.abs(x), bend, table.GELU_QUICK_2)
+    return near_root(lax.abs(x), bend, table.GELU_QUICK_2)
 
 
 def _times_sigmoid(x: Real, z: Array, a: Array, low: Real, p: Power) -> Array:
     """Returns x σ(z)."""
     finite = at_least(-1e30, jnp.asarray(x))
-    return jnp.where(z < 0, times(finite, p), x) / (1 + times(1.0, p))
+    return where(z < 0, times(finite, p), x) / (1 + times(1.0, p))
 
 
 def _silu_slope(a: Array, low: Real, p: Power) -> Array:
@@ -276,18 +277,18 @@ def _exponential(
 ) -> tuple[Array, Array, Real, Power]:
     """Returns z = beta x, a = |z|, what a lacks, and e^-a."""
     z, low = scaled(beta, x)
-    a = jnp.abs(z)
+    a = lax.abs(z)
     if not isinstance(low, float):
-        low = jnp.where(z < 0, -low, low)
+        low = where(z < 0, -low, low)
     return z, a, low, power(-a, -low)
 
 
 def _softplus_root(x: Real) -> tuple[Array, Array]:
     """Returns h = e^(-|x|/2) and sqrt(softplus(x)), without the factor h if x < 0."""
-    half = exp(-0.5 * jnp.abs(x))
+    half = exp(-0.5 * lax.abs(x))
     e = half * half
     ratio = log1p_ratio(e)
-    return half, jnp.sqrt(jnp.where(x < 0, ratio, x + e * ratio))
+    return half, jnp.sqrt(where(x < 0, ratio, x + e * ratio))
 
 
 def _half_exponential(x: Real) -> tuple[Array, Array]:

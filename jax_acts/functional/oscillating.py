@@ -5,7 +5,7 @@ but a zero near 0, where `wave` has too few digits, has a polynomial.
 """
 
 import jax.numpy as jnp
-from jax import Array
+from jax import Array, lax
 
 from jax_acts import _coefficients as table
 from jax_acts._activation import activation
@@ -19,6 +19,7 @@ from jax_acts._math import (
     signed,
     sum_of_two,
     times_exp,
+    where,
 )
 from jax_acts._sine import (
     Angle,
@@ -48,7 +49,7 @@ def gcu(x: Real) -> Array:
 
 @gcu.defderivative
 def _(x: Real) -> Array:
-    a = jnp.abs(x)
+    a = lax.abs(x)
     slope = wave(1.0, -a, angle(a))  # cos x - x sin x
     slope = near_root(a, slope, table.GCU_1_FIRST)
     return near_root(a, slope, table.GCU_1_SECOND)
@@ -56,7 +57,7 @@ def _(x: Real) -> Array:
 
 @gcu.derivative.defderivative
 def _(x: Real) -> Array:
-    a = jnp.abs(x)
+    a = lax.abs(x)
     bend = wave(-a, -2.0, angle(a))
     bend = near_root(a, bend, table.GCU_2_FIRST)
     return signed(near_root(a, bend, table.GCU_2_SECOND), x)
@@ -139,13 +140,13 @@ def finer(x: Real, omega: Real = 1.0) -> Array:
     Array([-0.9093,  0.    ,  0.6816], dtype=float32)
     """
     t, _, _ = _finer_angle(x, omega)
-    return jnp.where(x == 0, x, signed(sine_of(t), x))
+    return where(x == 0, x, signed(sine_of(t), x))
 
 
 @finer.defderivative
 def _(x: Real, omega: Real = 1.0) -> Array:
     t, _, _ = _finer_angle(x, omega)
-    return omega * (2 * jnp.abs(x) + 1) * cosine_of(t)
+    return omega * (2 * lax.abs(x) + 1) * cosine_of(t)
 
 
 @finer.derivative.defderivative
@@ -156,8 +157,8 @@ def _(x: Real, omega: Real = 1.0) -> Array:
     square = omega * omega
     bend = wave(2 * omega, -square * high, t, 0.0, -square * (rest + 4 * low))
     if isinstance(omega, float):
-        bend = near_root(jnp.abs(x), bend, table.FINER_2)
-    return jnp.where(x == 0, 0.0, signed(bend, x))
+        bend = near_root(lax.abs(x), bend, table.FINER_2)
+    return where(x == 0, 0.0, signed(bend, x))
 
 
 @finer.defpartial("omega")
@@ -173,8 +174,8 @@ def _is_default(omega: Real, scale: Real) -> bool:
 
 def _wavelet(x: Real, omega: Real, scale: Real) -> tuple[Angle, Array, Array, Array]:
     """Returns ω |x|, |x| where the wavelet is not 0, and -(s x)² with what it lacks."""
-    a = jnp.abs(x)
-    a = jnp.where(jnp.abs(scale * a) > _REACH, _REACH / jnp.abs(scale), a)
+    a = lax.abs(x)
+    a = where(lax.abs(scale * a) > _REACH, _REACH / lax.abs(scale), a)
     u, low = sum_of_two(*product(scale, a))
     square, rest = product(u, u)
     return angle(jnp.asarray(omega * a)), a, -square, -(rest + 2 * u * low)
@@ -182,13 +183,13 @@ def _wavelet(x: Real, omega: Real, scale: Real) -> tuple[Angle, Array, Array, Ar
 
 def _finer_angle(x: Real, omega: Real) -> tuple[Angle, Array, Array]:
     """Returns ω z for z = x² + |x|, and z in two parts."""
-    a = at_most(2.0**60, jnp.abs(x)) + 0 * x  # whose square is finite; NaN at infinity
+    a = at_most(2.0**60, lax.abs(x)) + 0 * x  # whose square is finite; NaN at infinity
     a0, a1 = halves(a, a.dtype)
     square, lack = sum_of_two(a0 * a0, 2 * a0 * a1)
     lack, last = sum_of_two(lack, a1 * a1)
     z, rest = sum_of_two(square, a)
     # Up to _FAR nothing was rounded; beyond it no digit of what is lacking counts.
-    lack, last, rest = (jnp.where(a <= _FAR, v, 0.0) for v in (lack, last, rest))
+    lack, last, rest = (where(a <= _FAR, v, 0.0) for v in (lack, last, rest))
     low = lack + (rest + last)
     if isinstance(omega, float) and omega == 1:
         t = sum_of_angles(angle(z), small_angle(lack))

@@ -7,7 +7,7 @@ from jax import Array
 
 from jax_acts._activation import activation
 from jax_acts._function import Real
-from jax_acts._math import exp_of_any, parts
+from jax_acts._math import exp_of_any, parts, where
 from jax_acts._sine import sin, sin_squared
 
 INF = math.inf
@@ -27,7 +27,7 @@ def sine(x: Real, omega: Real = 1.0) -> Array:
     >>> sine(jnp.array([-1.0, 0.0, 2.0]))
     Array([-0.84147096,  0.        ,  0.9092974 ], dtype=float32)
     """
-    return jnp.where(x == 0, x, sin(jnp.asarray(omega * x)))  # which has lost the sign
+    return where(x == 0, x, sin(jnp.asarray(omega * x)))  # which has lost the sign
 
 
 @sine.defderivative
@@ -88,7 +88,7 @@ def snake(x: Real, alpha: Real = 1.0) -> Array:
     Array([-0.29193,  0.        ,  2.82682 ], dtype=float32)
     """
     y = x + sin_squared(jnp.asarray(alpha * x)) / alpha
-    return jnp.where(jnp.isinf(x), x, y)
+    return where(jnp.isinf(x), x, y)
 
 
 @snake.defderivative
@@ -131,7 +131,7 @@ def snake_beta(
     """
     alpha, beta = _scales(alpha, beta, log_scale)
     y = x + sin_squared(jnp.asarray(alpha * x)) / beta
-    return jnp.where(jnp.isinf(x), x, y)
+    return where(jnp.isinf(x), x, y)
 
 
 @snake_beta.defderivative
@@ -185,22 +185,22 @@ def sine_relu(x: Real, epsilon: Real = 0.0025) -> Array:
     >>> sine_relu(jnp.array([-1.0, 2.0]))
     Array([-0.00345443,  2.        ], dtype=float32)
     """
-    return jnp.where(x > 0, x, -_wave(x, epsilon, 3))
+    return where(x > 0, x, -_wave(x, epsilon, 3))
 
 
 @sine_relu.defderivative
 def _(x: Real, epsilon: Real = 0.0025) -> Array:
-    return jnp.where(x > 0, 1.0, _wave(x, epsilon, 1))
+    return where(x > 0, 1.0, _wave(x, epsilon, 1))
 
 
 @sine_relu.derivative.defderivative
 def _(x: Real, epsilon: Real = 0.0025) -> Array:
-    return jnp.where(x > 0, 0.0, _wave(x, epsilon, 3))
+    return where(x > 0, 0.0, _wave(x, epsilon, 3))
 
 
 @sine_relu.defpartial("epsilon")
 def _(x: Real, epsilon: Real = 0.0025) -> Array:
-    return jnp.where(x > 0, 0.0, -_SQRT2 * sin(jnp.asarray(x), 3))
+    return where(x > 0, 0.0, -_SQRT2 * sin(jnp.asarray(x), 3))
 
 
 def _scales(alpha: Real, beta: Real, log_scale: bool) -> tuple[Real, Real]:

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from jax import Array, lax
 
 from jax_acts._function import Coefficients, function, one_of
-from jax_acts._math import times_power_of_two
+from jax_acts._math import times_power_of_two, where
 from jax_acts._pointwise import Row, continued, horner, pointwise, sign, within
 from jax_acts.functional.hyperbolic import tanh
 
@@ -35,7 +35,7 @@ def polyrelu(
     >>> polyrelu(jnp.array([-1.0, 2.0]))
     Array([0.      , 4.666667], dtype=float32)
     """
-    rule = lambda x, row: horner(row, jnp.where(x <= 0, 0, x))
+    rule = lambda x, row: horner(row, where(x <= 0, 0, x))
     return pointwise("polyrelu", rule, x, {"coefficients": coefficients})
 
 
@@ -164,9 +164,9 @@ def _quotient(x: Array, above: Row, below: Row, form: Form) -> Array:
     m = len(above) - 1
     size = x * sign(x)
     far = size > 1
-    e = jnp.where(far, _exponent(size), 0)
-    u = jnp.where(far, times_power_of_two(size, -e), 1)  # |x| is u 2^e, 1 <= u < 2
-    v = jnp.where(far, 1 / u, size)  # and w is v 2^-e
+    e = where(far, _exponent(size), 0)
+    u = where(far, times_power_of_two(size, -e), 1)  # |x| is u 2^e, 1 <= u < 2
+    v = where(far, 1 / u, size)  # and w is v 2^-e
     w = v * sign(x)
     top, k = _scaled(above, w, e, far)
     if form == "A":
@@ -179,11 +179,11 @@ def _quotient(x: Array, above: Row, below: Row, form: Form) -> Array:
         total, place = _scaled(row, w, e, far)
         low = jnp.maximum(place, -n * e)
         bottom = _times_power_of_two(total * sign(total), place - low)
-        constant = jnp.where(far, least * lax.integer_pow(v, n), least)
+        constant = where(far, least * lax.integer_pow(v, n), least)
         bottom = bottom + _times_power_of_two(constant, -n * e - low)
     ratio = top / bottom * lax.integer_pow(u, m - n)
     if m % 2:
-        ratio = jnp.where(far, ratio * sign(x), ratio)
+        ratio = where(far, ratio * sign(x), ratio)
     return _times_power_of_two(ratio, k - low + (m - n) * e)
 
 
@@ -191,7 +191,7 @@ def _scaled(row: Row, v: Array, e: Array, far: Array) -> tuple[Array, Array]:
     """Returns s and k: s 2^k is the polynomial of v where e is 0, and far out in
     w = v 2^-e the one with the coefficients reversed.
     """
-    ordered = [jnp.where(far, b, a) for a, b in zip(row, reversed(row), strict=True)]
+    ordered = [where(far, b, a) for a, b in zip(row, reversed(row), strict=True)]
     places = [_exponent(c) - i * e for i, c in enumerate(ordered)]
     k = places[0]
     for place in places[1:]:
@@ -203,9 +203,9 @@ def _scaled(row: Row, v: Array, e: Array, far: Array) -> tuple[Array, Array]:
 def _exponent(v: Array) -> Array:
     """Returns k with 2^k <= |v| < 2^(k + 1), and for 0 one far below all others."""
     info = jnp.finfo(v.dtype)
-    bits = lax.bitcast_convert_type(jnp.abs(v), jnp.dtype(f"int{info.bits}"))
+    bits = lax.bitcast_convert_type(lax.abs(v), jnp.dtype(f"int{info.bits}"))
     k = (bits >> info.nmant) - (info.maxexp - 1)
-    return jax.lax.stop_gradient(jnp.where(v == 0, -(2**20), k))
+    return jax.lax.stop_gradient(where(v == 0, -(2**20), k))
 
 
 def _times_power_of_two(v: Array, k: Array) -> Array:

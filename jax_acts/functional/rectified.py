@@ -4,11 +4,11 @@ import math
 
 import jax
 import jax.numpy as jnp
-from jax import Array
+from jax import Array, lax
 
 from jax_acts._activation import activation
 from jax_acts._function import Real, function
-from jax_acts._math import keep_nan, parts, product
+from jax_acts._math import keep_nan, parts, product, where
 
 INF = math.inf
 
@@ -48,12 +48,12 @@ def relu(x: Real) -> Array:
 
 @relu.defderivative
 def _(x: Real) -> Array:
-    return keep_nan(x, jnp.where(x > 0, 1.0, 0.0))
+    return keep_nan(x, where(x > 0, 1.0, 0.0))
 
 
 @relu.defoutput(exact=True)
 def _(y: Array) -> Array:
-    return keep_nan(y, jnp.where(y > 0, 1.0, 0.0))
+    return keep_nan(y, where(y > 0, 1.0, 0.0))
 
 
 @activation(range=(0, INF), kinks={0: 0}, oracle=lambda m, x: abs(x))
@@ -63,7 +63,7 @@ def absolute(x: Real) -> Array:
     >>> absolute(jnp.array([-2.0, 0.0, 3.0]))
     Array([2., 0., 3.], dtype=float32)
     """
-    return jnp.abs(x)
+    return lax.abs(x)
 
 
 @absolute.defderivative
@@ -93,12 +93,12 @@ def relu6(x: Real) -> Array:
 
 @relu6.defderivative
 def _(x: Real) -> Array:
-    return keep_nan(x, jnp.where((x > 0) & (x < 6), 1.0, 0.0))
+    return keep_nan(x, where((x > 0) & (x < 6), 1.0, 0.0))
 
 
 @relu6.defoutput(exact=True)
 def _(y: Array) -> Array:
-    return keep_nan(y, jnp.where((y > 0) & (y < 6), 1.0, 0.0))
+    return keep_nan(y, where((y > 0) & (y < 6), 1.0, 0.0))
 
 
 @activation(
@@ -118,12 +118,12 @@ def leaky_relu(x: Real, negative_slope: Real = 0.01) -> Array:
     >>> leaky_relu(jnp.array([-2.0, 3.0]), 0.1)
     Array([-0.2,  3. ], dtype=float32)
     """
-    return jnp.where(x >= 0, x, negative_slope * x)
+    return where(x >= 0, x, negative_slope * x)
 
 
 @leaky_relu.defderivative
 def _(x: Real, negative_slope: Real = 0.01) -> Array:
-    return keep_nan(x, jnp.where(x >= 0, 1.0, negative_slope))
+    return keep_nan(x, where(x >= 0, 1.0, negative_slope))
 
 
 @leaky_relu.defpartial("negative_slope")
@@ -181,12 +181,12 @@ def thresholded_relu(x: Real, theta: Real = 1.0) -> Array:
     >>> thresholded_relu(jnp.array([0.5, 3.0]))
     Array([0., 3.], dtype=float32)
     """
-    return jnp.where(x <= theta, 0, x)
+    return where(x <= theta, 0, x)
 
 
 @thresholded_relu.defderivative
 def _(x: Real, theta: Real = 1.0) -> Array:
-    return keep_nan(x, jnp.where(x > theta, 1.0, 0.0))
+    return keep_nan(x, where(x > theta, 1.0, 0.0))
 
 
 @thresholded_relu.defpartial("theta")
@@ -210,12 +210,12 @@ def threshold(x: Real, threshold: Real = 0.0, value: Real = 0.0) -> Array:
     >>> threshold(jnp.array([0.05, 3.0]), 0.1, 20.0)
     Array([20.,  3.], dtype=float32)
     """
-    return jnp.where(x <= threshold, value, x)
+    return where(x <= threshold, value, x)
 
 
 @threshold.defderivative
 def _(x: Real, threshold: Real = 0.0, value: Real = 0.0) -> Array:
-    return keep_nan(x, jnp.where(x > threshold, 1.0, 0.0))
+    return keep_nan(x, where(x > threshold, 1.0, 0.0))
 
 
 @threshold.defpartial("threshold")
@@ -225,7 +225,7 @@ def _(x: Real, threshold: Real = 0.0, value: Real = 0.0) -> Array:
 
 @threshold.defpartial("value")
 def _(x: Real, threshold: Real = 0.0, value: Real = 0.0) -> Array:
-    return keep_nan(x, jnp.where(x <= threshold, 1.0, 0.0))
+    return keep_nan(x, where(x <= threshold, 1.0, 0.0))
 
 
 @activation(cite="so2021", range=(0, INF), oracle=lambda m, x: max(x, 0) ** 2)
@@ -245,7 +245,7 @@ def _(x: Real) -> Array:
 
 @relu_squared.defoutput()
 def _(y: Array) -> Array:
-    return jnp.where(y > 0, 2 * jnp.sqrt(jnp.where(y > 0, y, 1)), y)
+    return where(y > 0, 2 * jnp.sqrt(where(y > 0, y, 1)), y)
 
 
 @activation(range=(0, INF), oracle=lambda m, x: max(x, 0) ** 3)
@@ -289,7 +289,7 @@ def star_relu(x: Real, scale: Real = 0.8944, bias: Real = -0.4472) -> Array:
     high, low = product(scale, square)
     bias_high, bias_low = parts(bias, near.dtype)
     exact = (high + bias_high) + (low + scale * rest + bias_low)  # its zero is exact
-    return jnp.where(r < 100, exact, scale * r * r + bias)
+    return where(r < 100, exact, scale * r * r + bias)
 
 
 @star_relu.defderivative

@@ -3,7 +3,7 @@
 import math
 
 import jax.numpy as jnp
-from jax import Array
+from jax import Array, lax
 
 from jax_acts import _coefficients as table
 from jax_acts._activation import activation
@@ -17,6 +17,7 @@ from jax_acts._math import (
     keep_nan,
     near_root,
     times_exp,
+    where,
 )
 from jax_acts.functional.logistic import silu
 
@@ -50,7 +51,7 @@ def aptx(x: Real, alpha: Real = 1.0, beta: Real = 1.0, gamma: Real = 0.5) -> Arr
     gated = 2 * silu.plain(x, 2 * beta)
     if isinstance(alpha, float):  # its default, which adds nothing
         return gamma * gated
-    return gamma * (gated + jnp.where(alpha == 1, 0.0, (alpha - 1) * x))
+    return gamma * (gated + where(alpha == 1, 0.0, (alpha - 1) * x))
 
 
 @aptx.defderivative
@@ -94,8 +95,8 @@ def bsilu(x: Real, alpha: Real = 1.67) -> Array:
     """
     z, y = _bounded(x)
     e, m = exp_and_expm1(y, tail=True)  # m / (1 + e) is -tanh(|x| / 2)
-    top = jnp.where(z < 0, 2 * z * e + alpha * m, 2 * z - alpha * m)
-    return jnp.where(x > _EDGE, x + 0.5 * alpha, top / (2 + 2 * e))
+    top = where(z < 0, 2 * z * e + alpha * m, 2 * z - alpha * m)
+    return where(x > _EDGE, x + 0.5 * alpha, top / (2 + 2 * e))
 
 
 @bsilu.defderivative
@@ -103,7 +104,7 @@ def _(x: Real, alpha: Real = 1.67) -> Array:
     z, y = _bounded(x)
     e = exp(y)
     left = times_exp((1 + alpha + z) + e, y)
-    slope = jnp.where(z < 0, left, 1 + e * (1 + alpha + z)) / (1 + e * (2 + e))
+    slope = where(z < 0, left, 1 + e * (1 + alpha + z)) / (1 + e * (2 + e))
     if isinstance(alpha, float):  # its default; the zero moves with alpha
         return near_root(z, slope, table.BSILU_1)
     return slope
@@ -113,7 +114,7 @@ def _(x: Real, alpha: Real = 1.67) -> Array:
 def _(x: Real, alpha: Real = 1.67) -> Array:
     z, y = _bounded(x)
     e, m = exp_and_expm1(y, tail=True)
-    turn = jnp.where(z < 0, -m, m) * (z + alpha)
+    turn = where(z < 0, -m, m) * (z + alpha)
     bend = times_exp(2 * (1 + e) + turn, y) / ((1 + e) * (1 + e * (2 + e)))
     if isinstance(alpha, float):
         bend = near_root(z, bend, table.BSILU_2_LEFT)
@@ -133,9 +134,9 @@ def elish(x: Real) -> Array:
     >>> elish(jnp.array([-1.0, 0.0, 1.0]))
     Array([-0.17000, 0.     , 0.73106], dtype=float32)
     """
-    y = -jnp.abs(x)
+    y = -lax.abs(x)
     e, m = exp_and_expm1(y, tail=True)
-    return jnp.where(x < 0, times_exp(m, y), x) / (1 + e)
+    return where(x < 0, times_exp(m, y), x) / (1 + e)
 
 
 @elish.defderivative
@@ -143,7 +144,7 @@ def _(x: Real) -> Array:
     z, y = _bounded(x)
     e = exp(y)
     left = times_exp(e * (2 + e) - 1, y)
-    slope = jnp.where(z < 0, left, 1 + e * (1 + z)) / (1 + e * (2 + e))
+    slope = where(z < 0, left, 1 + e * (1 + z)) / (1 + e * (2 + e))
     return near_root(z, slope, table.ELISH_1)
 
 
@@ -151,7 +152,7 @@ def _(x: Real) -> Array:
 def _(x: Real) -> Array:
     z, y = _bounded(x)
     e = exp(y)
-    bend = jnp.where(z < 0, e * (5 + e * (3 + e)) - 1, 2 - z + e * (2 + z))
+    bend = where(z < 0, e * (5 + e * (3 + e)) - 1, 2 - z + e * (2 + z))
     bend = times_exp(bend, y) / ((1 + e) * (1 + e * (2 + e)))
     bend = near_root(z, bend, table.ELISH_2)
     return near_root(z, bend, table.SILU_2)
@@ -171,26 +172,26 @@ def hard_elish(x: Real) -> Array:
     Array([-0.     , -0.09837,  0.375  ], dtype=float32)
     """
     gate = 0.5 * (jnp.clip(x, -1, 1) + 1)
-    return jnp.where(x < 0, expm1(jnp.clip(x, -1, 0)), x) * gate
+    return where(x < 0, expm1(jnp.clip(x, -1, 0)), x) * gate
 
 
 @hard_elish.defderivative
 def _(x: Real) -> Array:
     z = jnp.clip(x, -1, 0)
     left = near_root(z, 0.5 * ((2 + z) * exp(z) - 1), table.HARD_ELISH_1)
-    left = jnp.where(x > -1, left, 0.0)
-    right = jnp.where(x < 1, 0.5 + x, 1.0)
-    return keep_nan(x, jnp.where(x < 0, left, right))
+    left = where(x > -1, left, 0.0)
+    right = where(x < 1, 0.5 + x, 1.0)
+    return keep_nan(x, where(x < 0, left, right))
 
 
 @hard_elish.derivative.defderivative
 def _(x: Real) -> Array:
     z = jnp.clip(x, -1, 0)
-    bend = jnp.where(x < 0, 0.5 * (3 + z) * exp(z), 1.0)
-    return keep_nan(x, jnp.where(jnp.abs(x) < 1, bend, 0.0))
+    bend = where(x < 0, 0.5 * (3 + z) * exp(z), 1.0)
+    return keep_nan(x, where(lax.abs(x) < 1, bend, 0.0))
 
 
 def _bounded(x: Real) -> tuple[Array, Array]:
     """Returns x within bounds, and -|x|."""
     z = at_most(_EDGE, at_least(-_EDGE, jnp.asarray(x)))
-    return z, -jnp.abs(z)
+    return z, -lax.abs(z)
