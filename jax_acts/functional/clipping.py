@@ -3,7 +3,7 @@
 import math
 
 import jax.numpy as jnp
-from jax import Array
+from jax import Array, lax
 
 from jax_acts import _coefficients as table
 from jax_acts._activation import activation
@@ -22,6 +22,7 @@ from jax_acts._math import (
     signed,
     sum_of_two,
     times,
+    where,
 )
 from jax_acts.functional.logistic import softplus
 
@@ -54,8 +55,8 @@ def soft_clipping(x: Real, alpha: Real = 1.0) -> Array:
     rest = rest + 0.5 * (s * s) * polynomial(s * s, table.LOG1P)
     near = top * inverse + top * (inverse * rest)
     far = u + (log1p(exp(-jnp.maximum(u, 0))) - log1p(ahead))
-    y = jnp.where(top < 1 + ahead, near, far) / alpha
-    return jnp.where(x > 0.5, 1 - y, y)
+    y = where(top < 1 + ahead, near, far) / alpha
+    return where(x > 0.5, 1 - y, y)
 
 
 @soft_clipping.defderivative
@@ -69,7 +70,7 @@ def _(x: Real, alpha: Real = 1.0) -> Array:
 def _(x: Real, alpha: Real = 1.0) -> Array:
     _, p, least = _ramp(x, alpha)
     distance = jnp.asarray(x) - 0.5
-    m = expm1(-2 * alpha * jnp.abs(distance))
+    m = expm1(-2 * alpha * lax.abs(distance))
     both = _both(times(1.0, p), least)
     return signed(alpha * _scaled(alpha, p) / both * (m / both), distance)
 
@@ -89,9 +90,9 @@ def _ramp(x: Real, alpha: Real) -> tuple[Array, Power, Real]:
     high, low = product(alpha, jnp.clip(x, -1e9, 1e9))
     high, low = sum_of_two(high, low)
     right, right_low = sum_of_two(keep_nan(x, alpha), -high)
-    u = jnp.where(x > 0.5, right, high)
-    low = jnp.where(x > 0.5, right_low - low, low)
-    low = jnp.where(u < -1000, 0.0, low)  # where e^u is 0
+    u = where(x > 0.5, right, high)
+    low = where(x > 0.5, right_low - low, low)
+    low = where(u < -1000, 0.0, low)  # where e^u is 0
     u = at_least(-1000.0, u)
     least = math.exp(-alpha) if isinstance(alpha, float) else exp(-alpha)
     return u, power(u, low), least

@@ -4,7 +4,7 @@ import math
 from typing import Any
 
 import jax.numpy as jnp
-from jax import Array
+from jax import Array, lax
 
 from jax_acts import _coefficients as table
 from jax_acts._activation import activation
@@ -27,6 +27,7 @@ from jax_acts._math import (
     sum_of_two,
     times,
     times_exp,
+    where,
 )
 
 INF = math.inf
@@ -57,8 +58,8 @@ def gelu_exact(x: Real) -> Array:
     ratio, rest = polynomial_parts(folded(a), table.PHI_TAIL)
     tail = times(ratio, power(y, low), rest)  # a Φ(-a)
     middle = x * (0.5 + x * polynomial(jnp.square(x), table.PHI))
-    far = jnp.where(x < 0, 0, x) - tail
-    return jnp.where(a < 0.875, middle, far)  # 0.5 + x P(x²) cancels for x < 0
+    far = where(x < 0, 0, x) - tail
+    return where(a < 0.875, middle, far)  # 0.5 + x P(x²) cancels for x < 0
 
 
 @gelu_exact.defderivative
@@ -67,7 +68,7 @@ def _(x: Real) -> Array:
     zero, rest = table.GELU_1.zero[a.dtype.name]
     factor = polynomial(folded(a), table.GELU_1.factor)
     left = times_exp((a - zero) * factor - rest * table.GELU_1.slope, y, low)
-    return jnp.where(x < 0, left, 1 - left)  # gelu'(-x) = 1 - gelu'(x)
+    return where(x < 0, left, 1 - left)  # gelu'(-x) = 1 - gelu'(x)
 
 
 @gelu_exact.derivative.defderivative
@@ -94,7 +95,7 @@ def gelu_tanh(x: Real) -> Array:
     v, low = _gelu_tanh_exponent(x)
     p = power(-v, -low)
     finite = at_least(-_REACH, jnp.asarray(x))
-    return jnp.where(x < 0, times(finite, p), x) / (1 + times(1.0, p))
+    return where(x < 0, times(finite, p), x) / (1 + times(1.0, p))
 
 
 @gelu_tanh.defderivative
@@ -102,12 +103,12 @@ def _(x: Real) -> Array:
     v, low = _gelu_tanh_exponent(x)
     p = power(-v, -low)
     e = times(1.0, p)
-    a = at_most(_REACH, jnp.abs(x))
+    a = at_most(_REACH, lax.abs(x))
     cubic, rest = table.GELU_TANH_CUBIC[a.dtype.name]
     t = v + (2 * (cubic + rest) * a * a * a + low)  # a times the derivative of v
     left = times(1 + e - t, p) / (1 + e * (2 + e))
     left = near_root(-a, left, table.GELU_TANH_1)
-    return jnp.where(x < 0, left, 1 - left)  # gelu'(-x) = 1 - gelu'(x)
+    return where(x < 0, left, 1 - left)  # gelu'(-x) = 1 - gelu'(x)
 
 
 @gelu_tanh.derivative.defderivative
@@ -115,7 +116,7 @@ def _(x: Real) -> Array:
     v, low = _gelu_tanh_exponent(x)
     p = power(-v, -low)
     e = times(1.0, p)
-    a = at_most(_REACH, jnp.abs(x))
+    a = at_most(_REACH, lax.abs(x))
     slope = _gelu_tanh_slope(a)
     cubic, rest = table.GELU_TANH_CUBIC[a.dtype.name]
     inner = 2 * slope + a * (6 * (cubic + rest) * a - slope * slope * (1 - e) / (1 + e))
@@ -173,17 +174,17 @@ def gelu_clipped(x: Real, min_val: Real = -10.0, max_val: Real = 10.0) -> Array:
 def _(x: Real, min_val: Real = -10.0, max_val: Real = 10.0) -> Array:
     y = gelu_exact(x)
     inside = (y >= min_val) & (y <= max_val)
-    return keep_nan(x, jnp.where(inside, gelu_exact.derivative(x), 0.0))
+    return keep_nan(x, where(inside, gelu_exact.derivative(x), 0.0))
 
 
 @gelu_clipped.defpartial("min_val")
 def _(x: Real, min_val: Real = -10.0, max_val: Real = 10.0) -> Array:
-    return keep_nan(x, jnp.where(gelu_exact(x) < min_val, 1.0, 0.0))
+    return keep_nan(x, where(gelu_exact(x) < min_val, 1.0, 0.0))
 
 
 @gelu_clipped.defpartial("max_val")
 def _(x: Real, min_val: Real = -10.0, max_val: Real = 10.0) -> Array:
-    return keep_nan(x, jnp.where(gelu_exact(x) > max_val, 1.0, 0.0))
+    return keep_nan(x, where(gelu_exact(x) > max_val, 1.0, 0.0))
 
 
 @activation(range=(-1, 1), oracle=lambda m, x: m.erf(x))
@@ -198,7 +199,7 @@ def erf(x: Real) -> Array:
     far = 1 - times_exp(tail, y, low) / a
     near = at_most(1.0, a)
     middle = near * polynomial(near * near, table.ERF)
-    return signed(jnp.where(a <= 0.9, middle, far), x)
+    return signed(where(a <= 0.9, middle, far), x)
 
 
 @erf.defderivative
@@ -232,12 +233,12 @@ def laplace(x: Real, mu: Real = 0.707107, sigma: Real = 0.282095) -> Array:
     Array([7.17373e-10, 5.0e-01, 8.5043e-01], dtype=float32)
     """
     u, y, low = _standardised(x, mu, sigma)
-    a = jnp.abs(u)
+    a = lax.abs(u)
     ratio, rest = polynomial_parts(folded(a), table.PHI_TAIL)
     tail = times(ratio, power(y, low), rest) / a  # Φ(-a)
     near = jnp.clip(u, -1, 1)
     middle = 0.5 + near * polynomial(near * near, table.PHI)
-    return jnp.where(a <= 0.875, middle, jnp.where(u < 0, tail, 1 - tail))
+    return where(a <= 0.875, middle, where(u < 0, tail, 1 - tail))
 
 
 @laplace.defderivative
@@ -295,7 +296,7 @@ _BOUND = {"float32": 16.0, "float64": 64.0}
 
 def _half_square(x: Real, *, twice: bool = False) -> tuple[Array, Array, Array]:
     """Returns |x|, and -x²/2 as an exponent and what it lacks; or twice that."""
-    a = at_most(_REACH, jnp.abs(x))
+    a = at_most(_REACH, lax.abs(x))
     high, low = product(a, a)
     factor = -1.0 if twice else -0.5
     return a, factor * high, factor * low
@@ -307,7 +308,7 @@ def _gelu_tanh_exponent(x: Real) -> tuple[Array, Array]:
     It is in two parts, since e^v has v times the error of v. Of the short factors the
     first part is made without rounding: a in 8 digits, c in 7, l + c a² in 16.
     """
-    a = at_most(_BOUND[jnp.asarray(x).dtype.name], jnp.abs(x))
+    a = at_most(_BOUND[jnp.asarray(x).dtype.name], lax.abs(x))
     (linear, linear_rest), (cubic, cubic_rest) = _linear_and_cubic(a)
     short = leading(a, {"float32": 8, "float64": 17})
     square, rest = short * short, a - short
@@ -340,7 +341,7 @@ def _standardised(x: Real, mu: Real, sigma: Real) -> tuple[Array, Array, Array]:
     shifted, shifted_low = sum_of_two(jnp.clip(x, -1e18, 1e18), -mu)
     high, low = quotient(shifted, sigma)
     low = low + (shifted_low - mu_low) / sigma
-    near = jnp.abs(high) < _REACH
-    high = jnp.where(near, high, jnp.clip(high, -_REACH, _REACH))
-    low = jnp.where(near, low, 0.0)
+    near = lax.abs(high) < _REACH
+    high = where(near, high, jnp.clip(high, -_REACH, _REACH))
+    low = where(near, low, 0.0)
     return high + low, -0.5 * high * high, -low * (high + 0.5 * low)

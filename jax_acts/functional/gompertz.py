@@ -15,6 +15,7 @@ from jax_acts._math import (
     scaled,
     sum_of_two,
     times_exp,
+    where,
 )
 
 INF = math.inf
@@ -41,8 +42,8 @@ def golu(x: Real, alpha: Real = 1.0, beta: Real = 1.0, gamma: Real = 1.0) -> Arr
     """
     _, _, w, low = _exponent(x, beta, gamma)
     finite = at_least(-1e30, jnp.asarray(x))
-    gate = times_exp(jnp.where(x < 0, finite, 1.0), -w, -low)
-    return alpha * jnp.where(x < 0, gate, x * gate)
+    gate = times_exp(where(x < 0, finite, 1.0), -w, -low)
+    return alpha * where(x < 0, gate, x * gate)
 
 
 @golu.defderivative
@@ -99,9 +100,9 @@ def _times_slope(
     """
     both, more = sum_of_two(w, z)
     left = z < 0
-    exponent = jnp.where(left, w, both)
-    rest = jnp.where(left, low, more + (low + z_low))
-    return times_exp(v * jnp.where(left, w, beta), -exponent, -rest)
+    exponent = where(left, w, both)
+    rest = where(left, low, more + (low + z_low))
+    return times_exp(v * where(left, w, beta), -exponent, -rest)
 
 
 def _bounded(x: Real) -> Array:

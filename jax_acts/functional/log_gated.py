@@ -3,7 +3,7 @@
 import math
 
 import jax.numpy as jnp
-from jax import Array
+from jax import Array, lax
 
 from jax_acts import _coefficients as table
 from jax_acts._activation import activation
@@ -23,6 +23,7 @@ from jax_acts._math import (
     power,
     times,
     times_exp,
+    where,
 )
 
 INF = math.inf
@@ -44,7 +45,7 @@ def logish(x: Real) -> Array:
     """
     z, y, e = _exponential(x)
     h, _ = _logish_gate(z < 0, e)
-    return jnp.where(z < 0, times_exp(z, y), x) / h
+    return where(z < 0, times_exp(z, y), x) / h
 
 
 @logish.defderivative
@@ -54,10 +55,10 @@ def _(x: Real) -> Array:
     z, y, e = _exponential(x)
     left = z < 0
     h, rest = _logish_gate(left, e)
-    more = e * (3 + e * jnp.where(left, 2.0, 1.0))  # D is 1 more, or 2
-    top = jnp.where(left, 1 + z, 2.0) + (more + z * jnp.where(left, rest, e * h))
-    bottom = jnp.where(left, 1.0, 3.0) + (jnp.where(left, 1.0, 2.0) * rest + more * h)
-    slope = jnp.where(left, times_exp(top, y), top) / bottom
+    more = e * (3 + e * where(left, 2.0, 1.0))  # D is 1 more, or 2
+    top = where(left, 1 + z, 2.0) + (more + z * where(left, rest, e * h))
+    bottom = where(left, 1.0, 3.0) + (where(left, 1.0, 2.0) * rest + more * h)
+    slope = where(left, times_exp(top, y), top) / bottom
     return near_root(z, slope, table.LOGISH_1)
 
 
@@ -65,8 +66,8 @@ def _(x: Real) -> Array:
 def _(x: Real) -> Array:
     z, y, e = _exponential(x)
     left = z < 0
-    base = jnp.where(left, 1 + e * (3 + 2 * e), 2 + e * (3 + e))
-    turn = jnp.where(left, z * (1 - 2 * e * e), -z * (2 - e * e))
+    base = where(left, 1 + e * (3 + 2 * e), 2 + e * (3 + e))
+    turn = where(left, z * (1 - 2 * e * e), -z * (2 - e * e))
     bend = times_exp(2 * base + turn, y) / (base * base)
     bend = near_root(z, bend, table.LOGISH_2_LEFT)
     return near_root(z, bend, table.LOGISH_2_RIGHT)
@@ -85,16 +86,16 @@ def smish(x: Real) -> Array:
     """
     z, y, e = _exponential(x)
     left = z < 0
-    rest = jnp.where(left, e * (1 + 2 * e), 2 + e) / _either_way(left, e, 2.0, 3.0)
+    rest = where(left, e * (1 + 2 * e), 2 + e) / _either_way(left, e, 2.0, 3.0)
     # The sum of the smaller two is rounded to a lesser place than that with 1.
-    return jnp.where(left, times_exp(z, y), x) / (1 + (e + rest))
+    return where(left, times_exp(z, y), x) / (1 + (e + rest))
 
 
 @smish.defderivative
 def _(x: Real) -> Array:
     z, y, e = _exponential(x)
     top = _either_way(z < 0, e, 4 + 4 * z, 18 + 12 * z, 28 + 8 * z, 15.0)
-    slope = jnp.where(z < 0, times_exp(top, y), top) / _smish_square(z < 0, e)
+    slope = where(z < 0, times_exp(top, y), top) / _smish_square(z < 0, e)
     return near_root(z, slope, table.SMISH_1)
 
 
@@ -125,7 +126,7 @@ def gish(x: Real) -> Array:
     u = times(1.0, p)
     gate, rest = _gish_gate(u)
     left = times(gate, p, rest, z)
-    return jnp.where(x < 0, left, x * log1p(-expm1(-u)))
+    return where(x < 0, left, x * log1p(-expm1(-u)))
 
 
 @gish.defderivative
@@ -139,7 +140,7 @@ def _(x: Real) -> Array:
     # Where x < -1 the first sum is exact.
     left = times_exp((1 + z) + (((gate - 1) + rest) + 2 * m * share), z)
     right = log1p(-m) + u * q * share
-    return near_root(z, jnp.where(x < 0, left, right), table.GISH_1)
+    return near_root(z, where(x < 0, left, right), table.GISH_1)
 
 
 @gish.derivative.defderivative
@@ -151,13 +152,13 @@ def _(x: Real) -> Array:
     bend = (2 * (2 - q) + z * ((2 - q) - 2 * u)) / ((2 - q) * (2 - q))
     left = near_root(z, times_exp(bend * q, jnp.minimum(z, 0)), table.GISH_2_LEFT)
     right = near_root(z, times_exp(bend * u, -u, -low), table.GISH_2_RIGHT)
-    return keep_nan(x, jnp.where(z < 0, left, right))
+    return keep_nan(x, where(z < 0, left, right))
 
 
 def _exponential(x: Real) -> tuple[Array, Array, Array]:
     """Returns x within bounds, y = -|x|, and e^y."""
     z = at_most(_EDGE, at_least(-_EDGE, jnp.asarray(x)))
-    y = -jnp.abs(z)
+    y = -lax.abs(z)
     return z, y, exp(y)
 
 
@@ -167,8 +168,8 @@ def _logish_gate(left: Array, e: Array) -> tuple[Array, Array]:
     Also what it is more than 1, or than 1.5. With s = σ / (2 + σ), whose logarithm is
     2 atanh(s), h is (2 + σ) (1 + e) / 2 times s / atanh(s), which is rounded once.
     """
-    least, slope = jnp.where(left, 1.0, 1.5), jnp.where(left, 1.5, 1.0)
-    part = 0.5 * jnp.where(left, e, 1.0)
+    least, slope = where(left, 1.0, 1.5), where(left, 1.5, 1.0)
+    part = 0.5 * where(left, e, 1.0)
     s = part * (1 / (least + slope * e))
     lack = part * s * polynomial(s * s, table.ATANH_INVERSE)
     return (least - lack) + slope * e, slope * e - lack
@@ -181,9 +182,9 @@ def _either_way(left: Array, e: Array, *coefficients: Real) -> Array:
     the other order.
     """
     rest = zip(coefficients[::-1], coefficients, strict=True)
-    result = jnp.where(left, *next(rest))
+    result = where(left, *next(rest))
     for c, d in rest:
-        result = result * e + jnp.where(left, c, d)
+        result = result * e + where(left, c, d)
     return result
 
 

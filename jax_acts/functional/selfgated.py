@@ -3,7 +3,7 @@
 import math
 
 import jax.numpy as jnp
-from jax import Array
+from jax import Array, lax
 
 from jax_acts import _coefficients as table
 from jax_acts._activation import activation
@@ -24,6 +24,7 @@ from jax_acts._math import (
     sum_of_two,
     times,
     times_exp,
+    where,
 )
 from jax_acts.functional.gaussian import erf
 from jax_acts.functional.logistic import softplus
@@ -50,8 +51,8 @@ def mish(x: Real) -> Array:
     z = at_most(20.0, jnp.asarray(x))  # from where on it is x, to the last place
     p = power(z)
     e = times(1.0, p)
-    least = jnp.where(z < 0, times(at_least(-_EDGE, z), p), x)
-    lack = jnp.where(z < 0, e * (1 + e), 2.0) / (2 + e * (2 + e))
+    least = where(z < 0, times(at_least(-_EDGE, z), p), x)
+    lack = where(z < 0, e * (1 + e), 2.0) / (2 + e * (2 + e))
     return least * (1 - lack)
 
 
@@ -63,7 +64,7 @@ def _(x: Real) -> Array:
     top = 4 * (z + 1) + e * ((4 * z + 6) + e * (4 + e))
     bottom = 4 + e * (8 + e * (8 + e * (4 + e)))  # (2 + e (2 + e))², rounded once
     slope = times(top, p) / bottom
-    return jnp.where(x > _FLAT[z.dtype.name], 1.0, near_root(x, slope, table.MISH_1))
+    return where(x > _FLAT[z.dtype.name], 1.0, near_root(x, slope, table.MISH_1))
 
 
 @mish.derivative.defderivative
@@ -77,7 +78,7 @@ def _(x: Real) -> Array:
     right = (2 - 2 * z) + e * ((6 - 3 * z) + e * ((8 + 2 * z) + e * (4 + 2 * z)))
     right = times_exp(4 * right, -2 * jnp.maximum(z, 0)) / (p * p * p)
     right = near_root(z, right, table.MISH_2_RIGHT)
-    return jnp.where(x < 0, left, right)
+    return where(x < 0, left, right)
 
 
 @activation(
@@ -93,7 +94,7 @@ def telu(x: Real) -> Array:
     """
     z, p, u, q = _double_exponential(x)
     left = times(z * (1 - _lack(u)), p)
-    return jnp.where(x < 0, left, x * ((1 - q) / (1 + q)))
+    return where(x < 0, left, x * ((1 - q) / (1 + q)))
 
 
 @telu.defderivative
@@ -106,7 +107,7 @@ def _(x: Real) -> Array:
     right = (1 - q * q + 4 * q * (at_most(4.0, z) * u)) / (
         1 + q * (2 + q)
     )  # tanh(u) + x u (1 - tanh(u)²)
-    return jnp.where(x < 0, left, right)
+    return where(x < 0, left, right)
 
 
 @telu.derivative.defderivative
@@ -115,12 +116,12 @@ def _(x: Real) -> Array:
     z = jnp.clip(x, -_EDGE, 7)
     u, low = exp_parts(at_least(-80.0, z))
     q = exp(-2 * u, -2 * low)
-    t = jnp.where(u < 1, u - u * _lack(u), (1 - q) / (1 + q))
+    t = where(u < 1, u - u * _lack(u), (1 - q) / (1 + q))
     bend = (2 + z * (1 - 2 * u * t)) * (4 / (1 + q * (2 + q)))
     left = near_root(z, times_exp(bend * q, jnp.minimum(z, 0)), table.TELU_2_LEFT)
     right = times_exp(bend * u, -2 * u, -2 * low)
     right = near_root(z, right, table.TELU_2_RIGHT)
-    return keep_nan(x, jnp.where(z < 0, left, right))
+    return keep_nan(x, where(z < 0, left, right))
 
 
 tanhexp = telu
@@ -141,8 +142,8 @@ def serf(x: Real) -> Array:
     gate, rest = polynomial_parts(e - 0.5, table.SERF_GATE_LEFT)
     left = times(gate, power(jnp.minimum(z, 0)), rest, z)
     near = polynomial(jnp.clip(x, 0, 1.6) - 0.8, table.SERF_GATE_RIGHT)
-    right = x * jnp.where(x < 1.6, near, erf.plain(softplus.plain(x)))
-    return jnp.where(x < 0, left, right)
+    right = x * where(x < 1.6, near, erf.plain(softplus.plain(x)))
+    return where(x < 0, left, right)
 
 
 @serf.defderivative
@@ -153,29 +154,29 @@ def _(x: Real) -> Array:
     left = near_root(z, left, table.SERF_1)
     p = softplus(x)
     right = erf(p) + jnp.minimum(z, 100) * erf.derivative(p) / (1 + e)
-    return jnp.where(x < 0, left, right)
+    return where(x < 0, left, right)
 
 
 @serf.derivative.defderivative
 def _(x: Real) -> Array:
     # With p = softplus(x) and s = sigmoid(x) it is erf'(p) s (2 + x (1 - s - 2 p s)).
     z = jnp.clip(x, -_EDGE, _REACH)
-    e = exp(-jnp.abs(z))
+    e = exp(-lax.abs(z))
     p, p_low = sum_of_two(jnp.maximum(z, 0), log1p(e))
     square, low = product(p, p)
     low = low + 2 * p * p_low
-    least, greatest = jnp.where(z < 0, e, 1.0), jnp.where(z < 0, 1.0, e)
+    least, greatest = where(z < 0, e, 1.0), where(z < 0, 1.0, e)
     bend = (2 + z * ((greatest - 2 * p * least) / (1 + e))) / (1 + e)
     bend = times_exp(_ERF_1 * bend, -square, -low)
     left = near_root(z, times_exp(bend, jnp.minimum(z, 0)), table.SERF_2_LEFT)
     right = near_root(z, bend, table.SERF_2_RIGHT)
-    return keep_nan(x, jnp.where(z < 0, left, right))
+    return keep_nan(x, where(z < 0, left, right))
 
 
 def _exponential(x: Real) -> tuple[Array, Array]:
     """Returns x within bounds, and e^-|x|."""
     z = jnp.clip(x, -_EDGE, _EDGE)
-    return z, exp(-jnp.abs(z))
+    return z, exp(-lax.abs(z))
 
 
 def _double_exponential(x: Real) -> tuple[Array, Power, Array, Array]:
