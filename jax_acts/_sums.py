@@ -65,8 +65,8 @@ def _exact_sum(g: Array, greatest: Array, axes: Axes, bits: int) -> Array:
     """
     digits = jnp.finfo(g.dtype).nmant - bits
     result = jnp.zeros_like(greatest)
-    # A rest of 2^-12 of the greatest may be rounded.
-    for _ in range(math.ceil(12 / digits) if 0 < digits < 12 else 1):
+    # The rests may all be of one sign: they are to add up to half of the greatest.
+    for _ in range(math.ceil((bits + 1) / digits) if digits > 0 else 1):
         shift = greatest * 2.0 ** (bits + 1)
         high = (g + shift) - shift
         result = result + total(high, axes)
