@@ -26,7 +26,7 @@ studies: $(VENV)/demo ## Run every study: some three hours
 test: $(VENV)/dev ## Run the tests but for the slow ones; ARGS="-k silu" picks some
 	$(run) pytest -n auto -m "not slow" $(ARGS)
 
-test-slow: $(VENV)/dev ## Run the slow tests: whole trainings, faults, pictures, exports
+test-slow: $(VENV)/dev ## Run the slow tests: trainings, faults, pictures, exports
 	$(run) pytest -n auto -m slow $(ARGS)
 
 check: format lint types ## Check the format, the style and the types

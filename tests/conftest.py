@@ -14,7 +14,8 @@ from jax_acts.registry import FUNCTIONS
 ACTIVATIONS = {
     f.__name__: f for f in FUNCTIONS.values() if isinstance(f, ActivationFunction)
 }
-FULL, MORE = 3 * 2**30, 2**29  # bytes of one process
+FULL = psutil.virtual_memory().total // 5  # bytes of one process
+MORE = 2**29
 
 
 def quickly(program: Callable[..., Any]) -> Callable[..., Any]:

@@ -49,6 +49,7 @@ def test_list_prints_one_family():
         assert FUNCTIONS[row["name"]].__module__ == "jax_acts.functional.logistic"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dialect", DIALECTS)
 def test_list_prints_the_names_of_a_library(dialect):
     rows = {

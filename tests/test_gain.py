@@ -111,6 +111,7 @@ def test_a_kernel_has_the_variance_of_the_gain(distribution):
 SPREAD = {"identity": 0.02, "tanh": 0.02, "selu": 0.02, "elu": 0.08, "relu": 0.2}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SPREAD)
 def test_signals_keep_their_size_through_ten_layers(name):
     f, make = get(name), initializer(name)

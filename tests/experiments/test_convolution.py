@@ -7,7 +7,7 @@ import pytest
 from experiments.convolution import convolve_patches
 from experiments.models import average_pool
 
-pytestmark = pytest.mark.usefixtures("quickly_compiled")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("quickly_compiled")]
 
 
 def layers(**options: object) -> tuple[nn.Conv, nn.Conv]:

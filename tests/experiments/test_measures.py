@@ -7,7 +7,7 @@ from experiments.measures import Batch, alive, log10_norm, loss, measure
 from experiments.models import CNN
 from jax_acts.linen import Activation
 
-pytestmark = pytest.mark.usefixtures("quickly_compiled")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("quickly_compiled")]
 
 Z = jnp.array([[-1.0, -2.0, 3.0], [-4.0, 5.0, 6.0]])
 """What goes into three units for two images; the first is never positive."""

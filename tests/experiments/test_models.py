@@ -7,7 +7,7 @@ from experiments.layers import hidden
 from experiments.models import CNN, MLP, RNN, Transformer
 from experiments.models.mlp import by_layer, collapsed
 
-pytestmark = pytest.mark.usefixtures("quickly_compiled")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("quickly_compiled")]
 
 
 @pytest.mark.parametrize("pool", ["average", "stride"])

@@ -207,6 +207,7 @@ def hungry(bytes_each: int) -> Trial:
     return Trial("", jnp.float32(1.0), (), program)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("has", "said"),
     [

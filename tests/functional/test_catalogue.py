@@ -141,6 +141,7 @@ def test_pickle_and_copy_give_the_function_itself(f):
         assert hash(g) == hash(copy.copy(g))
 
 
+@pytest.mark.slow
 def test_the_plain_rule_goes_through_jet(f):
     x = jnp.float32(0.3)
     want = [y[0] for y in derivatives(f, np.array([0.3]), np.float32)]

@@ -63,6 +63,7 @@ SAME = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("spec", SAME)
 def test_values_and_two_derivatives_are_those_of_the_formula(spec):
     f, g = get(spec), SAME[spec]
@@ -84,6 +85,7 @@ def test_a_spec_of_parts_is_found_again(spec):
     assert hash(get(spec)) == hash(bound)
 
 
+@pytest.mark.slow
 def test_the_laws_hold_for_what_is_made_of_parts():
     # With a greater scale, what vanishes in the part would not vanish in the whole.
     report = check_activation(
@@ -94,6 +96,7 @@ def test_the_laws_hold_for_what_is_made_of_parts():
     assert not report.broken
 
 
+@pytest.mark.slow
 def test_the_laws_hold_for_the_derivatives_of_another_function():
     """No law compares them with differences of the values; all others are tried."""
     f = get("sugar(forward=relu, surrogate=soft_sign)")

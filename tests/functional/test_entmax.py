@@ -124,12 +124,14 @@ def test_first_and_second_derivatives_agree_with_differences(function):
     agree_with_differences(function, ROWS)
 
 
+@pytest.mark.slow
 def test_derivatives_in_alpha_agree_with_differences():
     alphas = (1.01, 1.3, 1.5, 1.9, 2.0, 2.5, 3.0)
     each = np.reshape(alphas, (-1, 1, 1))
     agree_with_differences(entmax, [ROWS] * len(alphas), each)
 
 
+@pytest.mark.slow
 def test_at_alpha_1_it_is_softmax_with_a_derivative_in_alpha():
     with enable_x64(True):
         x = jnp.asarray(rows(5, 6, 1))
@@ -261,6 +263,7 @@ def test_alpha_is_learned_by_layers():
     np.testing.assert_allclose(by_layer["params"]["alpha"], jax.grad(loss)(1.5))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("alpha", GOLDEN["values"])
 def test_values_and_gradients_are_those_of_the_package_entmax(alpha):
     weights = np.arange(6.0)

@@ -130,6 +130,7 @@ def test_at_a_limit_the_derivative_is_that_from_inside():
         assert slope(jnp.float32(limit + 1), jnp.float32(limit + 1)) == (0, 0)
 
 
+@pytest.mark.slow
 @every_unit
 def test_derivatives_agree_with_differences(unit):
     agree_with_differences(two(unit), GATE, VALUE)

@@ -34,11 +34,13 @@ MASKED = [softmax, softmin, log_softmax, logsumexp, logmeanexp]
 name = lambda function: function.__name__
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("function", FAMILY, ids=name)
 def test_derivatives_agree_with_differences(function):
     agree_with_differences(lambda x: function(x, axis=-1), rows(3, 4, 1, np.float64))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("function", FAMILY, ids=name)
 def test_second_derivatives_agree_in_every_nesting(function):
     x = jnp.asarray(rows(1, 4, 1, np.float32)[0])

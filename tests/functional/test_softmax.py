@@ -209,6 +209,7 @@ def test_gradients_agree_with_float64(function):
             )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("function", [softmax, log_softmax, softmin], ids=name)
 def test_derivatives_in_the_temperature_agree_with_differences(function):
     tempered = lambda x, t: function(x, temperature=t)
