@@ -60,6 +60,7 @@ def test_functions_and_derivatives_export_and_keep_their_bits(family):
             np.testing.assert_array_equal(a, b, f"output {i} of {name}")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("platform", ["cuda", "tpu"])
 @pytest.mark.parametrize("family", FAMILIES)
 def test_values_and_gradients_in_bfloat16_lower_ahead_of_time(family, platform):

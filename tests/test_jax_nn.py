@@ -229,6 +229,7 @@ def test_complex_numbers_are_refused(name):
         BOTH[name](jnp.ones((2, 4), jnp.complex64))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["sigmoid", "elu", "gelu", "squareplus"])
 def test_no_tracer_outlives_its_trace(name):
     f = BOTH[name]

@@ -200,6 +200,7 @@ def test_what_is_masked_does_not_count(alpha, function):
         assert jnp.isfinite(array).all()
 
 
+@pytest.mark.slow
 @forms
 def test_eager_jit_vmap_and_other_axes_agree(alpha, function):
     x = jnp.asarray(rows(5, 7, 1, np.float32))

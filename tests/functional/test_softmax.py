@@ -100,6 +100,7 @@ def test_temperature_divides_the_logits(temperature):
     agree("log_softmax", x, log_softmax(x, temperature=t), log_p)
 
 
+@pytest.mark.slow
 def test_any_finite_logits_and_temperature_give_finite_probabilities():
     for size in (1e-30, 1.0, 1e12, 3e38):
         x = size * jnp.array([[1.0, -1.0, 0.5], [1.0, 1.0, -1.0]])
@@ -126,6 +127,7 @@ def test_temperature_is_one_number_for_each_row():
         softmax(x, temperature=jnp.ones(4))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", [jnp.bfloat16, jnp.float16])
 def test_16_bit_rows_are_added_up_in_float32_and_rounded_once(dtype):
     for n in (10, 1000, 2**20):
@@ -144,6 +146,7 @@ def test_16_bit_rows_are_added_up_in_float32_and_rounded_once(dtype):
     assert jnp.isfinite(grad).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", [jnp.float32, jnp.bfloat16, jnp.float16, jnp.float64])
 @pytest.mark.parametrize("function", [softmax, log_softmax], ids=name)
 def test_gradients_of_a_row_sum_to_0(function, dtype):
@@ -163,6 +166,7 @@ def test_gradients_of_a_row_sum_to_0(function, dtype):
                 assert (rest <= last + flushed).all(), (n, scale, rest / last)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n", [10, 2**20])
 @pytest.mark.parametrize("function", [softmax, log_softmax], ids=name)
 def test_gradients_sum_to_0_where_many_are_of_one_sign(function, n):
@@ -177,6 +181,7 @@ def test_gradients_sum_to_0_where_many_are_of_one_sign(function, n):
             assert rest <= last + n * np.finfo(np.float32).tiny, (scale, share, rest)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("function", [softmax, log_softmax], ids=name)
 def test_gradients_agree_with_float64(function):
     both = jax.jit(
@@ -241,6 +246,7 @@ def test_ordinary_inputs_give_what_jax_nn_gives(reference):
         np.testing.assert_allclose(*quickly(both)(x), rtol=3e-5, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_logsumexp_has_factors_signs_and_axes_as_in_jax():
     theirs = jax.nn.logsumexp
     a = jnp.asarray(rows(4, 6, 3, np.float32))
