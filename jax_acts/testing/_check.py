@@ -139,6 +139,7 @@ def tried(law: Law, subject: Subject) -> str | None:
     except AssertionError as error:
         return str(error)
     except (TypeError, ValueError, NotImplementedError) as error:
+        # A function that refuses what the law gives breaks it; the report goes on.
         return f"{type(error).__name__}: {error}"
     return None
 

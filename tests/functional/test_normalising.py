@@ -35,7 +35,7 @@ name = lambda function: function.__name__
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("function", FAMILY, ids=name)
+@pytest.mark.parametrize("function", [*FAMILY, standardize], ids=name)
 def test_derivatives_agree_with_differences(function):
     agree_with_differences(lambda x: function(x, axis=-1), rows(3, 4, 1, np.float64))
 
