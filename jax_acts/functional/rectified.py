@@ -160,9 +160,9 @@ def rrelu(
         return leaky_relu(x, (lower + upper) / 2)
     if key is None:
         raise ValueError("rrelu draws random slopes in training: give it a key")
-    x = jnp.asarray(x)
-    slope = jax.random.uniform(key, x.shape, jnp.float32, lower, upper)
-    return leaky_relu(x, slope)
+    # In float32 for every dtype: the same key draws the same slopes.
+    share = jax.random.uniform(key, jnp.shape(x), jnp.float32)
+    return leaky_relu(x, lower + (upper - lower) * share)
 
 
 @activation(

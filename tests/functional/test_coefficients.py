@@ -24,7 +24,6 @@ from jax_acts import (
     rational,
 )
 from jax_acts._compat import enable_x64
-from tests.differences import agree_with_differences
 
 INF = np.inf
 RANDOM = np.random.default_rng(0)
@@ -134,13 +133,6 @@ def test_values_are_those_of_the_formula(name):
     # Terms of about 10 cancel, each right to the last place.
     got = unit(jnp.asarray(X, jnp.float32), *given)
     np.testing.assert_allclose(got, want, rtol=1e-5, atol=1e-5)
-
-
-@pytest.mark.slow
-@every_unit
-def test_derivatives_in_x_and_in_the_coefficients_agree_with_differences(name):
-    unit, _, given = UNITS[name]
-    agree_with_differences(unit, X, *(np.asarray(row) for row in given))
 
 
 @every_unit

@@ -13,7 +13,6 @@ import jax_acts.nnx
 from jax_acts import entmax, entmax15, get, softmax, sparsemax
 from jax_acts._compat import enable_x64
 from tests.conftest import quickly
-from tests.differences import agree_with_differences
 from tests.functional.conftest import rows
 
 INF = np.inf
@@ -101,6 +100,7 @@ def test_values_in_float64_are_right_too(alpha, function):
     np.testing.assert_allclose(got, want.astype(np.float64), rtol=0, atol=atol)
 
 
+@pytest.mark.slow
 @forms
 def test_derivatives_are_those_of_the_formula(alpha, function):
     x, t = rows(20, 10, 2, np.float32), rows(20, 10, 1, np.float32, seed=1)
@@ -113,22 +113,6 @@ def test_derivatives_are_those_of_the_formula(alpha, function):
     )
     for got in (forward, backward):
         np.testing.assert_allclose(got, want.astype(np.float64), rtol=limit, atol=limit)
-
-
-# No entry of these rows is near the edge of the support for any alpha.
-ROWS = [[0.0, 0.13, 0.31], [0.2, -9.0, 0.05], [-0.1, 0.15, 9.0]]
-
-
-@pytest.mark.parametrize("function", [sparsemax, entmax15])
-def test_first_and_second_derivatives_agree_with_differences(function):
-    agree_with_differences(function, ROWS)
-
-
-@pytest.mark.slow
-def test_derivatives_in_alpha_agree_with_differences():
-    alphas = (1.01, 1.3, 1.5, 1.9, 2.0, 2.5, 3.0)
-    each = np.reshape(alphas, (-1, 1, 1))
-    agree_with_differences(entmax, [ROWS] * len(alphas), each)
 
 
 @pytest.mark.slow
@@ -223,10 +207,13 @@ def test_backward_keeps_the_values_alone(dtype):
 
 @pytest.mark.parametrize("function", [entmax15, entmax])
 def test_shape_and_dtype_are_kept(function):
+    def both(x):
+        y, pull = jax.vjp(function, x)
+        return y, pull(y)[0]
+
     for dtype in (jnp.float32, jnp.bfloat16):
         for shape in ((), (0,), (2, 3, 4)):
-            y, pull = jax.vjp(function, jnp.zeros(shape, dtype))
-            for array in (y, pull(y)[0]):
+            for array in jax.eval_shape(both, jax.ShapeDtypeStruct(shape, dtype)):
                 assert (array.shape, array.dtype) == (shape, dtype)
 
 

@@ -27,7 +27,6 @@ from jax_acts import (
     swiglu_oai,
 )
 from jax_acts._compat import enable_x64
-from tests.differences import agree_with_differences
 
 SIGMOID = lambda g: 1 / (1 + np.exp(-g))
 # What each unit is of gates and values, in the words of its source.
@@ -128,23 +127,6 @@ def test_at_a_limit_the_derivative_is_that_from_inside():
         slope = jax.grad(unit, argnums=(0, 1))
         assert all(d != 0 for d in slope(jnp.float32(limit), jnp.float32(limit)))
         assert slope(jnp.float32(limit + 1), jnp.float32(limit + 1)) == (0, 0)
-
-
-@pytest.mark.slow
-@every_unit
-def test_derivatives_agree_with_differences(unit):
-    agree_with_differences(two(unit), GATE, VALUE)
-
-
-@pytest.mark.parametrize("unit", [swiglu, swiglu_oai, swiglu_clamped, situ_glu])
-def test_derivatives_in_the_numbers_agree_with_differences(unit):
-    names = [
-        n for n in unit.parameters if n in {"alpha", "beta", "limit"} or "cap" in n
-    ]
-    numbers = 1.3 + np.arange(len(names))
-    gate, value = np.asarray(GATE, np.float64), np.asarray(VALUE, np.float64)
-    with_numbers = lambda *n: unit(gate, value, **dict(zip(names, n, strict=True)))
-    agree_with_differences(with_numbers, *numbers)
 
 
 @every_unit

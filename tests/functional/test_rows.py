@@ -7,7 +7,6 @@ import pytest
 
 from jax_acts import gumbel_softmax, hardmax, maxout, softmax, sparsemax, standardize
 from tests.conftest import quickly
-from tests.differences import agree_with_differences
 from tests.functional.conftest import rows
 
 INF = np.inf
@@ -85,13 +84,6 @@ def test_a_hard_draw_has_the_derivative_of_the_soft_one(axis):
 
     both = quickly(lambda x: [slopes(x, hard) for hard in (False, True)])
     jax.tree.map(np.testing.assert_array_equal, *both(x))
-
-
-@pytest.mark.slow
-def test_derivatives_of_draws_and_of_maxima_agree_with_differences():
-    x = rows(3, 4, 1)
-    agree_with_differences(lambda x, tau: gumbel_softmax(x, KEY, tau), x, 0.7)
-    agree_with_differences(lambda x: maxout(x, pieces=2), x)
 
 
 def test_standardize_does_not_lose_the_variance_of_a_distant_row():
