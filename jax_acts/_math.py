@@ -4,25 +4,32 @@ They use + - * / sqrt and the scaling by powers of two, and nothing else: the co
 vectorises them on every platform, and what is measured on one holds on the others,
 while the accuracy of `exp`, `tanh` or `log1p` as primitives differs by platform.
 
-What XLA does to arithmetic is minded at the spot: it adds up constants that follow each
-other, `(x - a) - b`, turns division by a constant into a product, contracts a product
-and a sum, and flushes subnormal numbers to 0.
-
-The blocks that all others are made of are written in `lax`: an operator of an array, or
-`jnp.where`, is a function with a `jit` of its own, and takes 3 to 10 times as long to
-trace.
+What XLA does to arithmetic is minded at the spot: it turns division by a constant into
+a product, flushes subnormal numbers to 0, and does what is said in `_parts`. The blocks
+that all others are made of are written in `lax`, as `_bits` says.
 """
 
 import math
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
 
 from jax_acts import _coefficients as table
+from jax_acts._bits import (
+    at_least,
+    at_most,
+    clip,
+    keep_nan,
+    nearest_integer,
+    power_of_two,
+    times_power_of_two,
+    where,
+)
 from jax_acts._function import Real
+from jax_acts._parts import parts, product, quotient, sum_of_two
 
 _LOG2_E = 1 / math.log(2)
 # ln(2) in two parts; the high one ends in so many zeros that k times it is exact.
@@ -113,21 +120,6 @@ def times(v: Real, p: Power, low: Real = 0.0, x: Real = 1.0) -> Array:
     return result * 2.0 ** -_SPARE[p.q.dtype.name]
 
 
-def at_least(low: float, y: Array) -> Array:
-    """Returns the greater of two, in one step: `maximum`, which minds NaN, takes three.
-
-    It is NaN where y is.
-    """
-    least = lax.full_like(y, low)
-    return lax.select(lax.lt(y, least), least, y)
-
-
-def at_most(high: float, y: Array) -> Array:
-    """Returns the smaller of two, as `at_least` does."""
-    most = lax.full_like(y, high)
-    return lax.select(lax.gt(y, most), most, y)
-
-
 def exp_of_any(y: Real) -> Array:
     """Returns e^y, to 1 ulp."""
     y = jnp.asarray(y)
@@ -205,12 +197,6 @@ def log1p(f: Real) -> Array:
     return f - (h - s * (h + s * s * polynomial(s * s, table.LOG1P)))
 
 
-def times_power_of_two(v: Real, k: Array) -> Array:
-    """Returns v 2^k, in two steps so that only the result may be out of range."""
-    half, dtype = k >> 1, jnp.asarray(v).dtype
-    return v * power_of_two(half, dtype) * power_of_two(k - half, dtype)
-
-
 def log1p_ratio(f: Real) -> Array:
     """Returns log(1 + f) / f for 0 <= f <= 1, to 1.2 ulp."""
     f = jnp.asarray(f)
@@ -253,48 +239,6 @@ def expm1_minus(x: Real) -> Array:
     return where(
         x > -2, near * near * polynomial(near, table.EXPM1_MINUS), expm1(x) - x
     )
-
-
-def product(a: Real | table.Constant, b: Real) -> tuple[Array, Array]:
-    """Returns a b in two parts, of which the first is exact in half the digits.
-
-    Where e^(a b) is wanted, the rounding of a b would be multiplied by a b.
-    """
-    b = jnp.asarray(b)
-    if a is b:
-        b0, b1 = halves(b, b.dtype)
-        return lax.mul(b0, b0), lax.mul(b1, lax.add(b, b0))
-    a0, a1 = halves(a, b.dtype)
-    b0, b1 = halves(b, b.dtype)
-    return lax.mul(a0, b0), lax.add(lax.mul(a0, b1), lax.mul(a1, b))
-
-
-def parts(c: Real | table.Constant, dtype: Any) -> tuple[Any, Any]:
-    """Returns a constant as a number of the dtype and the rest, 0 of an array."""
-    if isinstance(c, dict):
-        return c[jnp.dtype(dtype).name]
-    if isinstance(c, float):
-        high = float(np.asarray(c, dtype))
-        return high, c - high
-    return c, 0.0
-
-
-def sum_of_two(a: Array, b: Array) -> tuple[Array, Array]:
-    """Returns a + b in two parts: the rounded sum and its rounding error.
-
-    Neither may be a constant, since XLA adds up constants.
-    """
-    s = a + b
-    b_part = s - a
-    return s, (a - (s - b_part)) + (b - b_part)
-
-
-def quotient(a: Real, b: Real) -> tuple[Array, Array]:
-    """Returns a / b in two parts, as `product` does."""
-    a = jnp.asarray(a)
-    high, _ = halves(a / b, a.dtype)
-    b0, b1 = halves(b, a.dtype)
-    return high, ((a - high * b0) - high * b1) / b
 
 
 def scaled(a: Real | table.Constant, x: Real) -> tuple[Array, Real]:
@@ -349,63 +293,6 @@ def folded(a: Array) -> Array:
     return (a - 2.5) * (1 / (a + 2.5))  # a quotient would be stored to be used twice
 
 
-def keep_nan(x: Real, value: Real) -> Array:
-    """Returns the value, but NaN where x is: a choice by comparison forgets it."""
-    x = jnp.asarray(x)
-    return where(lax.ne(x, x), x, value)
-
-
-def where(condition: Array | bool, a: Real, b: Real) -> Array:
-    """Returns `jnp.where`, in `lax` if a or b has the shape of the condition."""
-    like = a if isinstance(a, Array) and a.shape == jnp.shape(condition) else b
-    if not isinstance(like, Array) or like.shape != jnp.shape(condition):
-        return jnp.where(condition, a, b)
-    a, b = (lax.full_like(like, v) if isinstance(v, int | float) else v for v in (a, b))
-    if a.shape != b.shape or a.dtype != b.dtype:
-        return jnp.where(condition, a, b)
-    return lax.select(condition, a, b)
-
-
-def clip(x: Array, low: float, high: float) -> Array:
-    """Returns `jnp.clip`, in `lax`."""
-    low, high = map(x.dtype.type, (low, high))
-    return lax.min(high, lax.max(low, x))
-
-
-def signed(y: Array, x: Real) -> Array:
-    """Returns y, or -y where x has a minus; `copysign` takes twice the steps."""
-    x = jnp.asarray(x)
-    one = np.ones((), x.dtype).view(f"int{jnp.finfo(x.dtype).bits}")
-    minus = np.asarray(np.iinfo(one.dtype).min, one.dtype)
-    sign = lax.bitwise_and(lax.bitcast_convert_type(x, one.dtype), minus)
-    return y * lax.bitcast_convert_type(lax.bitwise_or(sign, one), x.dtype)
-
-
-def leading(x: Array, bits: dict[str, int]) -> Array:
-    """Returns x in so many binary digits by dtype: products of such are exact."""
-    info = jnp.finfo(x.dtype)
-    dropped = info.nmant + 1 - bits[x.dtype.name]
-    whole = lax.bitcast_convert_type(x, np.dtype(f"int{info.bits}"))
-    half, mask = (whole.dtype.type(n) for n in (1 << (dropped - 1), -(1 << dropped)))
-    rounded = lax.bitwise_and(lax.add(whole, half), mask)
-    return lax.bitcast_convert_type(rounded, x.dtype)
-
-
-def halves(x: Real | table.Constant, dtype: Any) -> tuple[Array, Array]:
-    """Returns x in two parts, each of half the digits: products of such are exact."""
-    bits = jnp.finfo(dtype).bits
-    mask = {32: np.int32(-(2**12)), 64: np.int64(-(2**27))}[bits]
-    if isinstance(x, dict | float):  # which has digits that the dtype has no place for
-        high, rest = parts(x, dtype)
-        first = (np.asarray(high, dtype).view(mask.dtype) & mask).view(dtype)
-        rest = (high - float(first)) + rest
-        return jnp.asarray(first, dtype), jnp.asarray(rest, dtype)
-    value = jnp.asarray(x, dtype)
-    whole = lax.bitcast_convert_type(value, mask.dtype)
-    first = lax.bitcast_convert_type(lax.bitwise_and(whole, mask), dtype)
-    return first, lax.sub(value, first)
-
-
 def _reduced(y: Array, low: Real) -> tuple[Array, Array]:
     """Returns q and k with e^(y + low) = (1 + q) 2^k, k a whole number, |q| < 0.5.
 
@@ -419,23 +306,3 @@ def _reduced(y: Array, low: Real) -> tuple[Array, Array]:
     r, lack = lax.sub(y, lax.mul(whole, high)), lax.mul(whole, rest)
     r = lax.sub(r, lack) if exact else r + (low - lack)
     return lax.add(r, lax.mul(lax.mul(r, r), polynomial(r, table.EXP))), k
-
-
-def nearest_integer(v: Array) -> Array:
-    """Returns the nearest integer to v, of up to 2^21, or garbage.
-
-    Added to 1.5 2^23 it stands in the last bits of the sum: two steps, where rounding
-    and a conversion that saturates take ten.
-    """
-    info = jnp.finfo(v.dtype)
-    magic = np.asarray(1.5 * 2.0**info.nmant, v.dtype)
-    whole = np.dtype(f"int{info.bits}")
-    bits = lax.bitcast_convert_type(lax.add(v, magic), whole)
-    return lax.sub(bits, magic.view(whole))
-
-
-def power_of_two(k: Array, dtype: Any) -> Array:
-    """Returns 2^k; 0 for the exponent below the least of a normal number."""
-    info = jnp.finfo(dtype)
-    bias, place = map(k.dtype.type, (info.maxexp - 1, info.nmant))
-    return lax.bitcast_convert_type(lax.shift_left(lax.add(k, bias), place), dtype)

@@ -16,7 +16,8 @@ from jax import Array, lax
 
 from jax_acts import _coefficients as table
 from jax_acts._function import Real
-from jax_acts._math import halves, polynomial, product, sum_of_two
+from jax_acts._math import polynomial
+from jax_acts._parts import halves, product, sum_of_two
 
 _WORDS = [np.uint32(w) for w in table.TWO_OVER_PI]
 _PI_4 = (0.785398185253143310547, -2.18556941e-8)

@@ -18,17 +18,10 @@ from jax.custom_derivatives import SymbolicZero
 
 from jax_acts import _coefficients as table
 from jax_acts._axis import Axes, widened
+from jax_acts._bits import nearest_integer, power_of_two
 from jax_acts._function import Real
-from jax_acts._math import (
-    expm1,
-    log,
-    log1p,
-    nearest_integer,
-    polynomial,
-    power_of_two,
-    quotient,
-    sum_of_two,
-)
+from jax_acts._math import expm1, log, log1p, polynomial
+from jax_acts._parts import quotient, sum_of_two
 from jax_acts._sums import balanced, total
 
 _SPARE = 60

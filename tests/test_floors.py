@@ -15,11 +15,13 @@ FLOORS = (
     (
         "jax_acts._activation",
         "jax_acts._axis",
+        "jax_acts._bits",
         "jax_acts._coefficients",
         "jax_acts._eight_bits",
         "jax_acts._function",
         "jax_acts._gate",
         "jax_acts._math",
+        "jax_acts._parts",
         "jax_acts._pointwise",
         "jax_acts._softmax",
         "jax_acts._sine",

@@ -7,8 +7,9 @@ from jax import Array, lax
 
 from jax_acts import _coefficients as table
 from jax_acts._activation import activation
+from jax_acts._bits import at_least, at_most, keep_nan, signed, where
 from jax_acts._function import Real
-from jax_acts._math import at_least, at_most, keep_nan, polynomial, signed, where
+from jax_acts._math import polynomial
 
 INF = math.inf
 

@@ -10,7 +10,7 @@ from jax import Array
 from jax_acts import _softmax
 from jax_acts._axis import Axes, all_axes, mask, per_row, real, widened
 from jax_acts._function import Axis, Real, function
-from jax_acts._math import sum_of_two
+from jax_acts._parts import sum_of_two
 from jax_acts._sums import total
 
 

@@ -20,8 +20,8 @@ import jax.numpy as jnp
 from jax import Array
 
 from jax_acts._activation import activation
+from jax_acts._bits import keep_nan
 from jax_acts._function import Part, Parts, Real
-from jax_acts._math import keep_nan
 from jax_acts.functional.hyperbolic import softcap
 from jax_acts.functional.logistic import silu
 from jax_acts.functional.rectified import identity, relu

@@ -7,10 +7,9 @@ from jax import Array, lax
 
 from jax_acts import _coefficients as table
 from jax_acts._activation import activation
+from jax_acts._bits import at_least, at_most, where
 from jax_acts._function import Real
 from jax_acts._math import (
-    at_least,
-    at_most,
     divided,
     exp,
     exp_and_expm1,
@@ -21,10 +20,9 @@ from jax_acts._math import (
     log_of_parts,
     log_parts,
     polynomial,
-    product,
     times_exp,
-    where,
 )
+from jax_acts._parts import product
 
 INF = math.inf
 

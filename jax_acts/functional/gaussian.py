@@ -8,27 +8,19 @@ from jax import Array, lax
 
 from jax_acts import _coefficients as table
 from jax_acts._activation import activation
+from jax_acts._bits import at_least, at_most, keep_nan, leading, signed, where
 from jax_acts._function import Real
 from jax_acts._math import (
-    at_least,
-    at_most,
     exp,
     folded,
-    keep_nan,
-    leading,
     near_root,
-    parts,
     polynomial,
     polynomial_parts,
     power,
-    product,
-    quotient,
-    signed,
-    sum_of_two,
     times,
     times_exp,
-    where,
 )
+from jax_acts._parts import parts, product, quotient, sum_of_two
 
 INF = math.inf
 

@@ -7,16 +7,10 @@ from jax import Array
 
 from jax_acts import _coefficients as table
 from jax_acts._activation import activation
+from jax_acts._bits import at_least, where
 from jax_acts._function import Real
-from jax_acts._math import (
-    at_least,
-    exp_parts,
-    near_root,
-    scaled,
-    sum_of_two,
-    times_exp,
-    where,
-)
+from jax_acts._math import exp_parts, near_root, scaled, times_exp
+from jax_acts._parts import sum_of_two
 
 INF = math.inf
 

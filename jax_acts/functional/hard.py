@@ -6,8 +6,8 @@ import jax.numpy as jnp
 from jax import Array, lax
 
 from jax_acts._activation import activation
+from jax_acts._bits import at_least, at_most, keep_nan, where
 from jax_acts._function import Real
-from jax_acts._math import at_least, at_most, keep_nan, where
 
 INF = math.inf
 

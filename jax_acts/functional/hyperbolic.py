@@ -7,26 +7,23 @@ from jax import Array, lax
 
 from jax_acts import _coefficients as table
 from jax_acts._activation import activation
+from jax_acts._bits import at_most, keep_nan, signed, where
 from jax_acts._function import Real
 from jax_acts._math import (
-    at_most,
     divided,
     exp,
     exp_and_expm1,
     expm1,
-    keep_nan,
     log1p,
     log_of_parts,
     log_parts,
     near_root,
-    parts,
     polynomial,
     power,
-    signed,
     times,
     times_exp,
-    where,
 )
+from jax_acts._parts import parts
 
 INF = math.inf
 

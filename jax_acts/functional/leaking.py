@@ -6,8 +6,10 @@ import jax.numpy as jnp
 from jax import Array, lax
 
 from jax_acts._activation import activation
+from jax_acts._bits import keep_nan, where
 from jax_acts._function import Real
-from jax_acts._math import keep_nan, parts, product, sum_of_two, times_exp, where
+from jax_acts._math import times_exp
+from jax_acts._parts import parts, product, sum_of_two
 from jax_acts.functional.gaussian import gelu_exact, laplace
 
 INF = math.inf

@@ -9,17 +9,10 @@ import jax.numpy as jnp
 from jax import Array
 
 from jax_acts._activation import activation
+from jax_acts._bits import keep_nan
 from jax_acts._function import Real
-from jax_acts._math import (
-    divided,
-    exp,
-    expm1,
-    keep_nan,
-    product,
-    scaled,
-    sum_of_two,
-    times_exp,
-)
+from jax_acts._math import divided, exp, expm1, scaled, times_exp
+from jax_acts._parts import product, sum_of_two
 from jax_acts.functional.gaussian import erf
 from jax_acts.functional.hyperbolic import tanh
 from jax_acts.functional.logistic import silu

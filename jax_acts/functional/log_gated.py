@@ -7,15 +7,13 @@ from jax import Array, lax
 
 from jax_acts import _coefficients as table
 from jax_acts._activation import activation
+from jax_acts._bits import at_least, at_most, keep_nan, where
 from jax_acts._function import Real
 from jax_acts._math import (
-    at_least,
-    at_most,
     exp,
     exp_and_expm1,
     exp_parts,
     expm1,
-    keep_nan,
     log1p,
     near_root,
     polynomial,
@@ -23,7 +21,6 @@ from jax_acts._math import (
     power,
     times,
     times_exp,
-    where,
 )
 
 INF = math.inf

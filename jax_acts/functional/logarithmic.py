@@ -6,8 +6,9 @@ import jax.numpy as jnp
 from jax import Array, lax
 
 from jax_acts._activation import activation
+from jax_acts._bits import keep_nan, where
 from jax_acts._function import Real
-from jax_acts._math import exp_of_any, expm1, keep_nan, log, log1p, where
+from jax_acts._math import exp_of_any, expm1, log, log1p
 
 INF = math.inf
 _LARGE = 38.0  # 1 is nothing to e^38, in float64 too

@@ -7,10 +7,10 @@ from jax import Array, lax
 
 from jax_acts import _coefficients as table
 from jax_acts._activation import activation
+from jax_acts._bits import at_least, signed, where
 from jax_acts._function import Real
 from jax_acts._math import (
     Power,
-    at_least,
     exp,
     exp_and_expm1,
     expm1,
@@ -19,9 +19,7 @@ from jax_acts._math import (
     near_root,
     power,
     scaled,
-    signed,
     times,
-    where,
 )
 
 INF = math.inf

@@ -9,18 +9,10 @@ from jax import Array, lax
 
 from jax_acts import _coefficients as table
 from jax_acts._activation import activation
+from jax_acts._bits import at_most, keep_nan, signed, where
 from jax_acts._function import Real
-from jax_acts._math import (
-    at_most,
-    halves,
-    keep_nan,
-    near_root,
-    product,
-    signed,
-    sum_of_two,
-    times_exp,
-    where,
-)
+from jax_acts._math import near_root, times_exp
+from jax_acts._parts import halves, product, sum_of_two
 from jax_acts._sine import (
     Angle,
     angle,

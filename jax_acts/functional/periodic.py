@@ -6,8 +6,10 @@ import jax.numpy as jnp
 from jax import Array
 
 from jax_acts._activation import activation
+from jax_acts._bits import where
 from jax_acts._function import Real
-from jax_acts._math import exp_of_any, parts, where
+from jax_acts._math import exp_of_any
+from jax_acts._parts import parts
 from jax_acts._sine import sin, sin_squared
 
 INF = math.inf

@@ -6,8 +6,8 @@ import jax
 import jax.numpy as jnp
 from jax import Array, lax
 
+from jax_acts._bits import times_power_of_two, where
 from jax_acts._function import Coefficients, function, one_of
-from jax_acts._math import times_power_of_two, where
 from jax_acts._pointwise import Row, continued, horner, pointwise, sign, within
 from jax_acts.functional.hyperbolic import tanh
 

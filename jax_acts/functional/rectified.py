@@ -7,8 +7,9 @@ import jax.numpy as jnp
 from jax import Array, lax
 
 from jax_acts._activation import activation
+from jax_acts._bits import keep_nan, where
 from jax_acts._function import Real, function
-from jax_acts._math import keep_nan, parts, product, where
+from jax_acts._parts import parts, product
 
 INF = math.inf
 

@@ -7,25 +7,21 @@ from jax import Array, lax
 
 from jax_acts import _coefficients as table
 from jax_acts._activation import activation
+from jax_acts._bits import at_least, at_most, keep_nan, where
 from jax_acts._function import Real
 from jax_acts._math import (
     Power,
-    at_least,
-    at_most,
     exp,
     exp_parts,
-    keep_nan,
     log1p,
     near_root,
     polynomial,
     polynomial_parts,
     power,
-    product,
-    sum_of_two,
     times,
     times_exp,
-    where,
 )
+from jax_acts._parts import product, sum_of_two
 from jax_acts.functional.gaussian import erf
 from jax_acts.functional.logistic import softplus
 

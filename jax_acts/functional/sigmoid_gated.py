@@ -7,18 +7,9 @@ from jax import Array, lax
 
 from jax_acts import _coefficients as table
 from jax_acts._activation import activation
+from jax_acts._bits import at_least, at_most, keep_nan, where
 from jax_acts._function import Real
-from jax_acts._math import (
-    at_least,
-    at_most,
-    exp,
-    exp_and_expm1,
-    expm1,
-    keep_nan,
-    near_root,
-    times_exp,
-    where,
-)
+from jax_acts._math import exp, exp_and_expm1, expm1, near_root, times_exp
 from jax_acts.functional.logistic import silu
 
 INF = math.inf

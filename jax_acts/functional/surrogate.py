@@ -25,8 +25,8 @@ import jax.numpy as jnp
 from jax import Array
 
 from jax_acts._activation import activation
+from jax_acts._bits import keep_nan
 from jax_acts._function import Real, one_of
-from jax_acts._math import keep_nan
 from jax_acts.functional.algebraic import arctan, soft_sign
 from jax_acts.functional.gaussian import gaussian
 from jax_acts.functional.hard import hard_tanh
