@@ -28,7 +28,7 @@ from rich.table import Table
 
 from experiments import sweep
 from experiments.learning import Learned, Steps
-from experiments.schema import Chunks
+from experiments.schema import Chunks, Data
 from experiments.studies.slope_sweep import STUDY, Config, Sweep
 from experiments.study import Member, Together
 from experiments.sweep import Program, over_members
@@ -58,6 +58,7 @@ def main(
     members: Annotated[int, typer.Option(min=4, help="A multiple of 4.")] = 16,
     steps: int = 500,
     turns: int = 3,
+    data: Annotated[str, typer.Option(help="A set of the experiments.")] = "mnist_1d",
 ) -> None:
     """Print what a member takes."""
     ways = {
@@ -73,12 +74,12 @@ def main(
     for way in ways:
         table.add_column(way, justify="right")
     for width, batch in SIZES:
-        cells = measured(ways, config(members, steps, width, batch), turns)
+        cells = measured(ways, config(members, steps, width, batch, data), turns)
         table.add_row(f"{width}, {batch}", *cells)
     Console().print(table)
 
 
-def config(members: int, steps: int, width: int, batch: int) -> Config:
+def config(members: int, steps: int, width: int, batch: int, data: str) -> Config:
     """Returns a sweep of four slopes."""
     slopes = (0.0, 0.1, 0.3, 0.5)
     slope = Sweep(activation="leaky_relu", argument="negative_slope", values=slopes)
@@ -86,6 +87,7 @@ def config(members: int, steps: int, width: int, batch: int) -> Config:
         study="slope_sweep",
         name="ways",
         sweeps=(slope,),
+        data=Data(set=data),
         width=width,
         seeds=members // len(slopes),
         training=Steps(steps=steps, parts=1, batch_size=batch),
