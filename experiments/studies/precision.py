@@ -61,11 +61,10 @@ class Config(StudyConfig):
     chunks: Chunks = Chunks()
 
     def shrunk(self) -> Self:
-        """Returns one activation in two precisions, narrow, on a few examples."""
+        """Returns one activation in every precision, narrow, on a few examples."""
         return self.model_copy(
             update={
                 "activations": self.activations[:1],
-                "precisions": self.precisions[:2],
                 "data": self.data.model_copy(update={"train": 96, "test": 96}),
                 "width": 8,
                 "seeds": min(self.seeds, 2),
@@ -100,10 +99,10 @@ def prepare(config: Config) -> Prepared[Learned]:
         def train(key: Array, numbers: Any, data: Classes) -> Fit:
             problem = classification(model, data, config.training.batch_size)
             if precision == "bfloat16":
-                narrow = lambda key: jax.tree.map(
-                    lambda leaf: leaf.astype(jnp.bfloat16), problem.start(key)
-                )
-                problem = problem._replace(start=narrow)
+                wide = problem.start
+                narrow = lambda leaf: leaf.astype(jnp.bfloat16)
+                start = lambda key: jax.tree.map(narrow, wide(key))
+                problem = problem._replace(start=start)
             return config.training.fit(problem, key)
 
         return train
