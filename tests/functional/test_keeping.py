@@ -33,8 +33,9 @@ def test_the_input_alone_is_kept_and_gives_the_same_gradient(f):
         np.testing.assert_array_equal(array, x)
     both = lambda h: (jax.vjp(h, x)[1](x)[0], jax.jvp(h, (x,), (x,))[1])
     program = quickly(lambda: (both(lean), both(f)))
-    # Computed again, products and sums may be contracted otherwise.
-    np.testing.assert_allclose(*program(), rtol=2.5e-7)
+    # Computed again, products and sums may be contracted otherwise, and what is
+    # subnormal may be flushed to 0 or not.
+    np.testing.assert_allclose(*program(), rtol=2.5e-7, atol=np.finfo(np.float32).tiny)
 
 
 @pytest.mark.parametrize("name", BY_OUTPUT)
