@@ -4,10 +4,12 @@ import math
 import re
 
 import numpy as np
+import pytest
 
 from benchmarks import axis, limits, overhead, speed
 
 
+@pytest.mark.slow
 def test_the_overhead_of_imports_calls_and_compilation_is_measured(capsys):
     overhead.main(["--imports=1", "--rounds=1", "--calls=2", "--compilations=1"])
     table = capsys.readouterr().out

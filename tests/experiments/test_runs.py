@@ -111,6 +111,7 @@ def test_a_member_killed_in_the_middle_goes_on_from_its_checkpoint(
     assert numbers(cut) == numbers(whole)
 
 
+@pytest.mark.slow
 def test_a_loss_that_overflows_marks_its_member_and_not_the_run(tiny, tmp_path):
     sgd = "training.optimizer={kind='sgd', learning_rate=10.0, momentum=0.99}"
     many = ("--set", "training.epochs=30", "--set", "seeds=1")

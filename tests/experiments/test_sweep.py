@@ -115,6 +115,7 @@ def test_a_sweep_killed_in_the_middle_resumes_with_equal_records(slopes, tmp_pat
     assert numbers(cut) == numbers(whole)
 
 
+@pytest.mark.slow
 def test_of_a_chunk_recorded_in_part_the_missing_members_are_added(slopes, tmp_path):
     assert run(slopes, "--out", tmp_path / "run").exit_code == 0
     expected = numbers(tmp_path / "run")

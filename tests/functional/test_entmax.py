@@ -133,6 +133,7 @@ def test_at_alpha_1_it_is_softmax_with_a_derivative_in_alpha():
         )
 
 
+@pytest.mark.slow
 @forms
 def test_it_moves_within_its_support_only(alpha, function):
     x = jnp.array([0.0, 0.2, -200.0])
@@ -143,6 +144,7 @@ def test_it_moves_within_its_support_only(alpha, function):
         assert j[0, 0] > 0
 
 
+@pytest.mark.slow
 @forms
 @pytest.mark.parametrize("dtype", [jnp.bfloat16, jnp.float16])
 def test_16_bit_rows_are_computed_in_float32_and_rounded_once(alpha, function, dtype):
@@ -171,6 +173,7 @@ def test_empty_infinite_and_nan_rows(alpha, function):
     assert jnp.isnan(g[2]).all()
 
 
+@pytest.mark.slow
 @forms
 def test_what_is_masked_does_not_count(alpha, function):
     x = jnp.array([[1.0, jnp.nan, 1.3, INF], [0.2, -INF, 1e38, 0.0], [1.0, 2, 3, 4]])
