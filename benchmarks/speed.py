@@ -1,6 +1,6 @@
 """How long do functions and their gradients take, beside other libraries?
 
-    python -m benchmarks.speed                    every function, about 20 minutes
+    python -m benchmarks.speed                    every function, about 10 minutes
     python -m benchmarks.speed silu gelu          some of them, for the terminal
     python -m benchmarks.speed silu --store       whose rows replace those stored
     python -m benchmarks.speed --size 15000       one size of them, for the terminal

@@ -306,6 +306,7 @@ def chart(rows: Sequence[Row], path: Path) -> None:
         panel.axvline(1, color="black", linewidth=1)
         panel.set_xscale("log")
         panel.set_xticks([0.25, 0.5, 1, 2, 4], ["1/4", "1/2", "1", "2", "4"])
+        panel.set_xticks([], minor=True)  # whose labels would lie over these
         panel.set_title(f"{direction}, {size:,}")
         panel.spines[["top", "right"]].set_visible(False)
     figure.suptitle("Time of jax.nn over that of jax_acts, float32, on a CPU")
