@@ -33,6 +33,16 @@ MASKED = [softmax, softmin, log_softmax, logsumexp, logmeanexp]
 name = lambda function: function.__name__
 
 
+@pytest.mark.parametrize(("function", "sign"), [(softmin, -1), (solu, 1)])
+def test_values_of_what_is_made_of_softmax_are_those_of_the_formula(function, sign):
+    for scale in (1e-3, 1, 10):
+        x = rows(50, 7, scale, np.float32)
+        e = np.exp(sign * x.astype(np.float64))
+        want = e / e.sum(-1, keepdims=True) * (x if function is solu else 1)
+        # Softmax is right to 4 ulp of 1.2e-7, and the product is rounded.
+        np.testing.assert_allclose(function(x), want, rtol=6e-7)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("function", FAMILY, ids=name)
 def test_second_derivatives_agree_in_every_nesting(function):
