@@ -6,15 +6,19 @@ trains the same members after it is compiled, in turns, and the fastest turn cou
     one by one    a compiled program is called for each member
     loop          one program for all, which trains one member after the other
     lax.map       the same, by `jax.lax.map`, which knows the number of members
-    vmap of n     the same as the loop, n members at once
+    vmap of n     the same as the loop, n members at once; of all, on one device
 
-Of two cores, `lax.map` takes what the loop takes, give or take 6 %, but for 0.8 of it
-at width 16, and one by one 1.0 to 1.2 of it. A vmap of 16 on MNIST-1D takes 0.4 of the
-loop at width 16 and 0.9 from width 100 on; one of 32 on the digits 0.5 at width 16, 0.8
-at 100 and 1.4 at 256; both 1.2 to 3 times the compile time, and the memory of all their
-members. So a loop is the default of `Chunks`, and narrow networks gain by
-`chunks.vmapped`. With JAX_NUM_CPU_DEVICES=2 each core has a loop of its own, and a
-member takes 0.5 of that time at widths 100 and 256.
+The loop and a vmap are spread over the devices, which are the cores of a CPU. On two
+cores, members of 300 steps on the digits took, in ms:
+
+    width, batch    one by one    loop    lax.map    vmap of 4    vmap of 32
+    16, 16                11.6     3.5        6.6          2.4           4.9
+    64, 64                42.1    16.7       27.1         13.2          24.4
+    100, 100              80.2    29.8       56.0         37.9          71.7
+    256, 64              189.9    87.5      170.3         92.9         184.9
+
+So a loop is the default of `Chunks`: no way that stays on one device is faster. Narrow
+networks gain by `chunks.vmapped = 4`, at 1.3 to 1.8 times the compile time.
 """
 
 import time
@@ -29,14 +33,14 @@ from jax.sharding import Mesh
 from rich.console import Console
 from rich.table import Table
 
-from experiments import sweep
+from experiments import devices, sweep
 from experiments.learning import Learned, Steps
 from experiments.schema import Chunks, Data
 from experiments.studies.slope_sweep import STUDY, Config, Sweep
 from experiments.study import Member, Together
 from experiments.sweep import Program, over_members
 
-SIZES = ((16, 16), (100, 100), (256, 64))
+SIZES = ((16, 16), (64, 64), (100, 100), (256, 64))
 """Widths of the hidden layers, and batches."""
 
 
@@ -64,6 +68,7 @@ def main(
     data: Annotated[str, typer.Option(help="A set of the experiments.")] = "mnist_1d",
 ) -> None:
     """Print what a member takes."""
+    devices.begin(devices.cores())
     ways = {
         "one by one": Way(Chunks(members=1)),
         "loop": Way(Chunks(members=members)),

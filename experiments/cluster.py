@@ -13,6 +13,7 @@ from typing import Any
 
 import jax
 
+from experiments import devices
 from experiments.problems import ConfigError, RunError
 from experiments.schema import StudyConfig
 from experiments.study import Member, Record, Together
@@ -79,6 +80,7 @@ def _train(study: str, config: str, chunk: Sequence[Member]) -> Sequence[Record]
 def _together(study: str, config: str) -> Together[Any]:
     from experiments.studies import STUDIES  # a worker knows them by their names
 
+    devices.begin(1)  # a task has one core, and the worker beside it the next
     found = STUDIES[study]
     together = found.prepare(found.config.model_validate_json(config)).together
     assert together is not None

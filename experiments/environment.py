@@ -1,7 +1,6 @@
 """The machine and the versions that a session runs on."""
 
 import importlib.metadata
-import os
 import platform
 import subprocess
 from datetime import UTC, datetime
@@ -11,6 +10,7 @@ from typing import Any
 import jax
 
 import jax_acts
+from experiments.devices import cores
 
 PACKAGES = ("jax", "jaxlib", "flax", "optax", "numpy")
 
@@ -28,9 +28,7 @@ def environment() -> dict[str, Any]:
         "device": device.device_kind,
         "devices": jax.device_count(),
         "processor": _processor(),
-        "cores": len(os.sched_getaffinity(0))
-        if hasattr(os, "sched_getaffinity")
-        else os.cpu_count(),
+        "cores": cores(),
         "system": f"{platform.system()} {platform.machine()}",
     }
 

@@ -3,7 +3,7 @@
 import math
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
-from functools import cache, lru_cache
+from functools import lru_cache
 from itertools import product
 from typing import Annotated, Any, Literal, NamedTuple, TypeVar
 
@@ -12,14 +12,13 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 from jax import Array
-from jax.sharding import NamedSharding
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from experiments.fit import Fit, Problem as Learnable, fit
 from experiments.problems import ConfigError, Problem
 from experiments.schema import SGD, Activation, Adam, Chunks, Section, of_adam
 from experiments.study import Member, Prepared, Record, Together, Value
-from experiments.sweep import SAME, Chunk, Numbers as Places, compiled, mesh
+from experiments.sweep import Chunk, Numbers as Places, compiled
 
 Number = float | None
 """None where it is not finite."""
@@ -194,8 +193,6 @@ def grids(*grids: Mapping[str, Collection[Value]]) -> tuple[Member, ...]:
 def prepared(trial: Trial, chunks: Chunks) -> Prepared[Learned]:
     """Returns the trial, compiled where it is first needed, to train in chunks."""
     axes = {"seed": jnp.uint32} | dict.fromkeys(trial.numeric, jnp.float32)
-    place = cache(lambda: mesh(chunks))
-    data = cache(lambda: jax.device_put(trial.data, NamedSharding(place(), SAME)))
 
     def fixed(member: Member) -> tuple[tuple[str, Value], ...]:
         return tuple(axis for axis in member.axes if axis[0] not in axes)
@@ -207,7 +204,7 @@ def prepared(trial: Trial, chunks: Chunks) -> Prepared[Learned]:
         def one(numbers: Places, data: Any) -> Outcome:
             return outcome(train(jax.random.key(numbers["seed"]), numbers, data))
 
-        return compiled(one, axes, data(), chunks, place())
+        return compiled(one, axes, trial.data, chunks)
 
     def train(members: Sequence[Member]) -> list[Learned]:
         chunk = program(fixed(members[0]))

@@ -15,14 +15,16 @@ digits:
 
     one device        XLA compiles it without the partitioner, by other passes, which
                       order some instructions and so fuse some sums otherwise: those of
-                      a transformer, though not those of a perceptron
+                      a transformer, though not those of a perceptron; so `devices`
+                      makes two of a single core
     large products    even the same program for one device, with products that sum over
                       2,000 examples, gave other bits in a process of 8 devices than of
                       1 or 3, which have fewer threads
 """
 
+import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -55,35 +57,45 @@ class Chunk(NamedTuple):
     """The time to trace and compile it."""
 
 
-def mesh(chunks: Chunks) -> Mesh:
-    """Returns as many of the local devices as divide the slices of a chunk."""
+def meshes(chunks: Chunks) -> Iterator[Mesh]:
+    """Yields the local devices that share the slices of a chunk, then half as many.
+
+    Fewer of them have more memory each where they are cores of one CPU, and only there.
+    """
     slices, devices = chunks.members // chunks.vmapped, jax.local_devices()
-    count = max(n for n in range(1, len(devices) + 1) if slices % n == 0)
-    return Mesh(np.array(devices[:count]), (MEMBERS,), axis_types=(AxisType.Auto,))
+    count = len(devices)
+    while count:
+        share = _share(slices, count)
+        used = np.array(devices[: math.ceil(slices / share)])
+        yield Mesh(used, (MEMBERS,), axis_types=(AxisType.Auto,))
+        count = len(used) // 2 if devices[0].platform == "cpu" else 0
+
+
+def _share(slices: int, devices: int) -> int:
+    """Returns how many slices a device has; the last of them may have fewer."""
+    return math.ceil(slices / devices)
 
 
 def compiled(
-    program: Program, axes: Mapping[str, Any], data: Any, chunks: Chunks, mesh: Mesh
+    program: Program, axes: Mapping[str, Any], data: Any, chunks: Chunks
 ) -> Chunk:
-    """Returns the program compiled for chunks of members.
+    """Returns the program compiled for chunks of members, on as many devices as fit.
 
     Args:
         program: What trains a member; it is traced once.
         axes: The dtype of each number.
-        data: Arrays that all members see, on each device of the mesh.
+        data: Arrays that all members see; each device gets them.
         chunks: How wide a chunk is.
-        mesh: Where it runs.
 
     Raises:
         ConfigError: It needs more memory than a device has.
     """
     begin = time.perf_counter()
     build = partial(_program, program, axes, data)
-    run = build(chunks, mesh)
+    run, mesh = _fitting(build, chunks)
     seconds = time.perf_counter() - begin
-    if not fits(run, mesh):
-        raise ConfigError(Problem("chunks", _too_much(build, chunks, mesh, run)))
     same = NamedSharding(mesh, SAME)
+    seen = jax.device_put(data, same)
 
     def train(members: Sequence[Numbers]) -> list[Any]:
         padded = [*members, *[members[-1]] * (chunks.members - len(members))]
@@ -92,7 +104,7 @@ def compiled(
             for axis, dtype in axes.items()
         }
         real = np.arange(chunks.members) < len(members)
-        found = run(*jax.device_put((numbers, real), same), data)
+        found = run(*jax.device_put((numbers, real), same), seen)
         found = jax.device_get(found)
         return [jax.tree.map(lambda x, n=n: x[n], found) for n in range(len(members))]
 
@@ -111,30 +123,39 @@ def _program(
     return whole.lower(numbers, real, seen).compile()
 
 
+def _fitting(build: Callable[[Chunks, Mesh], Any], chunks: Chunks) -> tuple[Any, Mesh]:
+    """Returns a chunk's program, and its devices: the most that have the memory for it.
+
+    Raises:
+        ConfigError: There are none, as it says with the widest chunk that does fit.
+    """
+    told = ""
+    for mesh in meshes(chunks):
+        run = build(chunks, mesh)
+        if fits(run, mesh):
+            return run, mesh
+        told = _too_much(chunks, run, mesh)
+    for less in narrower(chunks):
+        if any(fits(build(less, mesh), mesh) for mesh in meshes(less)):
+            fit = f"chunks.members = {less.members}, chunks.vmapped = {less.vmapped}"
+            raise ConfigError(Problem("chunks", f"{told}; {fit} fits"))
+    raise ConfigError(Problem("chunks", f"{told}; no smaller chunk fits"))
+
+
 def fits(run: Any, mesh: Mesh) -> bool:
     """Returns whether the devices have the memory for it, as far as is known."""
     has = memory.available(mesh.devices.flat[0], mesh.size)
     return has is None or memory.needed(run) <= has
 
 
-def _too_much(
-    build: Callable[[Chunks, Mesh], Any], chunks: Chunks, place: Mesh, run: Any
-) -> str:
-    """Returns what to say of a chunk that does not fit, with the widest that does."""
-    has = memory.available(place.devices.flat[0], place.size) or 0
-    told = (
+def _too_much(chunks: Chunks, run: Any, mesh: Mesh) -> str:
+    """Returns what to say of a chunk that does not fit."""
+    has = memory.available(mesh.devices.flat[0], mesh.size) or 0
+    return (
         f"chunks.members = {chunks.members}, chunks.vmapped = {chunks.vmapped}: needs "
         f"{memory.said(memory.needed(run))} of each device, which has "
         f"{memory.said(has)}"
     )
-    for less in narrower(chunks):
-        where = mesh(less)
-        if fits(build(less, where), where):
-            return (
-                f"{told}; chunks.members = {less.members}, chunks.vmapped = "
-                f"{less.vmapped} fits"
-            )
-    return f"{told}; no smaller chunk fits"
 
 
 def narrower(chunks: Chunks) -> list[Chunks]:
@@ -163,7 +184,8 @@ def over_members(
     one slice would have no loop: XLA would round its training in another way.
     """
     slices = chunks.members // chunks.vmapped
-    share = slices // mesh.size
+    share = _share(slices, mesh.size)
+    over = share * mesh.size - slices
     once = jax.jit(program)  # its trace is kept: it is needed for its shapes, too
 
     def lanes(numbers: dict[str, Array], data: Any) -> Any:
@@ -186,7 +208,8 @@ def over_members(
         begin = jax.lax.axis_index(MEMBERS) * share
         end = jnp.minimum(begin + share, real.sum())
         found = jax.lax.fori_loop(begin, end, part, jax.tree.map(blank, like))
-        mine = lambda x: jax.lax.dynamic_slice_in_dim(x, begin, share)
+        even = lambda x: jnp.pad(x, [(0, over), *[(0, 0)] * (x.ndim - 1)])
+        mine = lambda x: jax.lax.dynamic_slice_in_dim(even(x), begin, share)
         return jax.tree.map(lambda x: mine(x).reshape(-1, *x.shape[2:]), found)
 
     return jax.shard_map(

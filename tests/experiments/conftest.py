@@ -82,15 +82,20 @@ def slopes(tmp_path: Path) -> Path:
     return path
 
 
-def started(*arguments: object, devices: int = 1) -> subprocess.Popen[bytes]:
-    """Starts a run in a process of its own, with so many devices."""
-    flags = f"--xla_force_host_platform_device_count={devices}"
+def started(*arguments: object, devices: int | None = 1) -> subprocess.Popen[bytes]:
+    """Starts a run in a process of its own, with so many devices, or as many as it has.
+
+    What is compared with a run in this process has one, as this process.
+    """
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    if devices is not None:
+        environment["JAX_NUM_CPU_DEVICES"] = str(devices)
     return subprocess.Popen(
         [sys.executable, "-m", "experiments", "run", *map(str, arguments)],
         cwd=ROOT,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
-        env={**os.environ, "PYTHONPATH": str(ROOT), "XLA_FLAGS": flags},
+        env=environment,
     )
 
 
