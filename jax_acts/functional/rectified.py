@@ -163,6 +163,7 @@ def rrelu(
         raise ValueError("rrelu draws random slopes in training: give it a key")
     # In float32 for every dtype: the same key draws the same slopes.
     share = jax.random.uniform(key, jnp.shape(x), jnp.float32)
+    share = share.astype(jnp.result_type(x, share))
     return leaky_relu(x, lower + (upper - lower) * share)
 
 

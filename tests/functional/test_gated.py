@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from scipy.special import expit
 
 from jax_acts import (
     bilinear,
@@ -27,35 +28,30 @@ from jax_acts import (
     swiglu_oai,
 )
 from jax_acts._compat import enable_x64
+from tests.functional.formulas import FORMULAS
 
-SIGMOID = lambda g: 1 / (1 + np.exp(-g))
-# What each unit is of gates and values, in the words of its source.
-WANT = {
-    glu: lambda g, v: v * SIGMOID(g),
-    bilinear: lambda g, v: v * g,
-    gtu: lambda g, v: np.tanh(v) * SIGMOID(g),
-    reglu: lambda g, v: v * np.maximum(g, 0),
-    sreglu: lambda g, v: v * np.maximum(g, 0) ** 2,
-    drelu: lambda g, v: np.maximum(v, 0) * np.maximum(g, 0),
-    seglu: lambda g, v: v * np.asarray(jax.nn.selu(g)),
-    geglu: lambda g, v: v * g * SIGMOID(np.sqrt(8 / np.pi) * (g + 0.044715 * g**3)),
-    qgeglu: lambda g, v: v * g * SIGMOID(1.702 * g),
-    swiglu: lambda g, v: v * g * SIGMOID(g),
-    swiglu_oai: lambda g, v: (
-        (np.clip(v, -7, 7) + 1) * np.minimum(g, 7) * SIGMOID(1.702 * np.minimum(g, 7))
-    ),
-    swiglu_clamped: lambda g, v: (
-        np.clip(v, -10, 10) * np.minimum(g, 10) * SIGMOID(np.minimum(g, 10))
-    ),
-    situ_glu: lambda g, v: 4 * np.tanh(g / 4) * SIGMOID(g) * 25 * np.tanh(v / 25),
-}
+UNITS = [
+    glu,
+    bilinear,
+    gtu,
+    reglu,
+    sreglu,
+    drelu,
+    seglu,
+    geglu,
+    qgeglu,
+    swiglu,
+    swiglu_oai,
+    swiglu_clamped,
+    situ_glu,
+]
 RANDOM = np.random.default_rng(0)
 GATE, VALUE = (
     jnp.asarray(RANDOM.normal(0, 6, (3, 4)).astype(np.float32)) for _ in "gv"
 )
 X = jnp.concatenate([VALUE, GATE], -1)
 
-every_unit = pytest.mark.parametrize("unit", WANT, ids=lambda unit: unit.__name__)
+every_unit = pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.__name__)
 two = lambda unit: lambda gate, value: unit(gate, value=value)
 packed = lambda unit: functools.partial(unit, order="value_first", layout="split")
 
@@ -64,7 +60,7 @@ packed = lambda unit: functools.partial(unit, order="value_first", layout="split
 def test_values_are_right_to_the_last_places(unit):
     with enable_x64(True):
         gate, value = np.asarray(GATE, np.float64), np.asarray(VALUE, np.float64)
-        want = WANT[unit](gate, value)
+        want = FORMULAS[unit.__name__](gate, value)
         np.testing.assert_allclose(unit(gate, value=value), want, rtol=1e-14)
     # Two or three factors, each within 3 ulp of 6e-8, and their products.
     np.testing.assert_allclose(unit(GATE, value=VALUE), want, rtol=1e-6, atol=1e-36)
@@ -86,7 +82,7 @@ def test_both_orders_and_layouts_hold_the_same_numbers(unit):
 
 
 def test_only_the_unit_of_gpt_oss_has_another_form_by_default():
-    for unit in WANT:
+    for unit in UNITS:
         order, layout = (
             unit.signature.parameters[name].default for name in ("order", "layout")
         )
@@ -109,7 +105,7 @@ def test_geglu_has_both_forms_of_gelu():
 @pytest.mark.parametrize("limit", [1.0, 2.0, 10.0])
 def test_clamping_before_and_after_are_two_units(limit):
     gate = jnp.array([limit - 0.25, limit, limit + 5])
-    silu = lambda g: np.asarray(g) * SIGMOID(np.asarray(g))
+    silu = lambda g: np.asarray(g) * expit(np.asarray(g))
     both = (
         swiglu_clamped(gate, jnp.ones(3), limit, after=after) for after in (False, True)
     )
