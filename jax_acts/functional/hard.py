@@ -138,14 +138,14 @@ def hard_silu(x: Real) -> Array:
     >>> hard_silu(jnp.array([-4.0, -1.5, 3.0]))
     Array([-0.   , -0.375,  3.   ], dtype=float32)
     """
-    inside = at_most(3.0, at_least(-3.0, jnp.asarray(x)))
-    return where(x >= 3, x, inside * (inside + 3) / 6)
+    right = at_least(-3.0, jnp.asarray(x))  # as 0 times -infinity is NaN
+    return right * (at_most(6.0, right + 3) * (1 / 6))
 
 
 @hard_silu.defderivative
 def _(x: Real) -> Array:
-    middle = where(x > -3, (2 * jnp.clip(x, -3, 3) + 3) / 6, 0.0)
-    return keep_nan(x, where(x >= 3, 1.0, middle))
+    middle = (2 * jnp.asarray(x) + 3) * (1 / 6)
+    return where(x <= -3, 0.0, where(x >= 3, 1.0, middle))
 
 
 hard_swish = hard_silu
@@ -162,14 +162,13 @@ def hard_mish(x: Real) -> Array:
     >>> hard_mish(jnp.array([-4.0, -1.0, 3.0]))
     Array([-0. , -0.5,  3. ], dtype=float32)
     """
-    inside = at_most(0.0, at_least(-2.0, jnp.asarray(x)))
-    return where(x >= 0, x, inside * (inside + 2) * 0.5)
+    right = at_least(-2.0, jnp.asarray(x))  # as 0 times -infinity is NaN
+    return right * (at_most(2.0, right + 2) * 0.5)
 
 
 @hard_mish.defderivative
 def _(x: Real) -> Array:
-    middle = where(x > -2, jnp.clip(x, -2, 0) + 1, 0.0)
-    return keep_nan(x, where(x >= 0, 1.0, middle))
+    return where(x <= -2, 0.0, where(x >= 0, 1.0, jnp.asarray(x) + 1))
 
 
 @activation(
@@ -185,8 +184,8 @@ def sparse_plus(x: Real) -> Array:
     >>> sparse_plus(jnp.array([-2.0, 0.0, 3.0]))
     Array([0.  , 0.25, 3.  ], dtype=float32)
     """
-    inside = at_most(1.0, at_least(-1.0, jnp.asarray(x)))
-    return where(x >= 1, x, jnp.square(inside + 1) * 0.25)
+    middle = lax.square(jnp.asarray(x) + 1) * 0.25
+    return where(x <= -1, 0.0, where(x >= 1, x, middle))
 
 
 @sparse_plus.defderivative
