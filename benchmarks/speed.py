@@ -4,7 +4,7 @@
     python -m benchmarks.speed silu gelu          some of them, for the terminal
     python -m benchmarks.speed silu --store       whose rows replace those stored
     python -m benchmarks.speed --size 15000       one size of them, for the terminal
-    python -m benchmarks.speed --compiled         compiled PyTorch too: an hour more
+    python -m benchmarks.speed --compiled         PyTorch compiled too: minutes more
     python -m benchmarks.speed --page             writes docs/performance.md only
 
 The unit is the time of a copy (x + 1) of the same array. Programs are timed in turn, in

@@ -22,6 +22,11 @@ SIMPLE = frozenset(
     ]
 )
 """The functions without an exponential, a logarithm, a sine or the like."""
+WAVES = frozenset(
+    ["cosine", "finer", "gabor", "gcu", "sine", "sine_relu", "snake", "snake_beta"]
+)
+WANTED = {"forward": (3, 5), "both": (5, 7)}
+"""How many copies a function should take at most, and one of the waves."""
 TITLES = {
     "jax": "jax.nn",
     "torch": "PyTorch",
@@ -159,6 +164,7 @@ def write() -> None:
         + f", lower deciles of {few} to {many} rounds.\n",
         "## In the mean\n",
         *means(rows),
+        *beyond(rows),
         WHY,
         *training_table(),
         MEMORY,
@@ -240,6 +246,40 @@ def means(rows: Sequence[Row]) -> list[str]:
                         f"{mean(some):.2f} | {worst} {ratios[worst]:.2f} |"
                     )
     return lines
+
+
+def beyond(rows: Sequence[Row]) -> list[str]:
+    """Returns a table of the functions that take longer than they should."""
+    size = max(SIZES)
+    lines = [
+        f"\n## Against a copy\n\nWith {size:,} elements; of waves "
+        f"({', '.join(sorted(WAVES))}) more is allowed.\n",
+        "| float32 | copies at most | of waves | functions | take more |",
+        "|---|---|---|---|---|",
+    ]
+    wider = []
+    for direction, (most, of_waves) in WANTED.items():
+        here = {"size": size, "direction": direction, "library": "jax_acts"}
+        all = find(rows, dtype="float32", fresh=False, **here)
+        half = find(rows, dtype="bfloat16", fresh=False, **here)
+        over = {
+            key[0]: row.copies
+            for key, row in sorted(all.items(), key=lambda item: -item[1].copies)
+            if row.copies > (of_waves if key[0] in WAVES else most)
+        }
+        told = ", ".join(f"{name} {copies:.1f}" for name, copies in over.items())
+        count = f"{len(all) - len(over)} of {len(all)}"
+        lines.append(f"| {direction} | {most} | {of_waves} | {count} | {told} |")
+        times = [half[key].nanoseconds / all[key].nanoseconds for key in half]
+        few = sum(time <= 1.3 for time in times)
+        wider.append(
+            f"{mean(times):.2f} {direction} ({few} of {len(times)} within 1.3)"
+        )
+    return [
+        *lines,
+        "\nA number of bfloat16 takes, in the geometric mean over the functions, "
+        f"{' and '.join(wider)} of the time of one of float32.",
+    ]
 
 
 def mean(values: Iterable[float]) -> float:
