@@ -70,6 +70,7 @@ def test_parts_that_are_not_equally_long_are_refused():
         trained(jax.random.key(0), parts=7)
 
 
+@pytest.mark.slow
 def test_the_measures_by_layer_are_those_of_the_definition():
     x = jax.random.normal(jax.random.key(0), (9, 3))
     model = MLP("relu", 3, 4, 2)

@@ -69,6 +69,7 @@ def test_a_sweep_compiles_once_for_each_function():
     assert traces == ["square", "abs"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("vmapped", [1, 4])
 def test_a_member_in_a_chunk_learns_as_it_does_alone(vmapped):
     members = grid(function=["square"], rate=[0.1, 0.3], seed=range(3))
@@ -236,6 +237,7 @@ def test_a_chunk_that_does_not_fit_is_refused_with_one_that_does(
         assert len(trained(Chunks(members=8, vmapped=int(found[1])))) == 8
 
 
+@pytest.mark.slow
 def test_too_little_memory_is_a_config_error_of_the_key_that_helps(
     slopes, tmp_path, monkeypatch
 ):

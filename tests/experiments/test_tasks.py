@@ -35,6 +35,7 @@ def test_no_line_separates_the_drawings_and_their_outlines_do():
     np.testing.assert_allclose(outlines[:, 0], 0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("length", [2, 3, 50])
 def test_the_sum_asked_is_that_of_the_two_marked_numbers(length):
     sequences, sums = adding.draw(jax.random.key(1), 200, length)
@@ -45,6 +46,7 @@ def test_the_sum_asked_is_that_of_the_two_marked_numbers(length):
     np.testing.assert_allclose((values * marks).sum(1), sums, rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_who_always_answers_one_has_the_blind_error():
     sums = adding.draw(jax.random.key(0), 20_000, 10).sums
     # The standard error of a variance of 20,000 sums is below 0.002.

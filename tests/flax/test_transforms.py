@@ -93,6 +93,7 @@ def test_layers_lie_within_linen_modules():
     assert jax.tree.map(jnp.shape, params) == {"dense": want, "act": slope}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("spec", ["silu", "prelu"])
 def test_linen_scan_and_remat_are_the_layers_one_by_one(spec):
     stack = nn.scan(

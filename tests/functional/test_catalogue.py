@@ -94,6 +94,7 @@ def test_derivatives_in_parameters_agree_with_differences(f):
         np.testing.assert_allclose(got, auto, rtol=1e-15)
 
 
+@pytest.mark.slow
 def test_parameters_may_be_traced_and_mapped(f):
     x = inputs(f)
     for name, value in parameters(f).items():

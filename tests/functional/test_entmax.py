@@ -238,6 +238,7 @@ def test_alpha_is_one_number_for_each_row():
     np.testing.assert_allclose(entmax(x, a[:, None]), each, atol=2e-7)
 
 
+@pytest.mark.slow
 def test_alpha_is_learned_by_layers():
     x = jnp.asarray(rows(4, 5, 1, np.float32))
     spec = "entmax(alpha=Learn(1.5))"

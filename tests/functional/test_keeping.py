@@ -58,6 +58,7 @@ def test_an_exact_rule_by_the_output_is_the_default(name):
     np.testing.assert_array_equal(array, f(X))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["relu", "gelu", "mish", "elu"])
 @pytest.mark.parametrize("dtype", [jnp.float32, jnp.bfloat16])
 def test_an_approximate_backward_pass_keeps_a_byte(name, dtype):
@@ -102,6 +103,7 @@ def test_a_choice_pickles_and_hashes():
     assert repr(lean).endswith("tanh.keeping('output')")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("gated", [False, True])
 def test_a_lean_block_has_the_numbers_of_one_that_is_not(gated):
     x = jax.random.normal(jax.random.key(0), (5, 3))
@@ -137,6 +139,7 @@ def scanned_memory(layer):
     return (planned(12) - planned(6)) / (6 * batch * width)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["gelu", "tanh", "relu"])
 def test_a_layer_computed_again_keeps_one_array(name):
     f = ACTIVATIONS[name]

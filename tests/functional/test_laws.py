@@ -76,6 +76,7 @@ def naive_silu(x):
     return x / (1 + jnp.exp(-x))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("value", "derivative", "law"),
     [

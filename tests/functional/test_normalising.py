@@ -63,6 +63,7 @@ def test_backward_keeps_the_probabilities_alone(dtype):
         assert [(r.shape, r.dtype) for r in residuals] == [(x.shape, x.dtype)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("function", MASKED, ids=name)
 def test_a_row_of_which_nothing_counts_is_empty_and_has_derivative_0(function):
     empty = 0.0 if function in (softmax, softmin) else -INF

@@ -218,6 +218,7 @@ def test_the_derivative_in_the_temperature_of_a_masked_row_is_finite():
     assert jnp.isfinite(jax.grad(lambda t: softmax(masked, temperature=t)[0])(0.7))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "reference",
     [

@@ -32,6 +32,7 @@ def truth(name, u, sharpness, height):
         return np.array(values, float), np.array(slopes, float)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", FORMULAS)
 def test_a_surrogate_is_its_formula_in_every_function(name):
     with enable_x64(True):
