@@ -273,7 +273,8 @@ class ActivationFunction(Function[P]):
                 )
                 return _times(slope.astype(y.dtype), tangent)
 
-            return jax.checkpoint(product)(y, others, tangent)
+            # A forward pass makes nothing of its output that could be stored for this.
+            return jax.checkpoint(product, prevent_cse=False)(y, others, tangent)
 
         def times(operands: dict[str, Array], tangent: Array) -> Array:
             return _times(partial._differentiable(operands, static), tangent)
