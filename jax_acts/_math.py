@@ -29,7 +29,7 @@ from jax_acts._bits import (
     where,
 )
 from jax_acts._function import Real
-from jax_acts._parts import parts, product, quotient, sum_of_two
+from jax_acts._parts import ordered_sum, parts, product, quotient, sum_of_two
 
 _LOG2_E = 1 / math.log(2)
 # ln(2) in two parts; the high one ends in so many zeros that k times it is exact.
@@ -138,19 +138,19 @@ def exp_parts(y: Array) -> tuple[Array, Array]:
     whole = k.astype(y.dtype)
     r, r_low = sum_of_two(y - whole * high, -whole * low)
     square, square_low = product(r, r)
-    first, rest = sum_of_two(r, 0.5 * square)
+    first, rest = ordered_sum(r, 0.5 * square)
     rest = rest + (0.5 * square_low + r_low * (1 + first))
     if y.dtype == jnp.float64:  # r³/6 in two parts; 1/6 is the first of EXP_FINE
         cube, cube_low = product(r, square)
         sixth, sixth_low = product(table.SIXTH, cube)
-        first, more = sum_of_two(first, sixth)
+        first, more = ordered_sum(first, sixth)
         cube_low = cube_low + r * square_low
         rest = rest + (more + (sixth_low + cube_low / 6))
         rest = rest + (cube + cube_low) * r * _horner(r, table.EXP_FINE["float64"][1:])
     else:
         rest = rest + r * r * r * polynomial(r, table.EXP_FINE)
-    first, more = sum_of_two(keep_nan(y, 1.0), first)
-    first, rest = sum_of_two(first, rest + more)
+    first, more = ordered_sum(keep_nan(y, 1.0), first)
+    first, rest = ordered_sum(first, rest + more)
     power = power_of_two(k, y.dtype)
     return first * power, rest * power
 

@@ -49,6 +49,12 @@ def sum_of_two(a: Array, b: Array) -> tuple[Array, Array]:
     return s, (a - (s - b_part)) + (b - b_part)
 
 
+def ordered_sum(a: Array, b: Array) -> tuple[Array, Array]:
+    """Returns `sum_of_two`, in half the steps, where a is 0 or not below b in size."""
+    s = a + b
+    return s, b - (s - a)
+
+
 def product(a: Real | table.Constant, b: Real) -> tuple[Array, Array]:
     """Returns a b in two parts, of which the first is exact in half the digits.
 

@@ -32,17 +32,19 @@ def soft_clipping(x: Real, alpha: Real = 1.0) -> Array:
     Array([0.      , 0.5     , 0.999995], dtype=float32)
     """
     u, p, least = _ramp(x, alpha)
-    e = times(1.0, p)
-    # It is log(1 + f) for f = top / (1 + ahead), 2 atanh(s) for s = f / (2 + f).
-    top, ahead = _scaled(alpha, p), least * e
-    w = 0.5 * (1 + least) * e
+    e, top = times(1.0, p), _scaled(alpha, p)
+    # It is log(1 + f) for f = top / (1 + ahead), or u more for another top where f > 1,
+    # and log(1 + f) is 2 atanh(s) for s = f / (2 + f).
+    ahead = least * e
+    near = top < 1 + ahead
+    after = 1 / jnp.maximum(e, 1)  # e^-u
+    top = where(near, top, after - ahead)
+    w = 0.5 * where(near, (1 + least) * e, after + ahead)  # ahead and half of top
     inverse = 1 / (1 + w)
     rest = (1 - inverse) - w * inverse  # its rounding error, times 1 + w
     s = 0.5 * top * inverse
     rest = rest + 0.5 * (s * s) * polynomial(s * s, table.LOG1P)
-    near = top * inverse + top * (inverse * rest)
-    far = u + (log1p(exp(-jnp.maximum(u, 0))) - log1p(ahead))
-    y = where(top < 1 + ahead, near, far) / alpha
+    y = (where(near, 0, u) + (top * inverse + top * (inverse * rest))) / alpha
     return where(x > 0.5, 1 - y, y)
 
 

@@ -46,7 +46,7 @@ def gelu_exact(x: Real) -> Array:
     >>> gelu_exact(jnp.array([-1.0, 0.0, 1.0]))
     Array([-0.15866,  0.        ,  0.84134 ], dtype=float32)
     """
-    a, y, low = _half_square(x)
+    a, y, low = half_square(x)
     ratio, rest = polynomial_parts(folded(a), table.PHI_TAIL)
     tail = times(ratio, power(y, low), rest)  # a Φ(-a)
     middle = x * (0.5 + x * polynomial(jnp.square(x), table.PHI))
@@ -56,7 +56,7 @@ def gelu_exact(x: Real) -> Array:
 
 @gelu_exact.defderivative
 def _(x: Real) -> Array:
-    a, y, low = _half_square(x)
+    a, y, low = half_square(x)
     zero, rest = table.GELU_1.zero[a.dtype.name]
     factor = polynomial(folded(a), table.GELU_1.factor)
     left = times_exp((a - zero) * factor - rest * table.GELU_1.slope, y, low)
@@ -65,7 +65,7 @@ def _(x: Real) -> Array:
 
 @gelu_exact.derivative.defderivative
 def _(x: Real) -> Array:
-    a, y, low = _half_square(x)
+    a, y, low = half_square(x)
     root, rest = table.SQRT2[a.dtype.name]
     difference = (root - a) * (root + a) + 2 * math.sqrt(2) * rest  # 2 - x²
     return times_exp(difference * _DENSITY, y, low)
@@ -186,7 +186,7 @@ def erf(x: Real) -> Array:
     >>> erf(jnp.array([-1.0, 0.0, 0.5]))
     Array([-0.8427,  0.       ,  0.5205], dtype=float32)
     """
-    a, y, low = _half_square(x, twice=True)
+    a, y, low = half_square(x, twice=True)
     tail = math.sqrt(2) * polynomial(folded(math.sqrt(2) * a), table.PHI_TAIL)
     far = 1 - times_exp(tail, y, low) / a
     near = at_most(1.0, a)
@@ -196,13 +196,13 @@ def erf(x: Real) -> Array:
 
 @erf.defderivative
 def _(x: Real) -> Array:
-    _, y, low = _half_square(x, twice=True)
+    _, y, low = half_square(x, twice=True)
     return times_exp(2 / math.sqrt(math.pi), y, low)
 
 
 @erf.derivative.defderivative
 def _(x: Real) -> Array:
-    a, y, low = _half_square(x, twice=True)
+    a, y, low = half_square(x, twice=True)
     return times_exp(-4 / math.sqrt(math.pi) * jnp.copysign(a, x), y, low)
 
 
@@ -224,13 +224,7 @@ def laplace(x: Real, mu: Real = 0.707107, sigma: Real = 0.282095) -> Array:
     >>> laplace(jnp.array([-1.0, 0.707107, 1.0]))
     Array([7.17373e-10, 5.0e-01, 8.5043e-01], dtype=float32)
     """
-    u, y, low = _standardised(x, mu, sigma)
-    a = lax.abs(u)
-    ratio, rest = polynomial_parts(folded(a), table.PHI_TAIL)
-    tail = times(ratio, power(y, low), rest) / a  # Φ(-a)
-    near = jnp.clip(u, -1, 1)
-    middle = 0.5 + near * polynomial(near * near, table.PHI)
-    return where(a <= 0.875, middle, where(u < 0, tail, 1 - tail))
+    return cumulative(*_standardised(x, mu, sigma))
 
 
 @laplace.defderivative
@@ -263,19 +257,19 @@ def gaussian(x: Real) -> Array:
     >>> gaussian(jnp.array([-1.0, 0.0, 2.0]))
     Array([0.36787945, 1.        , 0.01831564], dtype=float32)
     """
-    _, y, low = _half_square(x, twice=True)
+    _, y, low = half_square(x, twice=True)
     return exp(y, low)
 
 
 @gaussian.defderivative
 def _(x: Real) -> Array:
-    a, y, low = _half_square(x, twice=True)
+    a, y, low = half_square(x, twice=True)
     return times_exp(-2 * jnp.copysign(a, x), y, low)
 
 
 @gaussian.derivative.defderivative
 def _(x: Real) -> Array:
-    a, y, low = _half_square(x, twice=True)
+    a, y, low = half_square(x, twice=True)
     root, rest = table.SQRT_HALF[a.dtype.name]
     difference = (a - root) * (a + root) - math.sqrt(2) * rest  # x² - 1/2
     return times_exp(4 * difference, y, low)
@@ -286,7 +280,17 @@ _BOUND = {"float32": 16.0, "float64": 64.0}
 """Beyond it gelu_tanh(-x) is 0; it is a power of two, so that `rest` is 0 there."""
 
 
-def _half_square(x: Real, *, twice: bool = False) -> tuple[Array, Array, Array]:
+def cumulative(u: Array, y: Array, low: Array) -> Array:
+    """Returns Φ(u) for -u²/2 as an exponent, and what it lacks."""
+    a = lax.abs(u)
+    ratio, rest = polynomial_parts(folded(a), table.PHI_TAIL)
+    tail = times(ratio, power(y, low), rest) / a  # Φ(-a)
+    near = at_most(1.0, at_least(-1.0, u))
+    middle = 0.5 + near * polynomial(near * near, table.PHI)
+    return where(a <= 0.875, middle, where(u < 0, tail, 1 - tail))
+
+
+def half_square(x: Real, *, twice: bool = False) -> tuple[Array, Array, Array]:
     """Returns |x|, and -x²/2 as an exponent and what it lacks; or twice that."""
     a = at_most(_REACH, lax.abs(x))
     high, low = product(a, a)
@@ -330,10 +334,9 @@ def _standardised(x: Real, mu: Real, sigma: Real) -> tuple[Array, Array, Array]:
     x = jnp.asarray(x)
     mu, mu_low = parts(mu, x.dtype)
     mu = keep_nan(x, mu)  # no constant, which XLA would add up with others
-    shifted, shifted_low = sum_of_two(jnp.clip(x, -1e18, 1e18), -mu)
+    shifted, shifted_low = sum_of_two(at_most(1e18, at_least(-1e18, x)), -mu)
     high, low = quotient(shifted, sigma)
     low = low + (shifted_low - mu_low) / sigma
-    near = lax.abs(high) < _REACH
-    high = where(near, high, jnp.clip(high, -_REACH, _REACH))
-    low = where(near, low, 0.0)
+    low = where(lax.abs(high) < _REACH, low, 0.0)
+    high = at_most(_REACH, at_least(-_REACH, high))
     return high + low, -0.5 * high * high, -low * (high + 0.5 * low)

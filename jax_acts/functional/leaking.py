@@ -6,11 +6,11 @@ import jax.numpy as jnp
 from jax import Array, lax
 
 from jax_acts._activation import activation
-from jax_acts._bits import keep_nan, where
+from jax_acts._bits import keep_nan, signed, where
 from jax_acts._function import Real
 from jax_acts._math import times_exp
 from jax_acts._parts import parts, product, sum_of_two
-from jax_acts.functional.gaussian import gelu_exact, laplace
+from jax_acts.functional.gaussian import cumulative, gelu_exact, half_square
 
 INF = math.inf
 
@@ -41,7 +41,9 @@ def smu(x: Real, alpha: Real = 0.25, mu: Real = 1.0) -> Array:
     >>> smu(jnp.array([-1.0, 0.0, 1.0]))
     Array([-0.3583,  0.        ,  0.8917], dtype=float32)
     """
-    gate = laplace.plain(_SQRT2 * mu * (1 - alpha) * x, 0.0, 1.0)
+    u = jnp.asarray(_SQRT2 * mu * (1 - alpha) * x)
+    a, y, low = half_square(u)
+    gate = cumulative(signed(a, u), y, low)
     return x * (alpha + (1 - alpha) * gate)
 
 

@@ -13,6 +13,7 @@ from jax_acts._math import (
     Power,
     exp,
     exp_parts,
+    folded,
     log1p,
     near_root,
     polynomial,
@@ -22,8 +23,6 @@ from jax_acts._math import (
     times_exp,
 )
 from jax_acts._parts import product, sum_of_two
-from jax_acts.functional.gaussian import erf
-from jax_acts.functional.logistic import softplus
 
 INF = math.inf
 
@@ -65,14 +64,15 @@ def _(x: Real) -> Array:
 
 @mish.derivative.defderivative
 def _(x: Real) -> Array:
-    z, e = _exponential(x)
+    z, p = _exponential(x)
+    e = times(1.0, p)
     n = 2 + e * (2 + e)
     left = (4 + 2 * z) + e * ((8 + 2 * z) + e * ((6 - 3 * z) + e * (2 - 2 * z)))
-    left = times_exp(4 * left, jnp.minimum(z, 0)) / (n * n * n)
+    left = times(4 * left, p) / (n * n * n)
     left = near_root(z, left, table.MISH_2_LEFT)
-    p = 1 + 2 * e * (1 + e)
+    m = 1 + 2 * e * (1 + e)
     right = (2 - 2 * z) + e * ((6 - 3 * z) + e * ((8 + 2 * z) + e * (4 + 2 * z)))
-    right = times_exp(4 * right, -2 * jnp.maximum(z, 0)) / (p * p * p)
+    right = times_exp(4 * right, -2 * jnp.maximum(z, 0)) / (m * m * m)
     right = near_root(z, right, table.MISH_2_RIGHT)
     return where(x < 0, left, right)
 
@@ -134,23 +134,21 @@ def serf(x: Real) -> Array:
     >>> serf(jnp.array([-1.0, 0.0, 1.0]))
     Array([-0.34225,  0.        ,  0.93672 ], dtype=float32)
     """
-    z, e = _exponential(x)
+    z, p = _exponential(x)
+    e = times(1.0, p)
     gate, rest = polynomial_parts(e - 0.5, table.SERF_GATE_LEFT)
-    left = times(gate, power(jnp.minimum(z, 0)), rest, z)
-    near = polynomial(jnp.clip(x, 0, 1.6) - 0.8, table.SERF_GATE_RIGHT)
-    right = x * where(x < 1.6, near, erf.plain(softplus.plain(x)))
-    return where(x < 0, left, right)
+    right, _ = _serf_gate_right(z, e)
+    return where(x < 0, times(gate, p, rest, z), x * right)
 
 
 @serf.defderivative
 def _(x: Real) -> Array:
-    z, e = _exponential(x)
+    z, p = _exponential(x)
+    e = times(1.0, p)
     bend = polynomial(e, table.SERF_GATE_1) + z * polynomial(e, table.SERF_SLOPE)
-    left = times_exp(_ERF_1 * ((1 + z) + e * bend), jnp.minimum(z, 0))
-    left = near_root(z, left, table.SERF_1)
-    p = softplus(x)
-    right = erf(p) + jnp.minimum(z, 100) * erf.derivative(p) / (1 + e)
-    return where(x < 0, left, right)
+    left = near_root(z, times(_ERF_1 * ((1 + z) + e * bend), p), table.SERF_1)
+    right, bell = _serf_gate_right(z, e)
+    return where(x < 0, left, right + _ERF_1 * z * bell / (1 + e))
 
 
 @serf.derivative.defderivative
@@ -169,10 +167,19 @@ def _(x: Real) -> Array:
     return keep_nan(x, where(z < 0, left, right))
 
 
-def _exponential(x: Real) -> tuple[Array, Array]:
+def _exponential(x: Real) -> tuple[Array, Power]:
     """Returns x within bounds, and e^-|x|."""
-    z = jnp.clip(x, -_EDGE, _EDGE)
-    return z, exp(-lax.abs(z))
+    z = at_most(_EDGE, at_least(-_EDGE, jnp.asarray(x)))
+    return z, power(-lax.abs(z))
+
+
+def _serf_gate_right(x: Array, e: Array) -> tuple[Array, Array]:
+    """Returns erf(v) and e^-v² for v = log(1 + e^x) and x > 0, of e = e^-x."""
+    v = at_least(0.0, x) + log1p(e)
+    bell = exp(-v * v)
+    ratio = math.sqrt(2) * polynomial(folded(math.sqrt(2) * v), table.PHI_TAIL)
+    near = polynomial(x - 0.8, table.SERF_GATE_RIGHT)  # a lack of 0.3 would be rounded
+    return where(x < 1.6, near, 1 - ratio * bell / v), bell
 
 
 def _double_exponential(x: Real) -> tuple[Array, Power, Array, Array]:

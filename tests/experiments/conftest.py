@@ -83,11 +83,12 @@ def slopes(tmp_path: Path) -> Path:
 
 
 def started(*arguments: object, devices: int | None = 1) -> subprocess.Popen[bytes]:
-    """Starts a run in a process of its own, with so many devices, or as many as it has.
+    """Starts a run in a process of its own, with so many devices, or as many as cores.
 
     What is compared with a run in this process has one, as this process.
     """
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    environment.pop("JAX_NUM_CPU_DEVICES", None)
     if devices is not None:
         environment["JAX_NUM_CPU_DEVICES"] = str(devices)
     return subprocess.Popen(
