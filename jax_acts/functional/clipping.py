@@ -9,7 +9,7 @@ from jax_acts import _coefficients as table
 from jax_acts._activation import activation
 from jax_acts._bits import at_least, keep_nan, signed, where
 from jax_acts._function import Real
-from jax_acts._math import Power, exp, expm1, log1p, polynomial, power, times
+from jax_acts._math import Power, exp, expm1, polynomial, power, times
 from jax_acts._parts import parts, product, sum_of_two
 from jax_acts.functional.logistic import softplus
 
