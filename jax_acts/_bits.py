@@ -26,9 +26,13 @@ def where(condition: Array | bool, a: Real, b: Real) -> Array:
 
 
 def keep_nan(x: Real, value: Real) -> Array:
-    """Returns the value, but NaN where x is: a choice by comparison forgets it."""
+    """Returns the value, but NaN where x is: a choice by comparison forgets it.
+
+    It is not x itself: what a step of training makes of an x that is chosen from, XLA
+    may make twice.
+    """
     x = jnp.asarray(x)
-    return where(lax.ne(x, x), x, value)
+    return where(lax.eq(x, x), value, lax.full_like(x, jnp.nan))
 
 
 def at_least(low: float, y: Array) -> Array:
