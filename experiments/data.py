@@ -15,6 +15,7 @@ from experiments.hub import HUBS, read_hub
 from experiments.idx import IDX_FILES, read_folder
 from experiments.npz import ARRAYS, read_npz
 from experiments.packaged import packaged
+from experiments.pictures import LAYOUT, read_pictures
 from experiments.problems import ConfigError, MissingData, Problem, hint
 from experiments.schema import Data
 from experiments.tasks import mnist1d
@@ -110,12 +111,14 @@ def described(data: Data) -> DataSet:
         known = f"sets: {', '.join(SETS)}, {', '.join(f'{hub}:…' for hub in HUBS)}"
         message = f"no data set {data.set!r}{hint(data.set, SETS)} ({known})"
         raise ConfigError(Problem("data.set", message))
-    for key, path, sets in (
-        ("folder", data.folder, ("idx", "fashion_mnist")),
+    for key, value, sets in (
+        ("folder", data.folder, ("pictures", "idx", "fashion_mnist")),
         ("file", data.file, ("npz",)),
+        ("size", data.size, ("pictures",)),
     ):
-        if path is not None and data.set not in sets:
-            message = f"data.{key}: the set {data.set!r} is not read from a {key}"
+        if value is not None and data.set not in sets:
+            of = "has a size already" if key == "size" else f"is not read from a {key}"
+            message = f"data.{key}: the set {data.set!r} {of}"
             raise ConfigError(Problem(f"data.{key}", message))
     return SETS[data.set]
 
@@ -143,14 +146,19 @@ def _packaged(data: Data, package: str, file: str) -> np.ndarray:
 
 def _divided(images: np.ndarray, labels: np.ndarray) -> Images:
     """Returns four fifths for training and one for testing, by a fixed shuffle."""
-    order = np.random.default_rng(0).permutation(len(labels))
-    images, labels = images[order], labels[order].astype(np.int32)
+    images, labels = _shuffled(images, labels.astype(np.int32))
     cut = len(labels) * 4 // 5
     return Images(
         Split(images[:cut], labels[:cut]),
         Split(images[cut:], labels[cut:]),
         int(labels.max()) + 1,
     )
+
+
+def _shuffled(images: np.ndarray, labels: np.ndarray) -> Split:
+    """Returns both in an order that is the same every time, but not that of classes."""
+    order = np.random.default_rng(0).permutation(len(labels))
+    return Split(images[order], labels[order])
 
 
 def _fashion_mnist(data: Data) -> Images:
@@ -171,6 +179,17 @@ def _places(name: str) -> list[Path]:
     root = os.environ.get("JAX_ACTS_DATA")
     own = [Path(root) / name, Path(root)] if root else []
     return [*own, PLACE / name.replace("_", "-")]
+
+
+def _pictures(data: Data) -> Images:
+    if data.folder is None:
+        message = f"data.folder is missing: a folder with {LAYOUT}"
+        raise ConfigError(Problem("data.folder", message))
+    parts = read_pictures(data.folder, data.size)
+    if len(parts) == 1:
+        return _divided(*parts[0])
+    # By class, as they are read, the first of them would be all of one.
+    return _four(*_shuffled(*parts[0]), *_shuffled(*parts[1]))
 
 
 def _idx(data: Data) -> Images:
@@ -259,6 +278,13 @@ SETS: Mapping[str, DataSet] = MappingProxyType(
             "drawn on the spot after S. Greydanus and D. Kobak, arXiv 2011.14439",
             "nothing is to be installed",
             _mnist_1d,
+        ),
+        "pictures": DataSet(
+            "folders of pictures",
+            "any pictures, with a folder for each class",
+            "the user's own data",
+            f"set data.folder to a folder with {LAYOUT}",
+            _pictures,
         ),
         "npz": DataSet(
             "a file of arrays",

@@ -2,7 +2,8 @@
 
 A template: copy this file and its config, change `model`, and name the copy in
 `experiments/studies/__init__.py`. Data of your own need no change here: `data.set` may
-be "npz" with `data.file`, "idx" with `data.folder`, or "hf:…" and "tfds:…".
+be "pictures" or "idx" with `data.folder`, "npz" with `data.file`, or "hf:…" and
+"tfds:…".
 """
 
 from collections.abc import Mapping, Sequence
