@@ -27,7 +27,7 @@ from benchmarks.speed import clock
 
 RESULT = Path(__file__).parent / "results" / f"training-{jax.default_backend()}.json"
 NAMES = ("relu", "tanh", "silu", "gelu", "mish", "softplus")
-ROUNDS = 31
+ROUNDS = 101
 
 Function = Callable[[Array], Array]
 Model = Callable[[Function, Any, Array], Array]
