@@ -4,13 +4,17 @@ import json
 import math
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from string import Template
 from typing import Any
 
 from rich.table import Table
 
-from benchmarks import axis, memory, training
-from benchmarks.speed import DIRECTIONS, SIZES, Row, load
+from benchmarks import axis, instructions, memory, training
+from benchmarks.speed import DIRECTIONS, RESULTS, SIZES, Row, load
 
+TEMPLATE = Path(__file__).parent / "performance.md"
+"""The text of the page, with a place for each table."""
+SWEEP_RESULT = RESULTS / "sweep-cpu.json"
 DOCS = Path(__file__).parents[1] / "docs"
 SIMPLE = frozenset(
     [
@@ -44,156 +48,38 @@ TITLES = {
     "torch compiled": "PyTorch compiled",
 }
 
-HEAD = """# Performance
-
-Written by `python -m benchmarks.speed`; the docstring says how. The figures are times
-in units of the time of a copy of the same array, and in brackets how much longer the
-other library takes: above 1 `jax_acts` is faster, below 1 slower. "Both" is the value
-and the gradient in one program.
-
-![Times against jax.nn](performance.png)
-
-"""
-
-WHY = """
-## Where jax_acts is slower, and why
-
-A function and its gradient are two loops: on a CPU the compiler makes no loop with two
-results. `jax.nn` takes the gradient of `sigmoid`, `tanh`, `silu` and `gelu` from the
-value or the sigmoid that it has stored, where it is 0 instead of 1e-7 and has no digit
-near a zero; `jax_acts` takes it from the input, with an exponential of its own. In
-the cache that is up to twice the arithmetic, and up to three times for `gelu`, whose
-exponent needs two parts; from memory, as many bytes are moved, and it is hidden in
-part. Where speed matters more than the digits, `tanh.keeping("output")` takes the
-derivative from the value.
-
-PyTorch is ahead with `sine`: for each few numbers its loop chooses the shortest
-reduction of the angle that is right for them, while XLA computes for every number what
-the largest may need. Compiled, its gradients of `relu` and its like take many times as
-long as ours, which lifts the mean over all functions, though not that over the
-transcendental ones.
-
-The compiler's instructions for 8 numbers say where the arithmetic is:
-
-| | forward | derivative | forward: jax.nn | why |
-|---|---|---|---|---|
-| sigmoid | 33 | 27 | 31 | |
-| silu | 36 | 53 | 33 | the tail of the value; the zero of the derivative |
-| tanh | 34 | 32 | 16 | theirs is a quotient of polynomials, good to 4.4 ulp |
-| gelu | 57 | 83 | 37 | an exponent in two parts; the zero of the derivative |
-| gelu_exact | 65 | 58 | | as gelu, and polynomials of degree 10 |
-| squareplus | 18 | | 7 | a division more: x + sqrt(x² + b) cancels for x < 0 |
-
-## What one of a kind is worth
-
-Where a value is one formula here and another there, the choice is between what they
-are made of, so that there is one exponential, one logarithm and one division. The
-instructions for 8 numbers, without it and with it:
-
-| | without | with |
-|---|---|---|
-| asinh | 154 | 61 |
-| log1mexp, and its derivative | 146, 57 | 71, 39 |
-| sqrt_softplus, and its derivative | 114, 116 | 49, 53 |
-| shifted_softplus | 74 | 48 |
-| telu, and its derivative | 110, 165 | 83, 107 |
-| xielu | 103 | 63 |
-| serf, and its derivative | 227, 241 | 134, 166 |
-| soft_clipping | 168 | 94 |
-| derivative of lisht | 69 | 42 |
-| derivative of gelu_quick | 82 | 70 |
-
-## What was tried and not taken
-
-- One exponential for both, by a quotient e / (1 + e) that both read: XLA stores a
-  quotient that is used twice, and computes everything else anew. The sigmoid and its
-  gradient then take 1.9 copies in place of 2.9 (jax.nn 2.1) with 15,000 elements, but
-  4.1 in place of 3.2 (3.1) with 250,000, and 5.7 in place of 4.6 (4.3) with 4,000,000:
-  it is one pass more over memory, and in a step of training one more array to keep.
-- `XLA_FLAGS=--xla_backend_extra_options=xla_cpu_use_multi_output_fusion=true` lets XLA
-  make one loop of both for `sigmoid`: 3.2 copies in place of 4.6 with 15,000 elements
-  (jax.nn 3.1). It changed nothing for `silu`, `tanh`, `gelu` and `mish`. Only who runs
-  a program can set it.
-- Formulas with fewer digits for 16-bit inputs. The exponential would be 2 instructions
-  shorter of 42 for the sigmoid, where the conversions take 13; only `gelu`, without the
-  second part of its exponent, would gain a quarter.
-- Φ(-a) as one fit from 0 on, without the second polynomial near 0: `gelu_exact` has 54
-  instructions then in place of 65, but errs by 4.8 ulp in place of 2.9.
-- tanh(e^x) by e^y - 1, without its polynomial: `telu` has 59 in place of 83, but errs
-  by 3.6 ulp in place of 2.6.
-- `jax.disable_jit` around a rule, so that its operators are no functions with a `jit`
-  of their own. With empty caches a rule is traced in half the time; with full ones, as
-  in the tests, all takes a third longer, and a loop in a rule would be unrolled.
-
-With empty caches a function and its gradient take up to twice as long to compile as
-those of `jax.nn`, though tracing calls half as many Python functions, or fewer, since
-the value has a `jit`, and its parts are written in `lax`: 30,000 for `tanh` in place of
-76,000 (`jax.nn` 7,000), 38,000 for `silu` in place of 94,000 (10,000). The rest is the
-compiler's: it has more instructions to translate.
-
-A large ± tells of other work on the machine. Against PyTorch with 4,000,000 elements
-each call writes to new memory, ours too, and the system's work for it is in the figure;
-all others are with the memory of the last result used again.
-"""
-
-MEMORY = """
-## What a step of training keeps
-
-By `python -m benchmarks.memory`: bytes of temporary memory for one number of a hidden
-layer more, float32, `jax.nn` / `jax_acts` / lean, which is `jax.checkpoint` of a
-function and the product after it; and the time of a step of 12 scanned layers against
-that with `jax.nn`. For itself each function keeps 4 bytes at most; a product keeps 4.
-
-A scan keeps what it is told to: 4 bytes with the lean choice. What that costs in time
-does not show above the noise, which `relu` tells: its loops are those of `jax.nn`. In
-layers that are unrolled, the compiler keeps what it thinks best, and lean changes
-nothing. There tanh takes 7.8 bytes, and with `jax.nn` 3.8: theirs has its derivative
-from the value, which the product keeps. So has `tanh.keeping("output")`, and takes 3.8
-bytes too, or 4.0 in a scan without lean.
-"""
-
-AXIS = """
-## Functions along an axis
-
-By `python -m benchmarks.axis`: float32, as many numbers in rows of 10, 1000 and 50,000,
-in copies, and in brackets how much longer `jax.nn` takes.
-
-The gradients of a row of `softmax`, `log_softmax`, `softmin`, `sparsemax` and
-`entmax15` add up to 0 to the last place of the greatest, and this costs more than all
-else: where `jax.nn` makes two passes over a row, twelve take the mean out twice, find
-the greatest entry, add up the row without rounding, in two parts, and give the rest to
-that entry. Without it, rows of `jax.nn` add up to 0.5 to 3 places of their greatest
-entry in the median, and to 15,000 at worst. Exactness is kept. `glu` has the derivative
-of its sigmoid from the input, as said above.
-
-`sparsemax` and `entmax15` are had by Newton steps, of which rows of 1000 normal numbers
-take four to six. By sorting, 256 rows of 1024 took 40 and 70 times as long.
-"""
-
 
 def write() -> None:
     """Writes the page and the chart."""
     head, rows = load()
     few, many = min(head["rounds"]), max(head["rounds"])
-    lines = [
-        HEAD,
-        f"Measured on {head['machine']}, {head['cores']} cores, with JAX {head['jax']}"
+    kinds = sorted({(r.dtype, r.size) for r in rows}, reverse=True)
+    parts = {
+        "machine": f"Measured on {head['machine']}, {head['cores']} cores, with JAX "
+        f"{head['jax']}"
         + (f" and PyTorch {head['torch']}" if head["torch"] else "")
-        + f", lower deciles of {few} to {many} rounds.\n",
-        "## In the mean\n",
-        *means(rows),
-        noise(rows),
-        *beyond(rows),
-        WHY,
-        *training_table(),
-        MEMORY,
-        *memory.table(),
-        AXIS,
-        *axis.table(axis.load()[1]),
-    ]
-    for dtype, size in sorted({(r.dtype, r.size) for r in rows}, reverse=True):
-        lines += [f"\n## {dtype}, {size:,} elements\n", *table(rows, dtype, size)]
-    (DOCS / "performance.md").write_text("\n".join(lines) + "\n")
+        + f", lower deciles of {few} to {many} rounds.",
+        "means": means(rows),
+        "noise": noise(rows),
+        "copies": beyond(rows),
+        "instructions": instructions_table(rows),
+        "training": training_table(),
+        "sweep": sweep_table(),
+        "memory": memory.table(),
+        "axis": axis.table(axis.load()[1]),
+        "tables": [
+            line
+            for dtype, size in kinds
+            for line in (
+                f"## {dtype}, {size:,} elements\n",
+                *table(rows, dtype, size),
+                "",
+            )
+        ],
+    }
+    text = {k: v if isinstance(v, str) else "\n".join(v) for k, v in parts.items()}
+    page = Template(TEMPLATE.read_text()).substitute(text)
+    (DOCS / "performance.md").write_text(page.rstrip() + "\n")
     chart(rows, DOCS / "performance.png")
 
 
@@ -202,14 +88,29 @@ def training_table() -> list[str]:
     stored = json.loads(training.RESULT.read_text())["seconds"]
     names = list(next(iter(stored.values())))
     return [
-        "## A step of training\n",
-        "By `python -m benchmarks.training`: how much longer the same model takes with "
-        "`jax.nn`, in float32.\n",
         f"| model | {' | '.join(names)} |",
         "|---" * (len(names) + 1) + "|",
         *(
             f"| {model} | {' | '.join(f'{a / b:.2f}' for a, b in by.values())} |"
             for model, by in stored.items()
+        ),
+    ]
+
+
+def sweep_table() -> list[str]:
+    """Returns the times of a member of a sweep."""
+    stored = json.loads(SWEEP_RESULT.read_text())
+    ways = list(next(iter(stored["seconds"].values())))
+    return [
+        f"{stored['members']} members of {stored['steps']} steps on {stored['data']}, "
+        f"on {stored['cores']} cores: ms for one, in brackets seconds to compile.\n",
+        f"| width, batch | {' | '.join(ways)} |",
+        "|---" * (len(ways) + 1) + "|",
+        *(
+            f"| {size} | "
+            + " | ".join(f"{1e3 * a:.1f} ({b:.1f})" for a, b in by_way.values())
+            + " |"
+            for size, by_way in stored["seconds"].items()
         ),
     ]
 
@@ -277,7 +178,7 @@ def noise(rows: Sequence[Row]) -> str:
         for name in SAME
     ]
     return (
-        f"\nForward, {', '.join(SAME[:-1])} and {SAME[-1]} are the same loops, "
+        f"Forward, {', '.join(SAME[:-1])} and {SAME[-1]} are the same loops, "
         "instruction by instruction, as in jax.nn, and float32 has them from "
         f"{min(ratios):.2f} to {max(ratios):.2f}: by as much may any ratio be wrong."
     )
@@ -287,7 +188,7 @@ def beyond(rows: Sequence[Row]) -> list[str]:
     """Returns a table of the functions that take longer than they should."""
     size = max(SIZES)
     lines = [
-        f"\n## Against a copy\n\nWith {size:,} elements; of waves "
+        f"With {size:,} elements; of waves "
         f"({', '.join(sorted(WAVES))}) more is allowed.\n",
         "| float32 | copies at most | of waves | functions | take more |",
         "|---|---|---|---|---|",
@@ -297,13 +198,9 @@ def beyond(rows: Sequence[Row]) -> list[str]:
         here = {"size": size, "direction": direction, "library": "jax_acts"}
         all = find(rows, dtype="float32", fresh=False, **here)
         half = find(rows, dtype="bfloat16", fresh=False, **here)
-        over = {
-            key[0]: row.copies
-            for key, row in sorted(all.items(), key=lambda item: -item[1].copies)
-            if row.copies > (of_waves if key[0] in WAVES else most)
-        }
-        told = ", ".join(f"{name} {copies:.1f}" for name, copies in over.items())
-        count = f"{len(all) - len(over)} of {len(all)}"
+        more = over(rows, direction)
+        told = ", ".join(f"{name} {copies:.1f}" for name, copies in more.items())
+        count = f"{len(all) - len(more)} of {len(all)}"
         lines.append(f"| {direction} | {most} | {of_waves} | {count} | {told} |")
         times = [half[key].nanoseconds / all[key].nanoseconds for key in half]
         few = sum(time <= 1.3 for time in times)
@@ -315,6 +212,28 @@ def beyond(rows: Sequence[Row]) -> list[str]:
         "\nA number of bfloat16 takes, in the geometric mean over the functions, "
         f"{' and '.join(wider)} of the time of one of float32.",
     ]
+
+
+def over(rows: Sequence[Row], direction: str) -> dict[str, float]:
+    """Returns the copies of those that take more of them than they should."""
+    most, of_waves = WANTED[direction]
+    here = {"size": max(SIZES), "direction": direction, "library": "jax_acts"}
+    all = find(rows, dtype="float32", fresh=False, **here)
+    return {
+        key[0]: row.copies
+        for key, row in sorted(all.items(), key=lambda item: -item[1].copies)
+        if row.copies > (of_waves if key[0] in WAVES else most)
+    }
+
+
+def instructions_table(rows: Sequence[Row]) -> list[str]:
+    """Returns the instructions of what is slower than it should be."""
+    stored = instructions.load()
+    slow = {name for direction in DIRECTIONS for name in over(rows, direction)}
+    slow |= {
+        n for n, r in stored.items() if r.jax and r.forward and r.forward > r.jax
+    } - {*SAME}
+    return instructions.table({n: r for n, r in stored.items() if n in slow})
 
 
 def mean(values: Iterable[float]) -> float:

@@ -1,26 +1,19 @@
 """What a member of a sweep takes by how its chunk is run: `python -m benchmarks.sweep`.
 
-Members differ in the slope of a leaky relu and in their seeds, on MNIST-1D. Each way
-trains the same members after it is compiled, in turns, and the fastest turn counts.
+Members differ in the slope of a leaky relu and in their seeds. Each way trains the same
+members after it is compiled, in turns, and the fastest turn counts.
 
     one by one    a compiled program is called for each member
     loop          one program for all, which trains one member after the other
     lax.map       the same, by `jax.lax.map`, which knows the number of members
     vmap of n     the same as the loop, n members at once; of all, on one device
 
-The loop and a vmap are spread over the devices, which are the cores of a CPU. On two
-cores, members of 300 steps on the digits took, in ms:
-
-    width, batch    one by one    loop    lax.map    vmap of 4    vmap of 32
-    16, 16                11.6     3.5        6.6          2.4           4.9
-    64, 64                42.1    16.7       27.1         13.2          24.4
-    100, 100              80.2    29.8       56.0         37.9          71.7
-    256, 64              189.9    87.5      170.3         92.9         184.9
-
-So a loop is the default of `Chunks`: no way that stays on one device is faster. Narrow
-networks gain by `chunks.vmapped = 4`, at 1.3 to 1.8 times the compile time.
+The loop and a vmap are spread over the devices, which are the cores of a CPU. The times
+go into docs/performance.md, by `python -m benchmarks.speed --page`.
 """
 
+import json
+import os
 import time
 from collections.abc import Callable
 from typing import Annotated, Any, NamedTuple
@@ -30,9 +23,10 @@ import jax
 import typer
 from jax import Array
 from jax.sharding import Mesh
-from rich.console import Console
-from rich.table import Table
+from rich.progress import track
 
+from benchmarks.speed import processor
+from benchmarks.speed_page import SWEEP_RESULT, sweep_table
 from experiments import devices, sweep
 from experiments.learning import Learned, Steps
 from experiments.schema import Chunks, Data
@@ -62,12 +56,12 @@ def mapped(program: Program, chunks: Chunks, mesh: Mesh) -> Callable[..., Any]:
 
 
 def main(
-    members: Annotated[int, typer.Option(min=4, help="A multiple of 4.")] = 16,
-    steps: int = 500,
+    members: Annotated[int, typer.Option(min=4, help="A multiple of 4.")] = 32,
+    steps: int = 300,
     turns: int = 3,
-    data: Annotated[str, typer.Option(help="A set of the experiments.")] = "mnist_1d",
+    data: Annotated[str, typer.Option(help="A set of the experiments.")] = "digits",
 ) -> None:
-    """Print what a member takes."""
+    """Print what a member takes, and store it."""
     devices.begin(devices.cores())
     ways = {
         "one by one": Way(Chunks(members=1)),
@@ -76,15 +70,16 @@ def main(
         "vmap of 4": Way(Chunks(members=members, vmapped=4)),
         f"vmap of {members}": Way(Chunks(members=members, vmapped=members)),
     }
-    title = f"ms a member of {steps} steps, on {jax.local_devices()[0].device_kind}"
-    table = Table(title=f"{title} (compiling, s)")
-    table.add_column("width, batch")
-    for way in ways:
-        table.add_column(way, justify="right")
-    for width, batch in SIZES:
-        cells = measured(ways, config(members, steps, width, batch, data), turns)
-        table.add_row(f"{width}, {batch}", *cells)
-    Console().print(table)
+    rows = {
+        f"{width}, {batch}": measured(
+            ways, config(members, steps, width, batch, data), turns
+        )
+        for width, batch in track(SIZES, "sweep")
+    }
+    machine = {"machine": processor(), "cores": os.cpu_count(), "data": data}
+    head = {"jax": jax.__version__, "members": members, "steps": steps, **machine}
+    SWEEP_RESULT.write_text(json.dumps(head | {"seconds": rows}, indent=1) + "\n")
+    print("\n".join(sweep_table()))
 
 
 def config(members: int, steps: int, width: int, batch: int, data: str) -> Config:
@@ -102,8 +97,10 @@ def config(members: int, steps: int, width: int, batch: int, data: str) -> Confi
     )
 
 
-def measured(ways: dict[str, Way], config: Config, turns: int) -> list[str]:
-    """Returns the time of each way, as it is shown."""
+def measured(
+    ways: dict[str, Way], config: Config, turns: int
+) -> dict[str, tuple[float, float]]:
+    """Returns the seconds that each way takes for a member, and to compile."""
     members = STUDY.members(config)
     ready: list[Together[Learned]] = []
     compiling: list[float] = []
@@ -115,10 +112,8 @@ def measured(ways: dict[str, Way], config: Config, turns: int) -> list[str]:
             first, *_ = together.train(together.chunks(members)[0])
         compiling.append(first.compile_seconds)
     seconds = [[_turn(way, members) for way in ready] for _ in range(turns)]
-    return [
-        f"{1e3 * min(turn) / len(members):.1f} ({compile_:.1f})"
-        for turn, compile_ in zip(zip(*seconds, strict=True), compiling, strict=True)
-    ]
+    least = [min(turn) / len(members) for turn in zip(*seconds, strict=True)]
+    return dict(zip(ways, zip(least, compiling, strict=True), strict=True))
 
 
 def _turn(way: Together[Learned], members: tuple[Member, ...]) -> float:

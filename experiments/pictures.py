@@ -76,7 +76,11 @@ def _parts(folder: Path) -> list[Labelled]:
 
 def _classes(folder: Path) -> list[str]:
     """Returns the folders with pictures in a folder, in the order of their names."""
-    names = [p.name for p in sorted(folder.iterdir()) if p.is_dir() and _within(p)]
+    names = [
+        path.name
+        for path in sorted(folder.iterdir())
+        if path.is_dir() and not path.name.startswith(".") and _within(path)
+    ]
     if len(names) < 2:
         found = f"pictures of {names[0]} alone" if names else "no pictures by class"
         raise _wrong(f"{folder} has {found}: it has {LAYOUT} ({', '.join(SUFFIXES)})")
@@ -88,8 +92,13 @@ def _labelled(folder: Path, classes: Sequence[str]) -> Labelled:
 
 
 def _within(folder: Path) -> list[Path]:
-    """Returns the pictures in a folder and the folders in it."""
-    return [p for p in sorted(folder.rglob("*")) if p.suffix.lower() in SUFFIXES]
+    """Returns the pictures in a folder and the folders in it, but for hidden ones."""
+    return [
+        path
+        for path in sorted(folder.rglob("*"))
+        if path.suffix.lower() in SUFFIXES
+        and not any(part.startswith(".") for part in path.relative_to(folder).parts)
+    ]
 
 
 def _each(read: Callable[[Path], Any], paths: Sequence[Path], what: str) -> list[Any]:

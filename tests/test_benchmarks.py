@@ -1,12 +1,14 @@
 """Benchmarks run; what they measure is for people to look at."""
 
 import math
+import platform
 import re
+import shutil
 
 import numpy as np
 import pytest
 
-from benchmarks import axis, limits, overhead, speed
+from benchmarks import axis, instructions, limits, overhead, speed
 
 
 @pytest.mark.slow
@@ -38,3 +40,16 @@ def test_functions_along_an_axis_are_timed(monkeypatch):
     alone = list(axis.measure("sparsemax", 1000, "forward"))
     assert [r.library for r in theirs + alone] == ["jax_acts", "jax", "jax_acts"]
     assert all(r.copies > 0 for r in theirs + alone), theirs + alone
+
+
+@pytest.mark.skipif(
+    platform.machine() != "x86_64" or not shutil.which("objdump"),
+    reason="the loops are those of x86, and objdump of GNU binutils reads them",
+)
+def test_instructions_of_compiled_loops_are_counted():
+    row = instructions.measure("silu")
+    copy = instructions.count(lambda x: x + 1)
+    assert None not in (copy, *row)
+    assert [loop.slow for loop in row[1:] if loop] == [1, 1, 1]  # that of the sigmoid
+    sizes = [loop.instructions for loop in (copy, *row[1:3]) if loop]
+    assert sizes[0] < 8 < 20 < sizes[1] < sizes[2] < 100

@@ -28,6 +28,8 @@ def test_pictures_that_are_divided_are_read_as_they_are(tmp_path):
     put(tmp_path / "val" / "dog" / "1.png", (5,))
     put(tmp_path / "val" / "cat" / "1.png", (4,))
     (tmp_path / "train" / "notes.txt").write_text("not a picture")
+    (tmp_path / "train" / "cat" / "._2.png").write_bytes(b"what a system leaves")
+    put(tmp_path / "train" / ".trash" / "1.png")
     found = load(pictures(tmp_path))
     assert found.train.images.shape == (3, 5, 6, 1)  # height before width
     assert found.train.images.dtype == np.uint8
