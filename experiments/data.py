@@ -114,10 +114,10 @@ def described(data: Data) -> DataSet:
     for key, value, sets in (
         ("folder", data.folder, ("pictures", "idx", "fashion_mnist")),
         ("file", data.file, ("npz",)),
-        ("size", data.size, ("pictures",)),
+        ("side", data.side, ("pictures",)),
     ):
         if value is not None and data.set not in sets:
-            of = "has a size already" if key == "size" else f"is not read from a {key}"
+            of = "has a size already" if key == "side" else f"is not read from a {key}"
             message = f"data.{key}: the set {data.set!r} {of}"
             raise ConfigError(Problem(f"data.{key}", message))
     return SETS[data.set]
@@ -185,7 +185,7 @@ def _pictures(data: Data) -> Images:
     if data.folder is None:
         message = f"data.folder is missing: a folder with {LAYOUT}"
         raise ConfigError(Problem("data.folder", message))
-    parts = read_pictures(data.folder, data.size)
+    parts = read_pictures(data.folder, data.side)
     if len(parts) == 1:
         return _divided(*parts[0])
     # By class, as they are read, the first of them would be all of one.

@@ -25,7 +25,7 @@ Labelled = list[tuple[Path, int]]
 
 
 def read_pictures(
-    folder: Path, size: int | None
+    folder: Path, side: int | None
 ) -> list[tuple[np.ndarray, np.ndarray]]:
     """Returns bytes `(n, height, width, channels)` and labels, of one part or of two.
 
@@ -34,7 +34,7 @@ def read_pictures(
 
     Args:
         folder: The folder.
-        size: To how many pixels each side is cut and scaled; None, if all pictures are
+        side: To how many pixels each side is cut and scaled; None, if all pictures are
             of one size.
 
     Raises:
@@ -44,9 +44,9 @@ def read_pictures(
     """
     parts = _parts(folder)
     paths = [path for part in parts for path, _ in part]
-    if size is None:
+    if side is None:
         _refuse_several_sizes(paths, _each(_sides, paths, "sizes of pictures"))
-    pixels = _each(lambda path: _pixels(path, size), paths, "pictures")
+    pixels = _each(lambda path: _pixels(path, side), paths, "pictures")
     channels = max(image.shape[-1] for image in pixels)
     images = np.stack([np.broadcast_to(p, (*p.shape[:2], channels)) for p in pixels])
     labels = np.array([label for part in parts for _, label in part], np.int32)
@@ -128,7 +128,7 @@ def _sides(path: Path) -> tuple[int, int]:
     return _read(path, read)
 
 
-def _pixels(path: Path, size: int | None) -> np.ndarray:
+def _pixels(path: Path, side: int | None) -> np.ndarray:
     """Returns bytes `(height, width, channels)`, with one channel or three."""
 
     def read(image: Image.Image) -> np.ndarray:
@@ -136,8 +136,8 @@ def _pixels(path: Path, size: int | None) -> np.ndarray:
             raise ValueError("its pixels have more than 8 bits")
         grey = image.mode in ("1", "L", "LA")
         image = ImageOps.exif_transpose(image).convert("L" if grey else "RGB")
-        if size is not None:
-            image = ImageOps.fit(image, (size, size))
+        if side is not None:
+            image = ImageOps.fit(image, (side, side))
         return np.asarray(image).reshape(image.height, image.width, -1)
 
     return _read(path, read)
@@ -164,7 +164,7 @@ def _refuse_several_sizes(
         if other != first:
             raise _wrong(
                 f"{path} is {other[0]} × {other[1]} pixels, {paths[0]} {first[0]} × "
-                f"{first[1]}; with data.size = {min(first)} all become squares of "
+                f"{first[1]}; with data.side = {min(first)} all become squares of "
                 f"{min(first)}"
             )
 

@@ -46,7 +46,7 @@ class Data(Section):
     """The name of the data set, as `python -m experiments list` shows them."""
     folder: Path | None = Field(default=None, strict=False)
     """The folder with pictures or IDX files, for the sets that are read from one."""
-    size: int | None = Field(default=None, ge=1)
+    side: int | None = Field(default=None, ge=1)
     """To how many pixels each side of a picture is cut and scaled."""
     file: Path | None = Field(default=None, strict=False)
     """The .npz file, for the set that is read from one."""

@@ -31,7 +31,7 @@ def errors(path: Path, *overrides: str) -> list[str]:
         (
             "data.batchsize=3",
             "unknown key 'data.batchsize'; did you mean 'training.batch_size'? "
-            "(keys here: set, folder, size, file, train, test)",
+            "(keys here: set, folder, side, file, train, test)",
         ),
         (
             "training.optimizer.learnin_rate=1",

@@ -75,10 +75,10 @@ def test_pictures_are_cut_scaled_and_turned_upright(tmp_path):
     exif[0x0112] = 6  # a quarter turned
     put(tmp_path / "b" / "1.jpg", sides=(6, 5), exif=exif)
     put(tmp_path / "b" / "2.jpg", sides=(5, 6))
-    assert load(pictures(tmp_path, size=4)).shape == (4, 4, 1)
+    assert load(pictures(tmp_path, side=4)).shape == (4, 4, 1)
     said = message(pictures(tmp_path))
     assert "b/1.jpg is 5 × 6 pixels" in said
-    assert "a/1.png 20 × 10; with data.size = 10 all become squares of 10" in said
+    assert "a/1.png 20 × 10; with data.side = 10 all become squares of 10" in said
     (tmp_path / "a" / "1.png").unlink()
     put(tmp_path / "a" / "1.png", sides=(5, 6))
     assert load(pictures(tmp_path)).shape == (6, 5, 1)
@@ -109,11 +109,11 @@ def test_a_picture_that_is_none_is_named(tmp_path):
     Image.fromarray(noise).save(tmp_path / "b" / "1.png")
     whole = (tmp_path / "b" / "1.png").read_bytes()
     (tmp_path / "b" / "1.png").write_bytes(whole[: len(whole) // 2])
-    assert f"{tmp_path}/b/1.png cannot be used" in message(pictures(tmp_path, size=8))
+    assert f"{tmp_path}/b/1.png cannot be used" in message(pictures(tmp_path, side=8))
 
 
 def test_keys_that_are_missing_or_of_no_use_are_named(tmp_path):
     assert "data.folder is missing" in message(Data(set="pictures"))
-    assert "has a size already" in message(Data(set="digits", size=8))
+    assert "has a size already" in message(Data(set="digits", side=8))
     with pytest.raises(MissingData, match="there is no folder"):
         load(pictures(tmp_path / "none"))

@@ -24,6 +24,7 @@ from tests.experiments.conftest import (
     killed_when,
 )
 from tests.experiments.test_data import write_folder
+from tests.experiments.test_pictures import put
 
 pytestmark = pytest.mark.usefixtures("quickly_compiled")
 
@@ -248,6 +249,9 @@ def test_a_config_whose_data_are_elsewhere_is_valid_where_they_are(
     monkeypatch.setenv("JAX_ACTS_DATA", str(tmp_path / "data"))
     validate = lambda: CliRunner().invoke(app, ["validate", str(config)])
     write_folder(tmp_path / "data", 20_000, 100, (28, 28))
+    for kind in "cat", "dog":
+        for i in range(30):
+            put(tmp_path / "data" / kind / f"{i}.png")
     result = validate()
     assert result.exit_code == 0, result.stderr
     assert "a network of 3 blocks" in result.stdout
