@@ -26,7 +26,6 @@ from jax.sharding import Mesh
 from rich.progress import track
 
 from benchmarks.speed import processor
-from benchmarks.speed_page import SWEEP_RESULT, sweep_table
 from experiments import devices, sweep
 from experiments.learning import Learned, Steps
 from experiments.schema import Chunks, Data
@@ -70,6 +69,9 @@ def main(
         "vmap of 4": Way(Chunks(members=members, vmapped=4)),
         f"vmap of {members}": Way(Chunks(members=members, vmapped=members)),
     }
+    # It asks JAX for its devices, which have to be made before.
+    from benchmarks.speed_page import SWEEP_RESULT, sweep_table
+
     rows = {
         f"{width}, {batch}": measured(
             ways, config(members, steps, width, batch, data), turns
