@@ -60,6 +60,7 @@ def write() -> None:
         + (f" and PyTorch {head['torch']}" if head["torch"] else "")
         + f", lower deciles of {few} to {many} rounds.",
         "means": means(rows),
+        "bound": bound(rows),
         "noise": noise(rows),
         "copies": beyond(rows),
         "instructions": instructions_table(rows),
@@ -168,6 +169,22 @@ def means(rows: Sequence[Row]) -> list[str]:
                         f"{mean(some):.2f} | {told} |"
                     )
     return lines
+
+
+def bound(rows: Sequence[Row]) -> str:
+    """Returns what the mean against `jax.nn` would be, if ours were mere copies."""
+    told = []
+    for size in reversed(SIZES):
+        for direction, copies in ("forward", 1), ("both", 2):
+            here = {"dtype": "float32", "size": size, "direction": direction}
+            theirs = find(rows, **here, fresh=False, library="jax")
+            some = [row.copies for (n, _), row in theirs.items() if n not in SIMPLE]
+            told.append(f"{mean(some) / copies:.2f} {direction} with {size:,} elements")
+    return (
+        "If each transcendental function here took no more than a copy, and two with "
+        "its gradient, which reads and writes twice as much, the mean of float32 "
+        f"against jax.nn would be {', '.join(told)}."
+    )
 
 
 def noise(rows: Sequence[Row]) -> str:
