@@ -42,7 +42,7 @@ class Loop(NamedTuple):
 
 
 class Row(NamedTuple):
-    """The loops of one function; None where it is no vector loop, as a copy is none."""
+    """The loops of one function; None where there is none, as of the identity."""
 
     function: str
     forward: Loop | None
