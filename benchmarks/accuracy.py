@@ -24,9 +24,9 @@ from rich.progress import track
 
 from benchmarks import limits, stored
 from benchmarks.peers import DTYPES, LIBRARIES, Program, catalogue
-from jax_acts._function import Facts
+from jax_acts._core.function import ActivationSpec
 from jax_acts.testing import derivatives, every, off_kinks, telling, ulps, widened
-from jax_acts.testing._truth import truth
+from jax_acts.testing.reference import reference_values
 
 POINTS = {"float32": 1_000_000, "float64": 1_000}
 
@@ -53,34 +53,34 @@ class Row(NamedTuple):
     wrong_sign: int
 
 
-def points(dtype: Any, facts: Facts) -> NDArray[Any]:
+def points(dtype: Any, spec: ActivationSpec) -> NDArray[Any]:
     """Returns the inputs of a dtype: all, if it has 16 bits."""
     if np.dtype(dtype).itemsize == 2:
-        return off_kinks(every(dtype), facts)
-    xs = telling(dtype, POINTS[np.dtype(dtype).name], facts)
+        return off_kinks(every(dtype), spec)
+    xs = telling(dtype, POINTS[np.dtype(dtype).name], spec)
     tiny = float(ml_dtypes.finfo(dtype).tiny)
     # Thresholds of formulas are round numbers, or halfway between multiples of ln 2.
     round_numbers = np.arange(-320, 321) / 32
     seams = (np.arange(-40, 40) + 0.5) * np.log(2)
-    near = np.concatenate([round_numbers, seams, list(facts.kinks)]).astype(dtype)
+    near = np.concatenate([round_numbers, seams, list(spec.kinks)]).astype(dtype)
     below, above = np.nextafter(near, -np.inf), np.nextafter(near, np.inf)
     more = np.concatenate([near, below, above]).astype(dtype).astype(np.float64)
     xs = np.unique(np.concatenate([xs, more]))
     # Subnormal numbers are 0 to many devices, or not.
-    return off_kinks(xs[(xs == 0) | (np.abs(xs) >= tiny)], facts)
+    return off_kinks(xs[(xs == 0) | (np.abs(xs) >= tiny)], spec)
 
 
 def measure(name: str, program: Program, dtype: Any) -> Iterator[Row]:
     """Yields the errors of a function and its first two derivatives."""
     f = catalogue()[name]
-    xs = points(dtype, f.facts)
+    xs = points(dtype, f.spec)
     xs = xs[widened(xs) != 0]  # where a second derivative may jump
     exact = derivatives(f, xs, np.float64)
     for order, results in enumerate(program(xs, dtype)):
         want, rest = exact[order], 0.0
-        formula = f.facts.oracle_of(order)
+        formula = f.spec.reference_of(order)
         if dtype is np.float64 and formula is not None:
-            want, rest = truth(formula, xs, order)
+            want, rest = reference_values(formula, xs, order)
         errors = {mode: ulps(got, want, rest) for mode, got in results.items()}
         mode = max(errors, key=lambda m: errors[m].max())
         yield row(name, dtype, order, mode, xs, results[mode], want, errors[mode])
@@ -151,8 +151,8 @@ def main(
                 # Each function is kept as soon as it is measured: it may take a minute.
                 _, before = stored.load(kind, row, library, jax.default_backend())
                 others = [r for r in before if r.function in programs.keys() - {name}]
-                facts = {"points": POINTS} if kind == "accuracy" else {}
-                stored.store(kind, library, version, sorted([*others, *rows]), **facts)
+                spec = {"points": POINTS} if kind == "accuracy" else {}
+                stored.store(kind, library, version, sorted([*others, *rows]), **spec)
     accuracy_page.write()
 
 

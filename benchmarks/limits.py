@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.peers import DTYPES, Program, catalogue
-from jax_acts._function import Facts
+from jax_acts._core.function import ActivationSpec
 from jax_acts.testing import derivatives, off_kinks, same_limit, ulps, widened
-from jax_acts.testing._truth import limit
+from jax_acts.testing.reference import limit
 
 SUBNORMALS = 200
 
@@ -49,11 +49,11 @@ class Ends(NamedTuple):
 def measure(name: str, program: Program, dtype: Any) -> Iterator[Ends]:
     """Yields what a function and its first two derivatives give."""
     f = catalogue()[name]
-    tiny = subnormals(dtype, f.facts)
+    tiny = subnormals(dtype, f.spec)
     exact = derivatives(f, tiny, np.float64)
     results = program(np.concatenate([[-np.inf, np.inf], tiny, 0 * tiny]), dtype)
     for order, by_mode in enumerate(results):
-        wants = [wanted(f.facts, order, end) for end in (-np.inf, np.inf)]
+        wants = [wanted(f.spec, order, end) for end in (-np.inf, np.inf)]
         got = [
             unlike(want, [float(widened(y)[end]) for y in by_mode.values()], dtype)
             for end, want in enumerate(wants)
@@ -82,21 +82,21 @@ def off(results: NDArray[Any], want: Any) -> NDArray[np.float64]:
     return error
 
 
-def subnormals(dtype: Any, facts: Facts) -> NDArray[np.float64]:
+def subnormals(dtype: Any, spec: ActivationSpec) -> NDArray[np.float64]:
     """Returns subnormal numbers of a dtype, the least and the greatest among them."""
     info = ml_dtypes.finfo(dtype)
     least, normal = float(info.smallest_subnormal), float(info.tiny)
     steps = np.unique(np.geomspace(1, normal / least - 1, SUBNORMALS // 2).round())
     xs = np.concatenate([-steps, steps]) * least
-    return off_kinks(xs, facts)
+    return off_kinks(xs, spec)
 
 
-def wanted(facts: Facts, order: int, end: float) -> float:
+def wanted(spec: ActivationSpec, order: int, end: float) -> float:
     """Returns the limit of a derivative at an end, or NaN where there is none."""
-    low, high = facts.domain
-    if facts.oracle is None or not low <= end <= high:
+    low, high = spec.domain
+    if spec.reference is None or not low <= end <= high:
         return np.nan
-    return float(limit(facts.oracle, order, end))
+    return float(limit(spec.reference, order, end))
 
 
 def unlike(want: float, results: list[float], dtype: Any) -> float:

@@ -1,4 +1,4 @@
-"""The same functions in other libraries, by the names that `jax_acts.dialects` has.
+"""The same functions in other libraries, by the names that `jax_acts._registry.dialects` has.
 
 Each library is a dict from a name of the catalogue to a program, which takes inputs and
 a dtype and returns the value and the first two derivatives there, each by the mode that
@@ -17,9 +17,9 @@ import ml_dtypes
 import numpy as np
 from numpy.typing import NDArray
 
-from jax_acts import registry
-from jax_acts._activation import ActivationFunction
-from jax_acts._compat import enable_x64
+from jax_acts._core.activation import ActivationFunction
+from jax_acts._core.compat import enable_x64
+from jax_acts._registry import lookup as registry
 from jax_acts.testing import evaluate, nth
 from tools.golden import parsed
 

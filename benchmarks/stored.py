@@ -13,7 +13,7 @@ Row = TypeVar("Row")
 
 
 def store(
-    kind: str, library: str, version: str, rows: Iterable[tuple[Any, ...]], **facts: Any
+    kind: str, library: str, version: str, rows: Iterable[tuple[Any, ...]], **spec: Any
 ) -> None:
     """Writes the results of one library, one line for each row."""
     head = {
@@ -22,7 +22,7 @@ def store(
         "jax": jax.__version__,
         "device": jax.devices()[0].device_kind,
         "machine": f"{platform.system()} {platform.machine()}",
-        **facts,
+        **spec,
     }
     lines = ",\n".join(json.dumps(r) for r in rows)
     RESULTS.mkdir(exist_ok=True)

@@ -26,12 +26,13 @@ from jax.sharding import Mesh
 from rich.progress import track
 
 from benchmarks.speed import processor
-from experiments import devices, sweep
-from experiments.learning import Learned, Steps
-from experiments.schema import Chunks, Data
-from experiments.studies.slope_sweep import STUDY, Config, Sweep
-from experiments.study import Member, Together
-from experiments.sweep import Program, over_members
+from experiments.parameter_sweep import STUDY, Config, Sweep
+from jax_acts.experiments.config.schema import Chunks, Data
+from jax_acts.experiments.runtime import devices
+from jax_acts.experiments.study import Member, Together
+from jax_acts.experiments.train import vectorized as sweep
+from jax_acts.experiments.train.trial import Learned, Steps
+from jax_acts.experiments.train.vectorized import Program, over_members
 
 SIZES = ((16, 16), (64, 64), (100, 100), (256, 64))
 """Widths of the hidden layers, and batches."""

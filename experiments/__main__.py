@@ -1,7 +1,7 @@
 """`python -m experiments`."""
 
-from experiments import devices
 from experiments.cli import app
+from jax_acts.experiments.runtime import devices
 
 if __name__ == "__main__":
     devices.begin(devices.cores())

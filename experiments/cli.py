@@ -16,18 +16,25 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from experiments import records, report as reports, sinks
-from experiments.compare import compare as compared
-from experiments.config import Source, read
-from experiments.data import SETS
-from experiments.problems import ConfigError, MissingData, Problem, RunError, hint
-from experiments.processes import ALONE, Process, told
-from experiments.records import CONFIG, folder_of
-from experiments.runner import Executor, run as run_members
-from experiments.schema import StudyConfig
-from experiments.sinks import Sink
-from experiments.studies import STUDIES
-from experiments.study import Prepared
+from experiments.catalogue import STUDIES
+from jax_acts.experiments.config.errors import (
+    ConfigError,
+    MissingData,
+    Problem,
+    RunError,
+    hint,
+)
+from jax_acts.experiments.config.load import Source, read
+from jax_acts.experiments.config.schema import StudyConfig
+from jax_acts.experiments.datasets.registry import SETS
+from jax_acts.experiments.report import export as sinks, render as reports
+from jax_acts.experiments.report.compare_runs import compare as compared
+from jax_acts.experiments.report.export import Sink
+from jax_acts.experiments.runtime import records
+from jax_acts.experiments.runtime.locking import ALONE, Process, told
+from jax_acts.experiments.runtime.records import CONFIG, folder_of
+from jax_acts.experiments.runtime.runner import Executor, run as run_members
+from jax_acts.experiments.study import Prepared
 
 app = typer.Typer(
     no_args_is_help=True,

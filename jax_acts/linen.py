@@ -8,9 +8,9 @@ import jax.numpy as jnp
 from jax import Array
 from jax.typing import DTypeLike
 
-from jax_acts._bound import Bound, Learn
-from jax_acts._gate import Layout, Order, check_names, parts
-from jax_acts.registry import get
+from jax_acts._core.bound import Bound, Learn
+from jax_acts._core.glu import Layout, Order, check_names, split_gate
+from jax_acts._registry.lookup import get
 
 
 class Activation(nn.Module):
@@ -27,21 +27,21 @@ class Activation(nn.Module):
         activation: A function, or anything that `jax_acts.get` takes; the layer holds
             the `Bound` that this is.
         param_dtype: The dtype of the parameters.
-        keep: What the backward pass keeps, as of `ActivationFunction.keeping`.
+        residuals: What the backward pass keeps, as of `ActivationFunction.keeping`.
 
     Raises:
         ValueError: The name is unknown; the message has the nearest. Or the function
-            has no such choice to keep.
+            has no such choice to residuals.
         TypeError: An argument is unknown, or static and to be learned.
     """
 
     activation: Any
     param_dtype: DTypeLike = jnp.float32
-    keep: str = "derivative"
+    residuals: str = "derivative"
 
     def __post_init__(self) -> None:
         bound = _bound(self.activation)
-        bound.keeping(self.keep)  # which refuses what cannot be kept
+        bound.with_residuals(self.residuals)  # which refuses what cannot be kept
         object.__setattr__(self, "activation", bound)
         super().__post_init__()
 
@@ -64,7 +64,7 @@ class Activation(nn.Module):
         }
         if times is not None:
             return self.activation.gate(x, times, **learned, **arguments)
-        return self.activation.keeping(self.keep)(x, **learned, **arguments)
+        return self.activation.with_residuals(self.residuals)(x, **learned, **arguments)
 
 
 class Dense(nn.Dense):
@@ -83,11 +83,11 @@ class Dense(nn.Dense):
         features: The number of output features.
         activation: A function, or anything that `jax_acts.get` takes; the layer holds
             the `Bound` that this is.
-        keep: What the backward pass of the activation keeps, as of `Activation`.
+        residuals: What the backward pass of the activation keeps, as of `Activation`.
     """
 
     activation: Any = dataclasses.field(kw_only=True)
-    keep: str = dataclasses.field(default="derivative", kw_only=True)
+    residuals: str = dataclasses.field(default="derivative", kw_only=True)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "activation", _bound(self.activation))
@@ -98,7 +98,7 @@ class Dense(nn.Dense):
         """Returns f(x W + b, **arguments), of shape `(*batch, features)`."""
         y = super().__call__(inputs)
         activation = Activation(
-            self.activation, self.param_dtype, self.keep, name="activation"
+            self.activation, self.param_dtype, self.residuals, name="activation"
         )
         return activation(y, **arguments)
 
@@ -166,7 +166,7 @@ class GatedDense(nn.Module):
 
         if isinstance(self.names, str):
             both = dense(self.names, 2 * self.features)
-            gate, up = parts(both, both.ndim - 1, self.order, self.layout)
+            gate, up = split_gate(both, both.ndim - 1, self.order, self.layout)
         else:
             gate, up = (dense(name, self.features) for name in self.names)
         activation = Activation(self.activation, self.param_dtype, name="activation")
@@ -194,7 +194,7 @@ class MLP(nn.Module):
         use_bias: Whether the maps add a bias.
         dtype: The dtype of the computation.
         param_dtype: The dtype of the parameters.
-        lean: Whether the activation is computed again.
+        remat: Whether the activation is computed again.
     """
 
     hidden: int
@@ -204,7 +204,7 @@ class MLP(nn.Module):
     use_bias: bool = True
     dtype: DTypeLike | None = None
     param_dtype: DTypeLike = jnp.float32
-    lean: bool = True
+    remat: bool = True
 
     @nn.compact
     def __call__(self, x: Array) -> Array:
@@ -224,7 +224,7 @@ class MLP(nn.Module):
 
         up = nn.Dense(self.hidden, name="up", **options)(x)
         gate = nn.Dense(self.hidden, name="gate", **options)(x) if self.gated else None
-        finish = nn.remat(finish) if self.lean else finish
+        finish = nn.remat(finish) if self.remat else finish
         return finish(self, up, gate)
 
 

@@ -9,8 +9,8 @@ from flax import nnx
 from jax import Array
 from jax.typing import DTypeLike
 
-from jax_acts._gate import Layout, Order, check_names, parts
-from jax_acts.registry import get
+from jax_acts._core.glu import Layout, Order, check_names, split_gate
+from jax_acts._registry.lookup import get
 
 
 class Activation(nnx.Module):
@@ -26,13 +26,13 @@ class Activation(nnx.Module):
         activation: A function, or anything that `jax_acts.get` takes.
         features: The size of the last axis of x, for `Learn(…, per_feature=True)`.
         param_dtype: The dtype of the parameters.
-        keep: What the backward pass keeps, as of `ActivationFunction.keeping`.
+        residuals: What the backward pass keeps, as of `ActivationFunction.keeping`.
         **arguments: Arguments of the function.
 
     Raises:
         ValueError: The name is unknown; the message has the nearest. Or an argument is
             learned per feature and `features` is not given, or the function has no
-            such choice to keep.
+            such choice to residuals.
         TypeError: An argument is unknown, or static and to be learned.
     """
 
@@ -42,7 +42,7 @@ class Activation(nnx.Module):
         *,
         features: int | None = None,
         param_dtype: DTypeLike = jnp.float32,
-        keep: str = "derivative",
+        residuals: str = "derivative",
         **arguments: Any,
     ) -> None:
         if isinstance(activation, nnx.Module):
@@ -50,7 +50,7 @@ class Activation(nnx.Module):
                 "an activation is a name, a function or a spec, not a layer such as "
                 f"{type(activation).__name__}: give what that was made of"
             )
-        bound = get(activation, **arguments).keeping(keep)
+        bound = get(activation, **arguments).with_residuals(residuals)
         self.bound = nnx.data(bound) if jax.tree.leaves(bound) else nnx.static(bound)
         for name, learn in bound.learned.items():
             setattr(self, name, nnx.Param(learn.start(features, param_dtype)))
@@ -94,7 +94,7 @@ class Dense(nnx.Linear):
         out_features: The number of output features.
         activation: A function, or anything that `jax_acts.get` takes.
         rngs: The stream `params` starts the kernel.
-        keep: What the backward pass of the activation keeps, as of `Activation`.
+        residuals: What the backward pass of the activation keeps, as of `Activation`.
         **options: The options of `nnx.Linear`.
     """
 
@@ -105,12 +105,15 @@ class Dense(nnx.Linear):
         *,
         activation: Any,
         rngs: nnx.Rngs,
-        keep: str = "derivative",
+        residuals: str = "derivative",
         **options: Any,
     ) -> None:
         super().__init__(in_features, out_features, rngs=rngs, **options)
         self.activation = Activation(
-            activation, features=out_features, param_dtype=self.param_dtype, keep=keep
+            activation,
+            features=out_features,
+            param_dtype=self.param_dtype,
+            residuals=residuals,
         )
 
     def __call__(
@@ -178,7 +181,7 @@ class GatedDense(nnx.Module):
         """Returns the gated values, of shape `(*batch, out_features)`."""
         if isinstance(self.names, str):
             both = getattr(self, self.names)(x)
-            gate, up = parts(both, both.ndim - 1, self.order, self.layout)
+            gate, up = split_gate(both, both.ndim - 1, self.order, self.layout)
         else:
             gate, up = (getattr(self, name)(x) for name in self.names)
         return self.activation(gate, times=up, **arguments)
@@ -202,7 +205,7 @@ class MLP(nnx.Module):
         out_features: The size of the result; `in_features`, if left out.
         gated: Whether the activation is of a map of its own, `gate`, and is multiplied
             by `up`, as in SwiGLU: (f(x G) * x W) V. It may be a gated unit, too.
-        lean: Whether the activation is computed again.
+        remat: Whether the activation is computed again.
         **options: The options of `nnx.Linear`, for each map.
     """
 
@@ -215,7 +218,7 @@ class MLP(nnx.Module):
         rngs: nnx.Rngs,
         out_features: int | None = None,
         gated: bool = False,
-        lean: bool = True,
+        remat: bool = True,
         **options: Any,
     ) -> None:
         self.up = nnx.Linear(in_features, hidden, rngs=rngs, **options)
@@ -227,12 +230,12 @@ class MLP(nnx.Module):
         )
         features = out_features or in_features
         self.down = nnx.Linear(hidden, features, rngs=rngs, **options)
-        self.lean = lean
+        self.remat = remat
 
     def __call__(self, x: Array) -> Array:
         """Returns the block of x, of shape `(*batch, out_features)`."""
         gate = None if self.gate is None else self.gate(x)
-        finish = nnx.remat(_finish) if self.lean else _finish
+        finish = nnx.remat(_finish) if self.remat else _finish
         return finish(self, self.up(x), gate)
 
 

@@ -8,8 +8,8 @@ import jax.numpy as jnp
 import psutil
 import pytest
 
-from jax_acts._activation import ActivationFunction
-from jax_acts.registry import FUNCTIONS
+from jax_acts._core.activation import ActivationFunction
+from jax_acts._registry.lookup import FUNCTIONS
 
 ACTIVATIONS = {
     f.__name__: f for f in FUNCTIONS.values() if isinstance(f, ActivationFunction)

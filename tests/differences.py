@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jax_acts._compat import enable_x64
+from jax_acts._core.compat import enable_x64
 from tests.conftest import quickly
 
 STEP = 1e-5

@@ -10,7 +10,7 @@ ROOT = Path(__file__).parents[1]
 ENTRY = re.compile(r"^@\w+\{(?P<key>[^,]+),\n(?P<body>.*?)^\}", re.M | re.S)
 FIELD = re.compile(r"^  (\w+) = \{(.*)\},$", re.M)
 
-TEXT = (ROOT / "references.bib").read_text(encoding="utf-8")
+TEXT = (ROOT / "jax_acts" / "references.bib").read_text(encoding="utf-8")
 KEYS = [entry["key"] for entry in ENTRY.finditer(TEXT)]
 ENTRIES = {e["key"]: dict(FIELD.findall(e["body"])) for e in ENTRY.finditer(TEXT)}
 SOURCES = "".join(

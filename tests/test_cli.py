@@ -13,9 +13,9 @@ import pytest
 from typer.testing import CliRunner
 
 from jax_acts import ActivationFunction, get
-from jax_acts.cli import app
-from jax_acts.dialects import DIALECTS
-from jax_acts.registry import FUNCTIONS, aliases, names
+from jax_acts._registry.dialects import DIALECTS
+from jax_acts._registry.lookup import FUNCTIONS, aliases, names
+from jax_acts.cli.main import app
 
 ELEMENTWISE = [n for n in names() if isinstance(FUNCTIONS[n], ActivationFunction)]
 
@@ -79,21 +79,21 @@ def test_show_tells_of_every_function(name):
     printed = run("show", name)
     assert printed.startswith(f"{name}\n")
     assert max(map(len, printed.splitlines())) <= 100
-    facts = json.loads(run("show", name, "--json"), parse_constant=pytest.fail)
-    assert facts["spec"] == name
-    assert ("limits" in facts) != ("curve" in facts)
-    for argument in facts["arguments"]:
+    spec = json.loads(run("show", name, "--json"), parse_constant=pytest.fail)
+    assert spec["spec"] == name
+    assert ("limits" in spec) != ("curve" in spec)
+    for argument in spec["arguments"]:
         assert re.search(f"^argument +{argument} = ", printed, re.M)
-    for alias in facts["names"]:
+    for alias in spec["names"]:
         assert alias["dialect"] in printed
 
 
 def test_show_measures_at_the_arguments_of_the_spec():
-    facts = json.loads(run("show", "torch:LeakyReLU(negative_slope=1)", "--json"))
-    assert facts["spec"] == "leaky_relu(negative_slope=1.0)"
-    assert facts["limits"] == ["-inf", "inf"]
-    assert facts["at_0"] == [0, 1]
-    assert facts["gain"] == pytest.approx(1)
+    spec = json.loads(run("show", "torch:LeakyReLU(negative_slope=1)", "--json"))
+    assert spec["spec"] == "leaky_relu(negative_slope=1.0)"
+    assert spec["limits"] == ["-inf", "inf"]
+    assert spec["at_0"] == [0, 1]
+    assert spec["gain"] == pytest.approx(1)
 
 
 def test_show_says_which_derivative_is_taken_at_a_kink():

@@ -22,7 +22,7 @@ def test_it_is_one_file_of_sources_and_export_lines():
     assert Path(family).parent == Path("jax_acts/functional")
     assert exports == ["jax_acts/functional/__init__.py", "jax_acts/__init__.py"]
     assert all(CHANGES[path].count("\n") == 1 for path in exports)
-    assert source == "references.bib"
+    assert source == "jax_acts/references.bib"
 
 
 @pytest.mark.parametrize("path", CHANGES)
@@ -39,9 +39,8 @@ def test_nothing_is_left_without_it(tmp_path):
             file.write_text(file.read_text("utf-8").replace(lines, ""), "utf-8")
     left = "".join(f.read_text("utf-8") for f in tmp_path.rglob("*.py"))
     assert "isrlu" not in left
-    check = (
-        "from jax_acts.registry import FUNCTIONS as f; print('isru' in f, 'isrlu' in f)"
-    )
+    lookup = "from jax_acts._registry.lookup import FUNCTIONS as f"
+    check = f"{lookup}; print('isru' in f, 'isrlu' in f)"
     command = [sys.executable, "-c", check]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
     assert done.stdout == "True False\n", done.stderr

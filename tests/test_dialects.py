@@ -12,10 +12,10 @@ import pytest
 from flax import nnx
 
 from jax_acts import get
-from jax_acts._compat import enable_x64
-from jax_acts._entries import variants
-from jax_acts.dialects import DIALECTS, OWN
-from jax_acts.registry import FUNCTIONS
+from jax_acts._core.compat import enable_x64
+from jax_acts._registry.dialects import DIALECTS, OWN
+from jax_acts._registry.entries import variants
+from jax_acts._registry.lookup import FUNCTIONS
 
 DATA = Path(__file__).parent / "data"
 ALIASES = [

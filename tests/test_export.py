@@ -8,8 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jax_acts._activation import ActivationFunction
-from jax_acts.registry import FUNCTIONS
+from jax_acts._core.activation import ActivationFunction
+from jax_acts._registry.lookup import FUNCTIONS
 
 PLATFORMS = ("cpu", "cuda", "tpu")
 

@@ -10,9 +10,9 @@ import pytest
 from scipy.integrate import quad
 
 import jax_acts.linen
-from jax_acts import Bound, gain, get, relu
-from jax_acts._compat import enable_x64
-from jax_acts.gain import expectation, initializer
+from jax_acts import Bound, get, initializers as gain, relu
+from jax_acts._core.compat import enable_x64
+from jax_acts.initializers import expectation, initializer
 
 KEY = jax.random.key(0)
 

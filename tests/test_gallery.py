@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from jax_acts import get
-from jax_acts.registry import FUNCTIONS, names
+from jax_acts._registry.lookup import FUNCTIONS, names
 from tools import gallery
 
 DOCS = Path(__file__).parents[1] / "docs"

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from jax_acts import get
-from jax_acts._compat import enable_x64
+from jax_acts._core.compat import enable_x64
 from tests.conftest import quickly
 
 GOLDEN = json.loads((Path(__file__).parent / "data" / "golden.json").read_text())

@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 
 from jax_acts import functional
-from jax_acts._activation import ActivationFunction
-from jax_acts._compat import enable_x64
-from jax_acts._function import Function
+from jax_acts._core.activation import ActivationFunction
+from jax_acts._core.compat import enable_x64
+from jax_acts._core.function import Function
 from tests.conftest import quickly
 
 BOTH = {
@@ -115,7 +115,7 @@ def differs(what, name):
 
 def ordinary(f, dtype):
     """Returns a matrix of ordinary inputs in the domain of the function, off kinks."""
-    low, _ = f.facts.domain
+    low, _ = f.spec.domain
     x = (
         jnp.linspace(0.07 if low == 0 else -3.3, 3.4, 48).reshape(6, 8).T
     )  # its rows are spread
@@ -201,7 +201,7 @@ def test_integers_become_the_default_float(name, dtype):
 @pytest.mark.parametrize("name", ELEMENTWISE)
 def test_limits_and_nan_are_those_of_jax_nn_but_for_the_listed(name):
     theirs, ours = getattr(jax.nn, name), BOTH[name]
-    low, high = ours.facts.domain
+    low, high = ours.spec.domain
     ends = [x for x in (-np.inf, np.inf) if low <= x <= high]
     for what, f, g, points in (
         ("the value at -inf or inf", ours, theirs, ends),
@@ -218,7 +218,7 @@ def test_limits_and_nan_are_those_of_jax_nn_but_for_the_listed(name):
 
 @pytest.mark.parametrize("name", ELEMENTWISE)
 def test_derivatives_at_kinks_are_those_of_jax_nn(name):
-    for kink in BOTH[name].facts.kinks:
+    for kink in BOTH[name].spec.kinks:
         want = jax.grad(getattr(jax.nn, name))(float(kink))
         np.testing.assert_allclose(jax.grad(BOTH[name])(float(kink)), want, rtol=1e-6)
 

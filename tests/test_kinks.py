@@ -42,8 +42,8 @@ def test_the_same_choice_is_the_same_function():
     assert f is with_kinks(relu, {0.0: 0.5})
     assert pickle.loads(pickle.dumps(f)) is f is copy.deepcopy(f)
     assert Bound(f)(0.0) == 0
-    assert f.facts.kinks == {0: 0.5}
-    assert relu.facts.kinks == {0: 0}
+    assert f.spec.kinks == {0: 0.5}
+    assert relu.spec.kinks == {0: 0}
 
 
 def test_what_is_no_kink_is_refused():

@@ -9,10 +9,10 @@ import pytest
 from matplotlib.figure import Figure
 
 from jax_acts import ActivationFunction, leaky_relu
-from jax_acts._curve import curve, jumps
-from jax_acts._formula import formula, readable
-from jax_acts.plot import plot
-from jax_acts.registry import FUNCTIONS, get
+from jax_acts._core.curve import curve, jumps
+from jax_acts._core.latex import formula, to_unicode
+from jax_acts._registry.lookup import FUNCTIONS, get
+from jax_acts.plotting import plot
 
 TITLES = ["$f(x)$", "$f'(x)$", "$f''(x)$"]
 
@@ -137,14 +137,14 @@ def test_what_cannot_be_drawn_is_refused_and_nothing_is_written(
 
 
 def test_without_matplotlib_the_error_names_the_extra(monkeypatch):
-    monkeypatch.delitem(sys.modules, "jax_acts.plot")
+    monkeypatch.delitem(sys.modules, "jax_acts.plotting")
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     with pytest.raises(ImportError, match=r"pip install 'jax-acts\[plots\]'"):
-        __import__("jax_acts.plot")
+        __import__("jax_acts.plotting")
 
 
 def test_every_formula_is_readable(f):
-    text = readable(formula(f))
+    text = to_unicode(formula(f))
     assert isinstance(f, ActivationFunction)
     assert "\\" not in text
     assert "$" not in text
@@ -152,7 +152,7 @@ def test_every_formula_is_readable(f):
 
 
 def test_formulas_are_those_of_the_docstring():
-    assert readable(formula(FUNCTIONS["sigmoid"])) == "σ(x) = 1 / (1 + e⁻ˣ)"
-    assert readable(formula(FUNCTIONS["relu"])) == "max(x, 0)"
-    assert readable(formula(FUNCTIONS["step"])) == "1 if x ≥ θ, else 0"
-    assert readable(r"$\sum_j e^{x_j - \max_k x_k}$") == "∑ⱼ e^(xⱼ − maxₖ xₖ)"
+    assert to_unicode(formula(FUNCTIONS["sigmoid"])) == "σ(x) = 1 / (1 + e⁻ˣ)"
+    assert to_unicode(formula(FUNCTIONS["relu"])) == "max(x, 0)"
+    assert to_unicode(formula(FUNCTIONS["step"])) == "1 if x ≥ θ, else 0"
+    assert to_unicode(r"$\sum_j e^{x_j - \max_k x_k}$") == "∑ⱼ e^(xⱼ − maxₖ xₖ)"

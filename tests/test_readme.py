@@ -14,8 +14,8 @@ from typer.testing import CliRunner
 
 import experiments.cli
 import jax_acts
-import jax_acts.cli
-from jax_acts.dialects import DIALECTS
+import jax_acts.cli.main
+from jax_acts._registry.dialects import DIALECTS
 
 ROOT = Path(__file__).parents[1]
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -81,7 +81,7 @@ def test_commands_do_what_they_say(command, tmp_path, monkeypatch):
         case ["jax-acts", *rest]:
             monkeypatch.chdir(tmp_path)
             Path("docs").mkdir()
-            done = CliRunner().invoke(jax_acts.cli.app, rest)
+            done = CliRunner().invoke(jax_acts.cli.main.app, rest)
             assert done.exit_code == 0, done.output
             assert done.output
         case _:

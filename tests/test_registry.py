@@ -29,9 +29,9 @@ from jax_acts import (
     rrelu,
     tanh,
 )
-from jax_acts._function import Axis, Coefficients
-from jax_acts._spec import LONGEST, read
-from jax_acts.registry import FUNCTIONS, aliases, names
+from jax_acts._core.function import Axis, Coefficients
+from jax_acts._registry.lookup import FUNCTIONS, aliases, names
+from jax_acts._registry.parser import LONGEST, parse_spec
 
 GOOD = {
     "relu": Bound(relu),
@@ -316,4 +316,4 @@ def test_a_typing_mistake_is_answered_with_the_nearest_names():
 def test_a_long_spec_may_have_just_the_allowed_length():
     spec = f"leaky_relu({' ' * (LONGEST - 15)}0.2)"
     assert len(spec) == LONGEST
-    assert read(spec).positional == (0.2,)
+    assert parse_spec(spec).positional == (0.2,)

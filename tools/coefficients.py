@@ -1,4 +1,4 @@
-"""Writes `jax_acts/_coefficients.py`: the polynomials of `jax_acts._math`, fitted anew.
+"""Write `jax_acts/_numerics/coefficients.py`: polynomial approximations.
 
     python -m tools.coefficients
 
@@ -17,7 +17,7 @@ import mpmath
 mp: Any = mpmath.mp  # which has most of its functions from its context
 mp.dps = 60
 mpf = mp.mpf
-TARGET = Path(__file__).parents[1] / "jax_acts" / "_coefficients.py"
+TARGET = Path(__file__).parents[1] / "jax_acts" / "_numerics" / "coefficients.py"
 BITS = {"float32": 28, "float64": 57}
 """Polynomials are right to this many bits: an eighth of the last place of the dtype."""
 

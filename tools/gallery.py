@@ -17,10 +17,10 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from jax_acts import registry
-from jax_acts._curve import curve
-from jax_acts._describe import Description, described
-from jax_acts.plot import COLOURS, plot
+from jax_acts._core.curve import curve
+from jax_acts._registry import lookup as registry
+from jax_acts.cli.describe import Description, describe
+from jax_acts.plotting import COLOURS, plot
 
 PAGE = Path(__file__).parents[1] / "docs" / "gallery.md"
 PICTURES = PAGE.with_suffix("")
@@ -29,7 +29,7 @@ HEAD = """# Gallery
 
 Written by `python -m tools.gallery`: every function, by family, at its default
 arguments, or with those that stand over it. The sources are in
-[references.bib](../references.bib).
+[references.bib](../jax_acts/references.bib).
 
 - A function of one number has a row of the picture: its value, its derivative and its
   second derivative. A dot on a curve is a kink, or the value at a jump, with its limits
@@ -82,7 +82,7 @@ def main() -> None:
 
 def families() -> dict[str, list[Description]]:
     """Returns what there is to say of the functions of each family."""
-    rows = [described(name) for name in registry.names()]
+    rows = [describe(name) for name in registry.names()]
     rows.sort(key=lambda row: (row["family"], row["name"]))
     grouped = itertools.groupby(rows, key=lambda row: row["family"])
     return {family: list(members) for family, members in grouped}

@@ -1,6 +1,6 @@
 """Writes what other libraries compute, to which `tests/test_golden.py` compares.
 
-Each library is asked for the activations in its table of `jax_acts.dialects`, at the
+Each library is asked for the activations in its table of `jax_acts._registry.dialects`, at the
 same 26 inputs in float64, and for their derivatives where it has autodiff. Run it where
 the library is installed; what is stored of the others stays:
 

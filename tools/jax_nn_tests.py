@@ -12,7 +12,7 @@ import jax
 import pytest
 
 from jax_acts import functional
-from jax_acts._function import Function
+from jax_acts._core.function import Function
 
 # For a test by name: the function that it is of, and why its failure is meant.
 DELIBERATE = {

@@ -11,8 +11,8 @@ from typing import Any
 
 import jax
 
-from jax_acts import registry
-from jax_acts._activation import ActivationFunction
+from jax_acts._core.activation import ActivationFunction
+from jax_acts._registry import lookup as registry
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "kinks.md"
@@ -51,7 +51,7 @@ def page() -> str:
     for name in sorted(registry.names()):
         f = registry.FUNCTIONS[name]
         if isinstance(f, ActivationFunction):
-            rows += [row(name, f, x, slope) for x, slope in f.facts.kinks.items()]
+            rows += [row(name, f, x, slope) for x, slope in f.spec.kinks.items()]
     return HEAD + "\n".join(rows) + "\n"
 
 

@@ -12,14 +12,14 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from experiments.config import Source, read as read_config
-from experiments.figures import of, svg
-from experiments.page import Chart
-from experiments.palette import FONT, LIGHT
-from experiments.records import CONFIG, read
-from experiments.report import markdown, ran
-from experiments.schema import StudyConfig
-from experiments.studies import STUDIES
+from experiments.catalogue import STUDIES
+from jax_acts.experiments.config.load import Source, read as read_config
+from jax_acts.experiments.config.schema import StudyConfig
+from jax_acts.experiments.report.charts import of, svg
+from jax_acts.experiments.report.model import Chart
+from jax_acts.experiments.report.render import markdown, ran
+from jax_acts.experiments.report.theme import FONT, LIGHT
+from jax_acts.experiments.runtime.records import CONFIG, read
 
 ROOT = Path(__file__).parents[1]
 TARGET = ROOT / "docs" / "studies"

@@ -17,7 +17,7 @@ from jax_acts.functional.attention import (
 from jax_acts.functional.clipping import (
     soft_clipping as soft_clipping,
 )
-from jax_acts.functional.combined import (
+from jax_acts.functional.combinators import (
     affine as affine,
     blend as blend,
     capped as capped,
@@ -40,18 +40,6 @@ from jax_acts.functional.exponential import (
     selu as selu,
     xielu as xielu,
 )
-from jax_acts.functional.gated import (
-    bilinear as bilinear,
-    drelu as drelu,
-    geglu as geglu,
-    glu as glu,
-    gtu as gtu,
-    qgeglu as qgeglu,
-    reglu as reglu,
-    seglu as seglu,
-    sreglu as sreglu,
-    swiglu as swiglu,
-)
 from jax_acts.functional.gated_bounded import (
     situ_glu as situ_glu,
     swiglu_clamped as swiglu_clamped,
@@ -65,6 +53,18 @@ from jax_acts.functional.gaussian import (
     gelu_exact as gelu_exact,
     gelu_tanh as gelu_tanh,
     laplace as laplace,
+)
+from jax_acts.functional.glu import (
+    bilinear as bilinear,
+    drelu as drelu,
+    geglu as geglu,
+    glu as glu,
+    gtu as gtu,
+    qgeglu as qgeglu,
+    reglu as reglu,
+    seglu as seglu,
+    sreglu as sreglu,
+    swiglu as swiglu,
 )
 from jax_acts.functional.gompertz import (
     golu as golu,
@@ -123,15 +123,11 @@ from jax_acts.functional.logistic import (
     sqrt_softplus as sqrt_softplus,
     swish as swish,
 )
-from jax_acts.functional.normalising import (
-    gumbel_softmax as gumbel_softmax,
-    log_softmax as log_softmax,
-    logmeanexp as logmeanexp,
-    logsumexp as logsumexp,
-    softmax as softmax,
-    softmin as softmin,
-    solu as solu,
-    standardize as standardize,
+from jax_acts.functional.normalization import (
+    crelu as crelu,
+    l1_normalize as l1_normalize,
+    l2_normalize as l2_normalize,
+    polynorm as polynorm,
 )
 from jax_acts.functional.oscillating import (
     finer as finer,
@@ -165,13 +161,7 @@ from jax_acts.functional.rectified import (
     threshold as threshold,
     thresholded_relu as thresholded_relu,
 )
-from jax_acts.functional.scaled import (
-    crelu as crelu,
-    l1_normalize as l1_normalize,
-    l2_normalize as l2_normalize,
-    polynorm as polynorm,
-)
-from jax_acts.functional.selfgated import (
+from jax_acts.functional.self_gated import (
     mish as mish,
     serf as serf,
     tanhexp as tanhexp,
@@ -186,6 +176,16 @@ from jax_acts.functional.sigmoid_gated import (
     bsilu as bsilu,
     elish as elish,
     hard_elish as hard_elish,
+)
+from jax_acts.functional.softmax import (
+    gumbel_softmax as gumbel_softmax,
+    log_softmax as log_softmax,
+    logmeanexp as logmeanexp,
+    logsumexp as logsumexp,
+    softmax as softmax,
+    softmin as softmin,
+    solu as solu,
+    standardize as standardize,
 )
 from jax_acts.functional.sparse import (
     hardmax as hardmax,

@@ -5,16 +5,22 @@ import math
 import jax.numpy as jnp
 from jax import Array, lax
 
-from jax_acts import _coefficients as table
-from jax_acts._activation import activation
-from jax_acts._bits import at_least, at_most, keep_nan, signed, where
-from jax_acts._function import Real
-from jax_acts._math import polynomial
+from jax_acts._core.activation import activation
+from jax_acts._numerics import coefficients as table
+from jax_acts._numerics.bitwise import (
+    max_nan_free,
+    min_nan_free,
+    mul_sign,
+    propagate_nan,
+    where,
+)
+from jax_acts._numerics.exp_log import polynomial
+from jax_acts._numerics.types import Real
 
 INF = math.inf
 
 
-@activation(oracle=lambda m, x: x * x, range=(0, INF))
+@activation(reference=lambda m, x: x * x, range=(0, INF))
 def square(x: Real) -> Array:
     r"""Square, $x^2$.
 
@@ -25,11 +31,11 @@ def square(x: Real) -> Array:
 
 
 @square.defderivative
-def _(x: Real) -> Array:
+def square_dx(x: Real) -> Array:
     return 2 * jnp.asarray(x)
 
 
-@activation(cite="bergstra2009", range=(-1, 1), oracle=lambda m, x: x / (1 + abs(x)))
+@activation(cite="bergstra2009", range=(-1, 1), reference=lambda m, x: x / (1 + abs(x)))
 def soft_sign(x: Real) -> Array:
     r"""Soft sign, $x / (1 + |x|)$.
 
@@ -41,17 +47,17 @@ def soft_sign(x: Real) -> Array:
 
 
 @soft_sign.defderivative
-def _(x: Real) -> Array:
+def soft_sign_dx(x: Real) -> Array:
     return jnp.square(1 / (1 + lax.abs(x)))
 
 
 @soft_sign.defoutput()
-def _(y: Array) -> Array:
+def soft_sign_dx_from_y(y: Array) -> Array:
     return jnp.square(1 - lax.abs(y))
 
 
 @soft_sign.derivative.defderivative
-def _(x: Real) -> Array:
+def soft_sign_dx2(x: Real) -> Array:
     slope = 1 / (1 + lax.abs(x))
     return -2 * jnp.sign(x) * slope * (slope * slope)
 
@@ -59,7 +65,7 @@ def _(x: Real) -> Array:
 @activation(
     cite="barron2021",
     range=(0, INF),
-    oracle=lambda m, x, b=4: (x + m.sqrt(x * x + b)) / 2,
+    reference=lambda m, x, b=4: (x + m.sqrt(x * x + b)) / 2,
 )
 def squareplus(x: Real, b: Real = 4.0) -> Array:
     r"""Squareplus, $\frac{1}{2} (x + \sqrt{x^2 + b})$.
@@ -78,7 +84,7 @@ def squareplus(x: Real, b: Real = 4.0) -> Array:
 
 
 @squareplus.defderivative
-def _(x: Real, b: Real = 4.0) -> Array:
+def squareplus_dx(x: Real, b: Real = 4.0) -> Array:
     a, root = lax.abs(x), _root(x, b)
     root = where(root == 0, 1, root)
     # 1 + x / sqrt cancels for x << 0; a rounded root is used once.
@@ -89,19 +95,19 @@ def _(x: Real, b: Real = 4.0) -> Array:
 
 
 @squareplus.derivative.defderivative
-def _(x: Real, b: Real = 4.0) -> Array:
+def squareplus_dx2(x: Real, b: Real = 4.0) -> Array:
     root = _root(x, b)
     safe = where(root == 0, 1, root)
     return 0.5 * b / safe / safe / safe
 
 
 @squareplus.defpartial("b")
-def _(x: Real, b: Real = 4.0) -> Array:
+def squareplus_db(x: Real, b: Real = 4.0) -> Array:
     root = _root(x, b)
     return 0.25 / where(root == 0, 1, root)
 
 
-@activation(oracle=lambda m, x: (m.sqrt(x * x + 1) - 1) / 2 + x)
+@activation(reference=lambda m, x: (m.sqrt(x * x + 1) - 1) / 2 + x)
 def bent_identity(x: Real) -> Array:
     r"""Bent identity, $\frac{1}{2} (\sqrt{x^2 + 1} - 1) + x$.
 
@@ -110,18 +116,18 @@ def bent_identity(x: Real) -> Array:
     """
     a, root = lax.abs(x), _root(x, 1.0)
     ratio = where(a < _huge(x), a / (1 + root), 1.0)  # sqrt(x² + 1) - 1 = a ratio
-    return x * (1 + signed(0.5 * ratio, x))
+    return x * (1 + mul_sign(0.5 * ratio, x))
 
 
 @bent_identity.defderivative
-def _(x: Real) -> Array:
+def bent_identity_dx(x: Real) -> Array:
     ratio = lax.abs(x) / _root(x, 1.0)
-    ratio = where(lax.abs(x) < INF, ratio, keep_nan(x, 1.0))
-    return 1 + 0.5 * signed(ratio, x)
+    ratio = where(lax.abs(x) < INF, ratio, propagate_nan(x, 1.0))
+    return 1 + 0.5 * mul_sign(ratio, x)
 
 
 @bent_identity.derivative.defderivative
-def _(x: Real) -> Array:
+def bent_identity_dx2(x: Real) -> Array:
     root = _root(x, 1.0)
     return 0.5 / root / root / root
 
@@ -129,7 +135,7 @@ def _(x: Real) -> Array:
 @activation(
     cite="carlile2017",
     range=(-1, 1),
-    oracle=lambda m, x, alpha=1: x / m.sqrt(1 + alpha * x * x),
+    reference=lambda m, x, alpha=1: x / m.sqrt(1 + alpha * x * x),
 )
 def isru(x: Real, alpha: Real = 1.0) -> Array:
     r"""Inverse square root unit, $x / \sqrt{1 + \alpha x^2}$.
@@ -146,23 +152,23 @@ def isru(x: Real, alpha: Real = 1.0) -> Array:
     near = low / jnp.sqrt(1 + alpha * low * low)
     inverse = 1 / jnp.maximum(a, 1)
     far = 1 / jnp.sqrt(alpha + inverse * inverse)
-    return signed(where(a < 1, near, far), x)
+    return mul_sign(where(a < 1, near, far), x)
 
 
 @isru.defderivative
-def _(x: Real, alpha: Real = 1.0) -> Array:
+def isru_dx(x: Real, alpha: Real = 1.0) -> Array:
     square = 1 + alpha * jnp.square(x)
     return 1 / (square * jnp.sqrt(square))
 
 
 @isru.derivative.defderivative
-def _(x: Real, alpha: Real = 1.0) -> Array:
+def isru_dx2(x: Real, alpha: Real = 1.0) -> Array:
     square = 1 + alpha * jnp.square(x)
     return -3 * alpha * isru(x, alpha) / square / square
 
 
 @isru.defpartial("alpha")
-def _(x: Real, alpha: Real = 1.0) -> Array:
+def isru_dalpha(x: Real, alpha: Real = 1.0) -> Array:
     y = isru(x, alpha)
     return -0.5 * y * y * y
 
@@ -170,7 +176,7 @@ def _(x: Real, alpha: Real = 1.0) -> Array:
 @activation(
     cite="carlile2017",
     range=(-1, INF),
-    oracle=lambda m, x, alpha=1: x if x > 0 else x / m.sqrt(1 + alpha * x * x),
+    reference=lambda m, x, alpha=1: x if x > 0 else x / m.sqrt(1 + alpha * x * x),
 )
 def isrlu(x: Real, alpha: Real = 1.0) -> Array:
     r"""Inverse square root linear unit, $x$ if $x \ge 0$, else `isru`,
@@ -183,20 +189,20 @@ def isrlu(x: Real, alpha: Real = 1.0) -> Array:
     >>> isrlu(jnp.array([-1.0, 0.0, 3.0]))
     Array([-0.70710677,  0.        ,  3.        ], dtype=float32)
     """
-    return where(x < 0, isru.plain(jnp.minimum(x, 0), alpha), x)
+    return where(x < 0, isru.without_custom_jvp(jnp.minimum(x, 0), alpha), x)
 
 
 @isrlu.defderivative
-def _(x: Real, alpha: Real = 1.0) -> Array:
-    return keep_nan(x, where(x < 0, isru.derivative(x, alpha), 1.0))
+def isrlu_dx(x: Real, alpha: Real = 1.0) -> Array:
+    return propagate_nan(x, where(x < 0, isru.derivative(x, alpha), 1.0))
 
 
 @isrlu.defpartial("alpha")
-def _(x: Real, alpha: Real = 1.0) -> Array:
-    return keep_nan(x, where(x < 0, isru.partial("alpha")(x, alpha), 0.0))
+def isrlu_dalpha(x: Real, alpha: Real = 1.0) -> Array:
+    return propagate_nan(x, where(x < 0, isru.partial("alpha")(x, alpha), 0.0))
 
 
-@activation(range=(-math.pi / 2, math.pi / 2), oracle=lambda m, x: m.atan(x))
+@activation(range=(-math.pi / 2, math.pi / 2), reference=lambda m, x: m.atan(x))
 def arctan(x: Real) -> Array:
     r"""Arc tangent, $\arctan x$.
 
@@ -205,22 +211,22 @@ def arctan(x: Real) -> Array:
     """
     a = lax.abs(x)
     middle, top = a > math.tan(math.pi / 8), a > math.tan(3 * math.pi / 8)
-    finite = at_most(_huge(a), a)
+    finite = min_nan_free(_huge(a), a)
     above = where(top, -1.0, where(middle, finite - 1, finite))
     below = where(top, finite, where(middle, finite + 1, 1.0))
     t = above / below  # arctan(a) - arctan(t) is 0, π/4 or π/2
     offset = where(top, math.pi / 2, where(middle, math.pi / 4, 0.0))
     value = offset + (t + t * (t * t) * polynomial(t * t, table.ATAN))
-    return signed(keep_nan(x, value), x)
+    return mul_sign(propagate_nan(x, value), x)
 
 
 @arctan.defderivative
-def _(x: Real) -> Array:
+def arctan_dx(x: Real) -> Array:
     return 1 / (1 + jnp.square(x))
 
 
 @arctan.derivative.defderivative
-def _(x: Real) -> Array:
+def arctan_dx2(x: Real) -> Array:
     y = _clipped(x)
     square = 1 + y * y
     return -2 * (y / square) * (1 / square)
@@ -232,11 +238,11 @@ def _huge(x: Real) -> float:
 
 
 def _clipped(x: Real) -> Array:
-    return at_most(_huge(x), at_least(-_huge(x), jnp.asarray(x)))
+    return min_nan_free(_huge(x), max_nan_free(-_huge(x), jnp.asarray(x)))
 
 
 def _root(x: Real, b: Real) -> Array:
     """Returns sqrt(x² + b), whose square need not be finite."""
     a = lax.abs(x)
-    finite = at_most(_huge(a), a)
+    finite = min_nan_free(_huge(a), a)
     return where(a < _huge(x), jnp.sqrt(finite * finite + b), a)

@@ -7,11 +7,13 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from jax_acts import _softmax
-from jax_acts._axis import Axes, all_axes, mask, per_row, real, widened
-from jax_acts._function import Axis, Real, function
-from jax_acts._parts import sum_of_two
-from jax_acts._sums import total
+from jax_acts._core.arguments import all_axes, as_real, broadcast_mask, per_row
+from jax_acts._core.function import Axis, function
+from jax_acts._numerics import softmax as _softmax
+from jax_acts._numerics.bitwise import promote_16bit
+from jax_acts._numerics.compensated_sum import sum_keepdims
+from jax_acts._numerics.double_word import two_sum
+from jax_acts._numerics.types import Axes, Real
 
 
 @function()
@@ -40,11 +42,11 @@ def softmax_sink(
     >>> softmax_sink(jnp.array([0.0, 0.0]))
     Array([0.33333334, 0.33333334], dtype=float32)
     """
-    x = real("softmax_sink", "x", x)
+    x = as_real("softmax_sink", "x", x)
     axes = all_axes("softmax_sink", x, axis)
     s = per_row("softmax_sink", "sink", sink, x, axes)
     rows = tuple(1 if i in axes else n for i, n in enumerate(x.shape))
-    where = mask("softmax_sink", x, where)
+    where = broadcast_mask("softmax_sink", x, where)
     return _shares(axes, x, where, jnp.broadcast_to(s, rows))[0]
 
 
@@ -56,17 +58,21 @@ def _shares(
     axes: Axes, x: Array, where: Array | None, sink: Array
 ) -> tuple[Array, Array]:
     """Returns the share of each entry, and that of the sink."""
-    wide = widened(x) if where is None else jnp.where(where, widened(x), -jnp.inf)
+    wide = (
+        promote_16bit(x)
+        if where is None
+        else jnp.where(where, promote_16bit(x), -jnp.inf)
+    )
     m = jnp.maximum(jnp.max(wide, axes, keepdims=True, initial=-jnp.inf), sink)
     e, e_sink = _exponential(wide, m), _exponential(sink, m)
-    s = total(e, axes) + e_sink
+    s = sum_keepdims(e, axes) + e_sink
     s = jnp.where(s == 0, 1, s)
     return (e / s).astype(x.dtype), e_sink / s
 
 
 def _exponential(x: Array, m: Array) -> Array:
     """Returns e^(x - m), where m is the greatest; those that are infinite share."""
-    z, low = sum_of_two(x, -m)
+    z, low = two_sum(x, -m)
     share = jnp.where(jnp.isnan(m), m, (x == jnp.inf).astype(x.dtype))
     finite = jnp.isfinite(m)
     e = jnp.exp(jnp.where(finite, z, 0))
@@ -75,7 +81,7 @@ def _exponential(x: Array, m: Array) -> Array:
 
 
 @_shares.defjvp
-def _(axes: Axes, primals: Any, tangents: Any) -> Any:
+def _shares_jvp(axes: Axes, primals: Any, tangents: Any) -> Any:
     (y, y_sink), (dx, _, ds) = _shares(axes, *primals), tangents
     return (y, y_sink), _slopes(axes, y, y_sink, dx, ds)
 
@@ -85,10 +91,10 @@ def _slopes(
     axes: Axes, y: Array, y_sink: Array, dx: Array, ds: Array
 ) -> tuple[Array, Array]:
     """Returns the tangents y (t - c), where c is the mean of all, the sink's too."""
-    p = widened(y)
-    t = jnp.where(p == 0, 0, widened(dx))
+    p = promote_16bit(y)
+    t = jnp.where(p == 0, 0, promote_16bit(dx))
     ds = jnp.where(y_sink == 0, 0, ds)
-    c = total(p * t, axes) + y_sink * ds
+    c = sum_keepdims(p * t, axes) + y_sink * ds
     return jnp.where(p == 0, 0, p * (t - c)).astype(y.dtype), y_sink * (ds - c)
 
 
@@ -113,15 +119,17 @@ def ssmax(
     >>> ssmax(jnp.array([0.0, 1.0]))
     Array([0.33333334, 0.6666667 ], dtype=float32)
     """
-    x = real("ssmax", "x", x)
+    x = as_real("ssmax", "x", x)
     axes = all_axes("ssmax", x, axis)
     s = per_row("ssmax", "scale", scale, x, axes)
-    where = jnp.ones(x.shape, bool) if where is None else mask("ssmax", x, where)
-    n = total(jnp.asarray(where).astype(widened(x).dtype), axes)
+    where = (
+        jnp.ones(x.shape, bool) if where is None else broadcast_mask("ssmax", x, where)
+    )
+    n = sum_keepdims(jnp.asarray(where).astype(promote_16bit(x).dtype), axes)
     factor = s * jnp.log(jnp.maximum(n, 1))
     counted = jnp.asarray(where) & (x != -jnp.inf)
     top = x == jnp.inf
-    z = jnp.where(counted & ~top, widened(x), 0) * factor
+    z = jnp.where(counted & ~top, promote_16bit(x), 0) * factor
     z = jnp.where(
         top & (factor > 0), jnp.inf, jnp.where(top & (factor < 0), -jnp.inf, z)
     )

@@ -5,19 +5,26 @@ import math
 import jax.numpy as jnp
 from jax import Array, lax
 
-from jax_acts import _coefficients as table
-from jax_acts._activation import activation
-from jax_acts._bits import at_least, keep_nan, signed, where
-from jax_acts._function import Real
-from jax_acts._math import Power, exp, expm1, polynomial, power, times
-from jax_acts._parts import parts, product, sum_of_two
+from jax_acts._core.activation import activation
+from jax_acts._numerics import coefficients as table
+from jax_acts._numerics.bitwise import max_nan_free, mul_sign, propagate_nan, where
+from jax_acts._numerics.double_word import hi_lo, two_prod, two_sum
+from jax_acts._numerics.exp_log import (
+    ScaledExp,
+    exp,
+    expm1,
+    mul_scaled_exp,
+    polynomial,
+    scaled_exp,
+)
+from jax_acts._numerics.types import Real
 from jax_acts.functional.logistic import softplus
 
 
 @activation(
     cite="klimek2018",
     range=(0, 1),
-    oracle=lambda m, x, alpha=1: (
+    reference=lambda m, x, alpha=1: (
         m.log1p((1 - m.exp(-alpha)) / (m.exp(-alpha * x) + m.exp(-alpha))) / alpha
     ),
 )
@@ -32,7 +39,7 @@ def soft_clipping(x: Real, alpha: Real = 1.0) -> Array:
     Array([0.      , 0.5     , 0.999995], dtype=float32)
     """
     u, p, least = _ramp(x, alpha)
-    e, top = times(1.0, p), _scaled(alpha, p)
+    e, top = mul_scaled_exp(1.0, p), _scaled(alpha, p)
     # It is log(1 + f) for f = top / (1 + ahead), or u more for another top where f > 1,
     # and log(1 + f) is 2 atanh(s) for s = f / (2 + f).
     ahead = least * e
@@ -49,50 +56,50 @@ def soft_clipping(x: Real, alpha: Real = 1.0) -> Array:
 
 
 @soft_clipping.defderivative
-def _(x: Real, alpha: Real = 1.0) -> Array:
+def soft_clipping_dx(x: Real, alpha: Real = 1.0) -> Array:
     _, p, least = _ramp(x, alpha)
     # The difference of two sigmoids, which cancels, is a product of them.
-    return _scaled(alpha, p) / _both(times(1.0, p), least)
+    return _scaled(alpha, p) / _both(mul_scaled_exp(1.0, p), least)
 
 
 @soft_clipping.derivative.defderivative
-def _(x: Real, alpha: Real = 1.0) -> Array:
+def soft_clipping_dx2(x: Real, alpha: Real = 1.0) -> Array:
     _, p, least = _ramp(x, alpha)
     distance = jnp.asarray(x) - 0.5
     m = expm1(-2 * alpha * lax.abs(distance))
-    both = _both(times(1.0, p), least)
-    return signed(alpha * _scaled(alpha, p) / both * (m / both), distance)
+    both = _both(mul_scaled_exp(1.0, p), least)
+    return mul_sign(alpha * _scaled(alpha, p) / both * (m / both), distance)
 
 
 @soft_clipping.defpartial("alpha")
-def _(x: Real, alpha: Real = 1.0) -> Array:
+def soft_clipping_dalpha(x: Real, alpha: Real = 1.0) -> Array:
     before = softplus.partial("beta")(x, alpha)
     return before - softplus.partial("beta")(jnp.asarray(x) - 1, alpha)
 
 
-def _ramp(x: Real, alpha: Real) -> tuple[Array, Power, Real]:
+def _ramp(x: Real, alpha: Real) -> tuple[Array, ScaledExp, Real]:
     """Returns u = alpha min(x, 1 - x), e^u, and e^-alpha.
 
     The value at 1 - x is 1 less that at x, and the derivative is the same.
     """
     x = jnp.asarray(x)
-    high, low = product(alpha, jnp.clip(x, -1e9, 1e9))
-    high, low = sum_of_two(high, low)
-    right, right_low = sum_of_two(keep_nan(x, alpha), -high)
+    high, low = two_prod(alpha, jnp.clip(x, -1e9, 1e9))
+    high, low = two_sum(high, low)
+    right, right_low = two_sum(propagate_nan(x, alpha), -high)
     u = where(x > 0.5, right, high)
     low = where(x > 0.5, right_low - low, low)
     low = where(u < -1000, 0.0, low)  # where e^u is 0
-    u = at_least(-1000.0, u)
+    u = max_nan_free(-1000.0, u)
     least = math.exp(-alpha) if isinstance(alpha, float) else exp(-alpha)
-    return u, power(u, low), least
+    return u, scaled_exp(u, low), least
 
 
-def _scaled(alpha: Real, p: Power) -> Array:
+def _scaled(alpha: Real, p: ScaledExp) -> Array:
     """Returns (1 - e^-alpha) e^u."""
     if isinstance(alpha, float):
-        high, low = parts(-math.expm1(-alpha), p.q.dtype)
-        return times(high, p, low)
-    return times(-expm1(-alpha), p)
+        high, low = hi_lo(-math.expm1(-alpha), p.q.dtype)
+        return mul_scaled_exp(high, p, low)
+    return mul_scaled_exp(-expm1(-alpha), p)
 
 
 def _both(e: Array, least: Real) -> Array:

@@ -16,11 +16,19 @@ import numpy as np
 from jax import Array
 from jax.custom_derivatives import SymbolicZero
 
-from jax_acts._axis import Axes, all_axes, mask, one_axis, per_row, real, widened
-from jax_acts._function import Axis, Real, function
-from jax_acts._math import exp, log_of_parts, log_parts
-from jax_acts._softmax import centred, weighted
-from jax_acts._sums import total
+from jax_acts._core.arguments import (
+    all_axes,
+    as_real,
+    broadcast_mask,
+    one_axis,
+    per_row,
+)
+from jax_acts._core.function import Axis, function
+from jax_acts._numerics.bitwise import promote_16bit
+from jax_acts._numerics.compensated_sum import sum_keepdims
+from jax_acts._numerics.exp_log import exp, log_of_reduced, log_reduce
+from jax_acts._numerics.softmax import center, weighted_jvp
+from jax_acts._numerics.types import Axes, Real
 
 
 @function(cite="peters2019")
@@ -48,14 +56,14 @@ def entmax15(x: Array, axis: Axis = -1, where: Array | None = None) -> Array:
     >>> entmax15(jnp.array([-1.0, 1.0, 1.0]))
     Array([0. , 0.5, 0.5], dtype=float32)
     """
-    x = real("entmax15", "x", x)
+    x = as_real("entmax15", "x", x)
     axes = (one_axis("entmax15", x, axis),) if x.ndim else ()
-    return _entmax15(axes, x, mask("entmax15", x, where))
+    return _entmax15(axes, x, broadcast_mask("entmax15", x, where))
 
 
 @functools.partial(jax.custom_jvp, nondiff_argnums=(0,))
 def _entmax15(axes: Axes, x: Array, where: Array | None) -> Array:
-    z, low = centred(axes, x, where, None)
+    z, low = center(axes, x, where, None)
     half = (z + low) / 2
     return jnp.square(jnp.maximum(half - _threshold(half, axes), 0)).astype(x.dtype)
 
@@ -76,19 +84,19 @@ def _threshold(half: Array, axes: Axes) -> Array:
     def improved(state: Any) -> Any:
         tau, moved = state
         over = jnp.maximum(half - tau, 0)
-        sums, squares = total(over, axes), total(jnp.square(over), axes)
+        sums, squares = sum_keepdims(over, axes), sum_keepdims(jnp.square(over), axes)
         root = jnp.sqrt(squares)  # less 1, it is (squares - 1) / (root + 1)
         step = (squares - 1) * root / (jnp.where(sums == 0, 1, sums) * (root + 1))
         # A row that is finished stays as it is, whatever the others need.
         step = jnp.where(moved > close, step, 0)
         return tau + step, step
 
-    tau = jnp.full_like(total(half, axes), -1)
+    tau = jnp.full_like(sum_keepdims(half, axes), -1)
     return jax.lax.while_loop(unfinished, improved, (tau, jnp.full_like(tau, 1)))[0]
 
 
 @_entmax15.defjvp
-def _(axes: Axes, primals: Any, tangents: Any) -> tuple[Array, Array]:
+def _entmax15_jvp(axes: Axes, primals: Any, tangents: Any) -> tuple[Array, Array]:
     y = _entmax15(axes, *primals)
     return y, _slope(axes, y, None, tangents[0], None)
 
@@ -129,17 +137,17 @@ def entmax(
     >>> print(f"{slope(1.0):.4f}")
     0.1599
     """
-    x = real("entmax", "x", x)
+    x = as_real("entmax", "x", x)
     axes = all_axes("entmax", x, axis)
     a = per_row("entmax", "alpha", alpha, x, axes)
-    return _entmax(axes, x, mask("entmax", x, where), a)
+    return _entmax(axes, x, broadcast_mask("entmax", x, where), a)
 
 
 @functools.partial(jax.custom_jvp, nondiff_argnums=(0,))
 def _entmax(axes: Axes, x: Array, where: Array | None, alpha: Array) -> Array:
-    z, low = centred(axes, x, where, None)
+    z, low = center(axes, x, where, None)
     e, _ = _relative(z + low, _log_of_greatest(axes, z + low, alpha), alpha)
-    s = total(e, axes)
+    s = sum_keepdims(e, axes)
     y = e / jnp.where(s == 0, 1, s)
     return jnp.where(alpha >= 1, y, jnp.nan).astype(x.dtype)
 
@@ -166,9 +174,9 @@ def _relative(z: Array, q: Array, alpha: Array) -> tuple[Array, Array]:
     u = jnp.maximum(a * jnp.maximum(w, jnp.finfo(z.dtype).min), -1)
     outside = (u <= -1) | (w == -jnp.inf)
     u = jnp.where(outside, 0, u)
-    f, k = log_parts(1 + u)
+    f, k = log_reduce(1 + u)
     near = u > -0.5  # where 1 + u is rounded
-    log_u = log_of_parts(jnp.where(near, u, f), jnp.where(near, 0, k))
+    log_u = log_of_reduced(jnp.where(near, u, f), jnp.where(near, 0, k))
     tiny = jnp.abs(u) < jnp.finfo(z.dtype).tiny
     ratio = jnp.where(tiny, 1, log_u / jnp.where(tiny, 1, u))
     e = jnp.where(outside, 0, exp(jnp.where(outside, 0, w) * ratio))
@@ -183,7 +191,7 @@ def _log_of_greatest(axes: Axes, z: Array, alpha: Array) -> Array:
     is replaced by one to the middle.
     """
     count = math.prod(z.shape[axis] for axis in axes)
-    bottom = jnp.full_like(total(z, axes), -math.log(max(count, 1)))
+    bottom = jnp.full_like(sum_keepdims(z, axes), -math.log(max(count, 1)))
     steps = 2 * jnp.finfo(z.dtype).nmant  # twice the halvings that reach the last place
     close = 2 * jnp.finfo(z.dtype).eps * jnp.maximum(1, -bottom)
 
@@ -194,10 +202,10 @@ def _log_of_greatest(axes: Axes, z: Array, alpha: Array) -> Array:
     def improved(state: Any) -> Any:
         step, q, low, high, moved = state
         e, weights = _relative(z, q, alpha)
-        s = total(e, axes)
+        s = sum_keepdims(e, axes)
         error = q + jnp.log(jnp.where(s == 0, 1, s))
         low, high = jnp.where(error <= 0, q, low), jnp.where(error >= 0, q, high)
-        slope = total(weights, axes) / jnp.where(s == 0, 1, s)
+        slope = sum_keepdims(weights, axes) / jnp.where(s == 0, 1, s)
         newton = q - error / jnp.where(slope > 0, slope, 1)
         fast = jnp.abs(newton - q) <= moved / 2
         inside = (newton >= low) & (newton <= high) & fast
@@ -222,10 +230,10 @@ def _slope(
     axes: Axes, y: Array, alpha: Array | None, dx: Array, da: Array | None
 ) -> Array:
     """Returns the tangent of y. A backward pass keeps y and nothing made of it."""
-    wide, t = widened(y), widened(dx)
+    wide, t = promote_16bit(y), promote_16bit(dx)
     if alpha is not None and da is not None:
         t = t - _bend(wide, alpha) * da
-    return weighted(axes, _weights(wide, alpha), t, y.dtype).astype(y.dtype)
+    return weighted_jvp(axes, _weights(wide, alpha), t, y.dtype).astype(y.dtype)
 
 
 def _bend(y: Array, alpha: Array) -> Array:

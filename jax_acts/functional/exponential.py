@@ -5,24 +5,24 @@ import math
 import jax.numpy as jnp
 from jax import Array, lax
 
-from jax_acts import _coefficients as table
-from jax_acts._activation import activation
-from jax_acts._bits import at_least, at_most, where
-from jax_acts._function import Real
-from jax_acts._math import (
-    divided,
+from jax_acts._core.activation import activation
+from jax_acts._numerics import coefficients as table
+from jax_acts._numerics.bitwise import max_nan_free, min_nan_free, where
+from jax_acts._numerics.double_word import two_prod
+from jax_acts._numerics.exp_log import (
     exp,
     exp_and_expm1,
-    exp_of_any,
+    exp_full_range,
     expm1,
     expm1_minus,
     expm1_plus,
-    log_of_parts,
-    log_parts,
+    exponent_quotient,
+    log_of_reduced,
+    log_reduce,
+    mul_exp,
     polynomial,
-    times_exp,
 )
-from jax_acts._parts import product
+from jax_acts._numerics.types import Real
 
 INF = math.inf
 
@@ -30,30 +30,30 @@ SELU_ALPHA = 1.6732632423543772848170429916717
 SELU_SCALE = 1.0507009873554804934193349852946
 
 
-@activation(range=(0, INF), oracle=lambda m, x: m.exp(x))
+@activation(range=(0, INF), reference=lambda m, x: m.exp(x))
 def exponential(x: Real) -> Array:
     r"""Exponential, $e^x$.
 
     >>> exponential(jnp.array([-1.0, 0.0, 1.0]))
     Array([0.36787945, 1.        , 2.7182817 ], dtype=float32)
     """
-    return exp_of_any(x)
+    return exp_full_range(x)
 
 
 @exponential.defderivative
-def _(x: Real) -> Array:
+def exponential_dx(x: Real) -> Array:
     return exponential(x)
 
 
 @exponential.defoutput()
-def _(y: Array) -> Array:
+def exponential_dx_from_y(y: Array) -> Array:
     return y
 
 
 @activation(
     cite="clevert2016",
     range=(-1, INF),
-    oracle=lambda m, x, alpha=1: x if x > 0 else alpha * m.expm1(x),
+    reference=lambda m, x, alpha=1: x if x > 0 else alpha * m.expm1(x),
 )
 def elu(x: Real, alpha: Real = 1.0) -> Array:
     r"""Exponential linear unit, $x$ if $x > 0$, else $\alpha (e^x - 1)$.
@@ -69,29 +69,29 @@ def elu(x: Real, alpha: Real = 1.0) -> Array:
 
 
 @elu.defderivative
-def _(x: Real, alpha: Real = 1.0) -> Array:
-    return where(x > 0, 1.0, times_exp(alpha, x))
+def elu_dx(x: Real, alpha: Real = 1.0) -> Array:
+    return where(x > 0, 1.0, mul_exp(alpha, x))
 
 
 @elu.defoutput()
-def _(y: Array, alpha: Real = 1.0) -> Array:
+def elu_dx_from_y(y: Array, alpha: Real = 1.0) -> Array:
     return where(y > 0, 1.0, y + alpha)
 
 
 @elu.derivative.defderivative
-def _(x: Real, alpha: Real = 1.0) -> Array:
-    return where(x > 0, 0.0, times_exp(alpha, x))
+def elu_dx2(x: Real, alpha: Real = 1.0) -> Array:
+    return where(x > 0, 0.0, mul_exp(alpha, x))
 
 
 @elu.defpartial("alpha")
-def _(x: Real, alpha: Real = 1.0) -> Array:
+def elu_dalpha(x: Real, alpha: Real = 1.0) -> Array:
     return expm1(jnp.minimum(x, 0))
 
 
 @activation(
     cite="katharopoulos2020",
     range=(0, INF),
-    oracle=lambda m, x: 1 + x if x > 0 else m.exp(x),
+    reference=lambda m, x: 1 + x if x > 0 else m.exp(x),
 )
 def elu_plus_one(x: Real) -> Array:
     r"""Positive exponential linear unit, $1 + x$ if $x > 0$, else $e^x$.
@@ -105,24 +105,24 @@ def elu_plus_one(x: Real) -> Array:
 
 
 @elu_plus_one.defderivative
-def _(x: Real) -> Array:
+def elu_plus_one_dx(x: Real) -> Array:
     return where(x > 0, 1.0, exp(x))
 
 
 @elu_plus_one.defoutput()
-def _(y: Array) -> Array:
+def elu_plus_one_dx_from_y(y: Array) -> Array:
     return where(y > 1, 1.0, y)
 
 
 @elu_plus_one.derivative.defderivative
-def _(x: Real) -> Array:
+def elu_plus_one_dx2(x: Real) -> Array:
     return where(x > 0, 0.0, exp(x))
 
 
 @activation(
     cite="barron2017",
     range=(-1, INF),
-    oracle=lambda m, x, alpha=1: x if x > 0 else alpha * m.expm1(x / alpha),
+    reference=lambda m, x, alpha=1: x if x > 0 else alpha * m.expm1(x / alpha),
 )
 def celu(x: Real, alpha: Real = 1.0) -> Array:
     r"""Continuously differentiable ELU, $x$ if $x > 0$, else
@@ -139,22 +139,22 @@ def celu(x: Real, alpha: Real = 1.0) -> Array:
 
 
 @celu.defderivative
-def _(x: Real, alpha: Real = 1.0) -> Array:
-    return where(x > 0, 1.0, exp(*divided(x, alpha)))
+def celu_dx(x: Real, alpha: Real = 1.0) -> Array:
+    return where(x > 0, 1.0, exp(*exponent_quotient(x, alpha)))
 
 
 @celu.defoutput()
-def _(y: Array, alpha: Real = 1.0) -> Array:
+def celu_dx_from_y(y: Array, alpha: Real = 1.0) -> Array:
     return where(y > 0, 1.0, 1 + y / alpha)
 
 
 @celu.derivative.defderivative
-def _(x: Real, alpha: Real = 1.0) -> Array:
-    return where(x > 0, 0.0, exp(*divided(x, alpha)) / alpha)
+def celu_dx2(x: Real, alpha: Real = 1.0) -> Array:
+    return where(x > 0, 0.0, exp(*exponent_quotient(x, alpha)) / alpha)
 
 
 @celu.defpartial("alpha")
-def _(x: Real, alpha: Real = 1.0) -> Array:
+def celu_dalpha(x: Real, alpha: Real = 1.0) -> Array:
     t = jnp.minimum(x, 0) / alpha  # e^t - 1 - t e^t cancels near 0
     return expm1_minus(t) - t * expm1(t)
 
@@ -163,7 +163,7 @@ def _(x: Real, alpha: Real = 1.0) -> Array:
     cite="klambauer2017",
     range=(-SELU_SCALE * SELU_ALPHA, INF),
     kinks={0: SELU_SCALE * SELU_ALPHA},
-    oracle=lambda m, x: (
+    reference=lambda m, x: (
         m.mpf("1.0507009873554804934193349852946")
         * (x if x > 0 else m.mpf("1.6732632423543772848170429916717") * m.expm1(x))
     ),
@@ -182,26 +182,26 @@ def selu(x: Real) -> Array:
 
 
 @selu.defderivative
-def _(x: Real) -> Array:
-    negative = times_exp(SELU_SCALE * SELU_ALPHA, x)
+def selu_dx(x: Real) -> Array:
+    negative = mul_exp(SELU_SCALE * SELU_ALPHA, x)
     return where(x > 0, SELU_SCALE, negative)
 
 
 @selu.defoutput()
-def _(y: Array) -> Array:
+def selu_dx_from_y(y: Array) -> Array:
     return where(y > 0, SELU_SCALE, y + SELU_SCALE * SELU_ALPHA)
 
 
 @selu.derivative.defderivative
-def _(x: Real) -> Array:
-    negative = times_exp(SELU_SCALE * SELU_ALPHA, x)
+def selu_dx2(x: Real) -> Array:
+    negative = mul_exp(SELU_SCALE * SELU_ALPHA, x)
     return where(x > 0, 0.0, negative)
 
 
 @activation(
     cite="huang2024",
     range=(-0.205751224096482129, INF),
-    oracle=lambda m, x, alpha_p=0.8, alpha_n=0.8, beta=0.5: (
+    reference=lambda m, x, alpha_p=0.8, alpha_n=0.8, beta=0.5: (
         beta * x + (alpha_p * x * x if x > 0 else alpha_n * (m.expm1(x) - x))
     ),
 )
@@ -219,48 +219,60 @@ def xielu(x: Real, alpha_p: Real = 0.8, alpha_n: Real = 0.8, beta: Real = 0.5) -
     >>> xielu(jnp.array([-1.0, 0.0, 2.0]))
     Array([-0.20569646,  0.        ,  4.2       ], dtype=float32)
     """
-    low = at_most(0.0, jnp.asarray(x))
-    little = at_least(-0.5, low)
+    low = min_nan_free(0.0, jnp.asarray(x))
+    little = max_nan_free(-0.5, low)
     bend = little * little * polynomial(little, table.EXPM1_MINUS)  # e^x - 1 - x
     near = beta * low + alpha_n * bend
     finite = jnp.maximum(low, -1e18)
-    far = expm1_plus(finite, alpha_n, *product(beta - alpha_n, finite))  # it has a zero
+    far = expm1_plus(
+        finite, alpha_n, *two_prod(beta - alpha_n, finite)
+    )  # it has a zero
     far = where(low < finite, (beta - alpha_n) * low, far)
     negative = where(x > -0.5, near, far)
     return where(x < 0, negative, x * (alpha_p * x + beta))
 
 
 @xielu.defderivative
-def _(x: Real, alpha_p: Real = 0.8, alpha_n: Real = 0.8, beta: Real = 0.5) -> Array:
+def xielu_dx(
+    x: Real, alpha_p: Real = 0.8, alpha_n: Real = 0.8, beta: Real = 0.5
+) -> Array:
     negative = expm1_plus(jnp.minimum(x, 0), alpha_n, beta)
     return where(x > 0, 2 * alpha_p * x + beta, negative)
 
 
 @xielu.derivative.defderivative
-def _(x: Real, alpha_p: Real = 0.8, alpha_n: Real = 0.8, beta: Real = 0.5) -> Array:
-    negative = times_exp(alpha_n, x)
+def xielu_dx2(
+    x: Real, alpha_p: Real = 0.8, alpha_n: Real = 0.8, beta: Real = 0.5
+) -> Array:
+    negative = mul_exp(alpha_n, x)
     return where(x > 0, 2 * alpha_p, negative)
 
 
 @xielu.defpartial("alpha_p")
-def _(x: Real, alpha_p: Real = 0.8, alpha_n: Real = 0.8, beta: Real = 0.5) -> Array:
+def xielu_dalpha_p(
+    x: Real, alpha_p: Real = 0.8, alpha_n: Real = 0.8, beta: Real = 0.5
+) -> Array:
     return jnp.square(jnp.maximum(x, 0))
 
 
 @xielu.defpartial("alpha_n")
-def _(x: Real, alpha_p: Real = 0.8, alpha_n: Real = 0.8, beta: Real = 0.5) -> Array:
+def xielu_dalpha_n(
+    x: Real, alpha_p: Real = 0.8, alpha_n: Real = 0.8, beta: Real = 0.5
+) -> Array:
     return expm1_minus(jnp.minimum(x, 0))
 
 
 @xielu.defpartial("beta")
-def _(x: Real, alpha_p: Real = 0.8, alpha_n: Real = 0.8, beta: Real = 0.5) -> Array:
+def xielu_dbeta(
+    x: Real, alpha_p: Real = 0.8, alpha_n: Real = 0.8, beta: Real = 0.5
+) -> Array:
     return jnp.asarray(x)
 
 
 @activation(
     cite="kong2017",
     range=(-1, 1),
-    oracle=lambda m, x, a=1, b=1, c=1, d=1: (
+    reference=lambda m, x, a=1, b=1, c=1, d=1: (
         -a * m.expm1(-x / m.mpf(b)) if x > 0 else c * m.expm1(x / m.mpf(d))
     ),
 )
@@ -283,24 +295,28 @@ def hexpo(x: Real, a: Real = 1.0, b: Real = 1.0, c: Real = 1.0, d: Real = 1.0) -
 
 
 @hexpo.defderivative
-def _(x: Real, a: Real = 1.0, b: Real = 1.0, c: Real = 1.0, d: Real = 1.0) -> Array:
+def hexpo_dx(
+    x: Real, a: Real = 1.0, b: Real = 1.0, c: Real = 1.0, d: Real = 1.0
+) -> Array:
     height, width = where(x < 0, c, a), where(x < 0, d, b)
-    y, low = divided(-lax.abs(x), width)
-    return times_exp(height / width, y, low)
+    y, low = exponent_quotient(-lax.abs(x), width)
+    return mul_exp(height / width, y, low)
 
 
 @hexpo.derivative.defderivative
-def _(x: Real, a: Real = 1.0, b: Real = 1.0, c: Real = 1.0, d: Real = 1.0) -> Array:
+def hexpo_dx2(
+    x: Real, a: Real = 1.0, b: Real = 1.0, c: Real = 1.0, d: Real = 1.0
+) -> Array:
     height, width = where(x < 0, c, -a), where(x < 0, d, b)
-    y, low = divided(-lax.abs(x), width)
-    return times_exp(height / (width * width), y, low)
+    y, low = exponent_quotient(-lax.abs(x), width)
+    return mul_exp(height / (width * width), y, low)
 
 
 @activation(
     cite="maechler2012",
     range=(-INF, 0),
     domain=(0, INF),
-    oracle=lambda m, x: m.log(-m.expm1(-x)),
+    reference=lambda m, x: m.log(-m.expm1(-x)),
 )
 def log1mexp(x: Real) -> Array:
     r"""Logarithm of a complement, $\log(1 - e^{-x})$ for $x > 0$, NaN for $x < 0$.
@@ -309,20 +325,20 @@ def log1mexp(x: Real) -> Array:
     Array([-6.90826e+00, -4.58675e-01, -2.06115e-09], dtype=float32)
     """
     e, m = exp_and_expm1(-jnp.maximum(x, 0))
-    f, k = log_parts(-m)
+    f, k = log_reduce(-m)
     far = x > math.log(2)
-    value = log_of_parts(where(far, -e, f), where(far, 0.0, k))
+    value = log_of_reduced(where(far, -e, f), where(far, 0.0, k))
     return where(x > 0, value, where(x == 0, -jnp.inf, jnp.nan))
 
 
 @log1mexp.defderivative
-def _(x: Real) -> Array:
+def log1mexp_dx(x: Real) -> Array:
     e, m = exp_and_expm1(-jnp.maximum(x, 0))
     return where(x < 0, jnp.nan, e / lax.abs(m))  # -expm1(0) is -0
 
 
 @log1mexp.derivative.defderivative
-def _(x: Real) -> Array:
+def log1mexp_dx2(x: Real) -> Array:
     e, m = exp_and_expm1(-jnp.maximum(x, 0))
     complement = lax.abs(m)
     return where(x < 0, jnp.nan, -(e / complement) * (1 / complement))

@@ -7,8 +7,9 @@ as of `torch.clamp`, and 0 beyond it; the limit takes the rest of the derivative
 import jax.numpy as jnp
 from jax import Array
 
-from jax_acts._function import Real, function
-from jax_acts._gate import Layout, Order, gated
+from jax_acts._core.function import function
+from jax_acts._core.glu import Layout, Order, apply_gate
+from jax_acts._numerics.types import Real
 from jax_acts.functional.hyperbolic import softcap
 from jax_acts.functional.logistic import sigmoid, silu
 
@@ -44,7 +45,7 @@ def swiglu_oai(
     def rule(gate: Array, value: Array, alpha: Array, limit: Array) -> Array:
         return (_within(value, limit) + 1) * silu(_at_most(gate, limit), alpha)
 
-    return gated(
+    return apply_gate(
         "swiglu_oai", rule, x, value, axis, order, layout, alpha=alpha, limit=limit
     )
 
@@ -83,7 +84,9 @@ def swiglu_clamped(
             return _at_most(silu(gate), limit) * _within(value, limit)
         return silu(_at_most(gate, limit)) * _within(value, limit)
 
-    return gated("swiglu_clamped", rule, x, value, axis, order, layout, limit=limit)
+    return apply_gate(
+        "swiglu_clamped", rule, x, value, axis, order, layout, limit=limit
+    )
 
 
 @function()
@@ -117,7 +120,7 @@ def situ_glu(
     def rule(gate: Array, value: Array, gate_cap: Array, value_cap: Array) -> Array:
         return softcap(gate, gate_cap) * sigmoid(gate) * softcap(value, value_cap)
 
-    return gated(
+    return apply_gate(
         "situ_glu",
         rule,
         x,

@@ -5,9 +5,9 @@ import math
 import jax.numpy as jnp
 from jax import Array, lax
 
-from jax_acts._activation import activation
-from jax_acts._bits import at_least, at_most, keep_nan, where
-from jax_acts._function import Real
+from jax_acts._core.activation import activation
+from jax_acts._numerics.bitwise import max_nan_free, min_nan_free, propagate_nan, where
+from jax_acts._numerics.types import Real
 
 INF = math.inf
 
@@ -20,7 +20,7 @@ def _clip(x, low, high):
     cite="collobert2004",
     range=(-1, 1),
     kinks={-1: 1, 1: 1},
-    oracle=lambda m, x, min_val=-1, max_val=1: _clip(x, min_val, max_val),
+    reference=lambda m, x, min_val=-1, max_val=1: _clip(x, min_val, max_val),
 )
 def hard_tanh(x: Real, min_val: Real = -1.0, max_val: Real = 1.0) -> Array:
     r"""Hard tanh, $\min(\max(x, a), b)$; its derivative at $a$ and $b$ is 1.
@@ -37,23 +37,23 @@ def hard_tanh(x: Real, min_val: Real = -1.0, max_val: Real = 1.0) -> Array:
 
 
 @hard_tanh.defderivative
-def _(x: Real, min_val: Real = -1.0, max_val: Real = 1.0) -> Array:
-    return keep_nan(x, where((x >= min_val) & (x <= max_val), 1.0, 0.0))
+def hard_tanh_dx(x: Real, min_val: Real = -1.0, max_val: Real = 1.0) -> Array:
+    return propagate_nan(x, where((x >= min_val) & (x <= max_val), 1.0, 0.0))
 
 
 @hard_tanh.defpartial("min_val")
-def _(x: Real, min_val: Real = -1.0, max_val: Real = 1.0) -> Array:
-    return keep_nan(x, where(x < min_val, 1.0, 0.0))
+def hard_tanh_dmin_val(x: Real, min_val: Real = -1.0, max_val: Real = 1.0) -> Array:
+    return propagate_nan(x, where(x < min_val, 1.0, 0.0))
 
 
 @hard_tanh.defpartial("max_val")
-def _(x: Real, min_val: Real = -1.0, max_val: Real = 1.0) -> Array:
-    return keep_nan(x, where(x > max_val, 1.0, 0.0))
+def hard_tanh_dmax_val(x: Real, min_val: Real = -1.0, max_val: Real = 1.0) -> Array:
+    return propagate_nan(x, where(x > max_val, 1.0, 0.0))
 
 
 @activation(
     kinks={},
-    oracle=lambda m, x, min_val=-INF, max_val=INF: x,
+    reference=lambda m, x, min_val=-INF, max_val=INF: x,
 )
 def clip(x: Real, min_val: Real = -INF, max_val: Real = INF) -> Array:
     r"""Clip, $\min(\max(x, a), b)$: `hard_tanh` without bounds of its own.
@@ -66,21 +66,21 @@ def clip(x: Real, min_val: Real = -INF, max_val: Real = INF) -> Array:
     >>> clip(jnp.array([-2.0, 0.5, 30.0]), 0.0, 20.0)
     Array([ 0. ,  0.5, 20. ], dtype=float32)
     """
-    return hard_tanh.plain(x, min_val, max_val)
+    return hard_tanh.without_custom_jvp(x, min_val, max_val)
 
 
 @clip.defderivative
-def _(x: Real, min_val: Real = -INF, max_val: Real = INF) -> Array:
+def clip_dx(x: Real, min_val: Real = -INF, max_val: Real = INF) -> Array:
     return hard_tanh.derivative(x, min_val, max_val)
 
 
 @clip.defpartial("min_val")
-def _(x: Real, min_val: Real = -INF, max_val: Real = INF) -> Array:
+def clip_dmin_val(x: Real, min_val: Real = -INF, max_val: Real = INF) -> Array:
     return hard_tanh.partial("min_val")(x, min_val, max_val)
 
 
 @clip.defpartial("max_val")
-def _(x: Real, min_val: Real = -INF, max_val: Real = INF) -> Array:
+def clip_dmax_val(x: Real, min_val: Real = -INF, max_val: Real = INF) -> Array:
     return hard_tanh.partial("max_val")(x, min_val, max_val)
 
 
@@ -88,7 +88,7 @@ def _(x: Real, min_val: Real = -INF, max_val: Real = INF) -> Array:
     cite="howard2019 courbariaux2015",
     range=(0, 1),
     kinks={-3: 0, 3: 0},
-    oracle=lambda m, x, slope=1 / 6, offset=0.5: _clip(
+    reference=lambda m, x, slope=1 / 6, offset=0.5: _clip(
         (x + 3) / 6 if slope == 1 / 6 else m.mpf(slope) * x + m.mpf(offset), 0, 1
     ),
 )
@@ -105,32 +105,32 @@ def hard_sigmoid(x: Real, slope: Real = 1 / 6, offset: Real = 0.5) -> Array:
     """
     start = -offset / slope
     y = (jnp.asarray(x) - start) * slope  # k x + c cancels where it starts
-    return at_most(1.0, at_least(0.0, y))
+    return min_nan_free(1.0, max_nan_free(0.0, y))
 
 
 @hard_sigmoid.defderivative
-def _(x: Real, slope: Real = 1 / 6, offset: Real = 0.5) -> Array:
+def hard_sigmoid_dx(x: Real, slope: Real = 1 / 6, offset: Real = 0.5) -> Array:
     inside = (x > -offset / slope) & (x < (1 - offset) / slope)
-    return keep_nan(x, where(inside, slope, 0.0))
+    return propagate_nan(x, where(inside, slope, 0.0))
 
 
 @hard_sigmoid.defpartial("slope")
-def _(x: Real, slope: Real = 1 / 6, offset: Real = 0.5) -> Array:
+def hard_sigmoid_dslope(x: Real, slope: Real = 1 / 6, offset: Real = 0.5) -> Array:
     inside = (x > -offset / slope) & (x < (1 - offset) / slope)
-    return keep_nan(x, where(inside, x, 0.0))
+    return propagate_nan(x, where(inside, x, 0.0))
 
 
 @hard_sigmoid.defpartial("offset")
-def _(x: Real, slope: Real = 1 / 6, offset: Real = 0.5) -> Array:
+def hard_sigmoid_doffset(x: Real, slope: Real = 1 / 6, offset: Real = 0.5) -> Array:
     inside = (x > -offset / slope) & (x < (1 - offset) / slope)
-    return keep_nan(x, where(inside, 1.0, 0.0))
+    return propagate_nan(x, where(inside, 1.0, 0.0))
 
 
 @activation(
     cite="howard2019",
     range=(-0.375, INF),
     kinks={-3: 0, 3: 1},
-    oracle=lambda m, x: x * _clip((x + 3) / 6, 0, 1),
+    reference=lambda m, x: x * _clip((x + 3) / 6, 0, 1),
 )
 def hard_silu(x: Real) -> Array:
     r"""Hard SiLU, or hard swish: $x \min(\max(x/6 + 1/2, 0), 1)$.
@@ -138,12 +138,12 @@ def hard_silu(x: Real) -> Array:
     >>> hard_silu(jnp.array([-4.0, -1.5, 3.0]))
     Array([-0.   , -0.375,  3.   ], dtype=float32)
     """
-    right = at_least(-3.0, jnp.asarray(x))  # as 0 times -infinity is NaN
-    return right * (at_most(6.0, right + 3) * (1 / 6))
+    right = max_nan_free(-3.0, jnp.asarray(x))  # as 0 times -infinity is NaN
+    return right * (min_nan_free(6.0, right + 3) * (1 / 6))
 
 
 @hard_silu.defderivative
-def _(x: Real) -> Array:
+def hard_silu_dx(x: Real) -> Array:
     middle = (2 * jnp.asarray(x) + 3) * (1 / 6)
     return where(x <= -3, 0.0, where(x >= 3, 1.0, middle))
 
@@ -154,7 +154,7 @@ hard_swish = hard_silu
 @activation(
     range=(-0.5, INF),
     kinks={-2: 0},
-    oracle=lambda m, x: x * _clip(x + 2, 0, 2) / 2,
+    reference=lambda m, x: x * _clip(x + 2, 0, 2) / 2,
 )
 def hard_mish(x: Real) -> Array:
     r"""Hard mish, $\frac{x}{2} \min(\max(x + 2, 0), 2)$.
@@ -162,19 +162,19 @@ def hard_mish(x: Real) -> Array:
     >>> hard_mish(jnp.array([-4.0, -1.0, 3.0]))
     Array([-0. , -0.5,  3. ], dtype=float32)
     """
-    right = at_least(-2.0, jnp.asarray(x))  # as 0 times -infinity is NaN
-    return right * (at_most(2.0, right + 2) * 0.5)
+    right = max_nan_free(-2.0, jnp.asarray(x))  # as 0 times -infinity is NaN
+    return right * (min_nan_free(2.0, right + 2) * 0.5)
 
 
 @hard_mish.defderivative
-def _(x: Real) -> Array:
+def hard_mish_dx(x: Real) -> Array:
     return where(x <= -2, 0.0, where(x >= 0, 1.0, jnp.asarray(x) + 1))
 
 
 @activation(
     cite="blondel2019",
     range=(0, INF),
-    oracle=lambda m, x: m.mpf(0) if x <= -1 else x if x >= 1 else (x + 1) ** 2 / 4,
+    reference=lambda m, x: m.mpf(0) if x <= -1 else x if x >= 1 else (x + 1) ** 2 / 4,
 )
 def sparse_plus(x: Real) -> Array:
     r"""Sparse plus: 0 if $x \le -1$, $(x + 1)^2 / 4$ if $|x| < 1$, $x$ if $x \ge 1$.
@@ -189,7 +189,7 @@ def sparse_plus(x: Real) -> Array:
 
 
 @sparse_plus.defderivative
-def _(x: Real) -> Array:
+def sparse_plus_dx(x: Real) -> Array:
     return sparse_sigmoid(x)
 
 
@@ -197,7 +197,7 @@ def _(x: Real) -> Array:
     cite="blondel2019 courbariaux2015",
     range=(0, 1),
     kinks={-1: 0.25, 1: 0.25},
-    oracle=lambda m, x: _clip((x + 1) / 2, 0, 1),
+    reference=lambda m, x: _clip((x + 1) / 2, 0, 1),
 )
 def sparse_sigmoid(x: Real) -> Array:
     r"""Sparse sigmoid, $\min(\max((x + 1) / 2, 0), 1)$.
@@ -208,19 +208,19 @@ def sparse_sigmoid(x: Real) -> Array:
     >>> sparse_sigmoid(jnp.array([-2.0, 0.0, 3.0]))
     Array([0. , 0.5, 1. ], dtype=float32)
     """
-    return 0.5 * (at_most(1.0, at_least(-1.0, jnp.asarray(x))) + 1)
+    return 0.5 * (min_nan_free(1.0, max_nan_free(-1.0, jnp.asarray(x))) + 1)
 
 
 @sparse_sigmoid.defderivative
-def _(x: Real) -> Array:
+def sparse_sigmoid_dx(x: Real) -> Array:
     a = lax.abs(x)
-    return keep_nan(x, where(a < 1, 0.5, where(a == 1, 0.25, 0.0)))
+    return propagate_nan(x, where(a < 1, 0.5, where(a == 1, 0.25, 0.0)))
 
 
 @activation(
     cite="donoho1995",
     kinks={-0.5: 0, 0.5: 0},
-    oracle=lambda m, x, threshold=0.5: x if abs(x) > threshold else 0 * x,
+    reference=lambda m, x, threshold=0.5: x if abs(x) > threshold else 0 * x,
 )
 def hard_shrink(x: Real, threshold: Real = 0.5) -> Array:
     r"""Hard shrinkage, $x$ if $|x| > \lambda$, else 0.
@@ -236,19 +236,19 @@ def hard_shrink(x: Real, threshold: Real = 0.5) -> Array:
 
 
 @hard_shrink.defderivative
-def _(x: Real, threshold: Real = 0.5) -> Array:
-    return keep_nan(x, where(lax.abs(x) > threshold, 1.0, 0.0))
+def hard_shrink_dx(x: Real, threshold: Real = 0.5) -> Array:
+    return propagate_nan(x, where(lax.abs(x) > threshold, 1.0, 0.0))
 
 
 @hard_shrink.defpartial("threshold")
-def _(x: Real, threshold: Real = 0.5) -> Array:
-    return keep_nan(x, 0.0)
+def hard_shrink_dthreshold(x: Real, threshold: Real = 0.5) -> Array:
+    return propagate_nan(x, 0.0)
 
 
 @activation(
     cite="donoho1995",
     kinks={-0.5: 0, 0.5: 0},
-    oracle=lambda m, x, threshold=0.5: m.sign(x) * max(abs(x) - m.mpf(threshold), 0),
+    reference=lambda m, x, threshold=0.5: m.sign(x) * max(abs(x) - m.mpf(threshold), 0),
 )
 def soft_shrink(x: Real, threshold: Real = 0.5) -> Array:
     r"""Soft shrinkage, $\operatorname{sign}(x) \max(|x| - \lambda, 0)$.
@@ -264,19 +264,19 @@ def soft_shrink(x: Real, threshold: Real = 0.5) -> Array:
 
 
 @soft_shrink.defderivative
-def _(x: Real, threshold: Real = 0.5) -> Array:
-    return keep_nan(x, where(lax.abs(x) > threshold, 1.0, 0.0))
+def soft_shrink_dx(x: Real, threshold: Real = 0.5) -> Array:
+    return propagate_nan(x, where(lax.abs(x) > threshold, 1.0, 0.0))
 
 
 @soft_shrink.defpartial("threshold")
-def _(x: Real, threshold: Real = 0.5) -> Array:
+def soft_shrink_dthreshold(x: Real, threshold: Real = 0.5) -> Array:
     outside = where(x > threshold, -1.0, where(x < -threshold, 1.0, 0.0))
-    return keep_nan(x, outside)
+    return propagate_nan(x, outside)
 
 
 @activation(
     kinks={-0.5: 0, 0.5: 0},
-    oracle=lambda m, x, threshold=0.5, bias=0: (
+    reference=lambda m, x, threshold=0.5, bias=0: (
         x - m.mpf(bias)
         if x > threshold
         else x + m.mpf(bias)
@@ -300,25 +300,25 @@ def shrink(x: Real, threshold: Real = 0.5, bias: Real = 0.0) -> Array:
 
 
 @shrink.defderivative
-def _(x: Real, threshold: Real = 0.5, bias: Real = 0.0) -> Array:
-    return keep_nan(x, where(lax.abs(x) > threshold, 1.0, 0.0))
+def shrink_dx(x: Real, threshold: Real = 0.5, bias: Real = 0.0) -> Array:
+    return propagate_nan(x, where(lax.abs(x) > threshold, 1.0, 0.0))
 
 
 @shrink.defpartial("threshold")
-def _(x: Real, threshold: Real = 0.5, bias: Real = 0.0) -> Array:
-    return keep_nan(x, 0.0)
+def shrink_dthreshold(x: Real, threshold: Real = 0.5, bias: Real = 0.0) -> Array:
+    return propagate_nan(x, 0.0)
 
 
 @shrink.defpartial("bias")
-def _(x: Real, threshold: Real = 0.5, bias: Real = 0.0) -> Array:
+def shrink_dbias(x: Real, threshold: Real = 0.5, bias: Real = 0.0) -> Array:
     outside = where(x > threshold, -1.0, where(x < -threshold, 1.0, 0.0))
-    return keep_nan(x, outside)
+    return propagate_nan(x, outside)
 
 
 @activation(
     cite="wuraola2018",
     range=(-1, 1),
-    oracle=lambda m, x: _clip(x, -2, 2) * (1 - abs(_clip(x, -2, 2)) / 4),
+    reference=lambda m, x: _clip(x, -2, 2) * (1 - abs(_clip(x, -2, 2)) / 4),
 )
 def sqnl(x: Real) -> Array:
     r"""Square non-linearity, $x - x|x|/4$ if $|x| < 2$, else the sign of $x$.
@@ -331,10 +331,10 @@ def sqnl(x: Real) -> Array:
 
 
 @sqnl.defderivative
-def _(x: Real) -> Array:
+def sqnl_dx(x: Real) -> Array:
     return jnp.maximum(1 - 0.5 * lax.abs(x), 0)
 
 
 @sqnl.derivative.defderivative
-def _(x: Real) -> Array:
-    return keep_nan(x, where(lax.abs(x) < 2, -0.5 * jnp.sign(x), 0.0))
+def sqnl_dx2(x: Real) -> Array:
+    return propagate_nan(x, where(lax.abs(x) < 2, -0.5 * jnp.sign(x), 0.0))

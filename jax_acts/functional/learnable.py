@@ -8,11 +8,17 @@ import math
 import jax.numpy as jnp
 from jax import Array
 
-from jax_acts._activation import activation
-from jax_acts._bits import keep_nan
-from jax_acts._function import Real
-from jax_acts._math import divided, exp, expm1, scaled, times_exp
-from jax_acts._parts import product, sum_of_two
+from jax_acts._core.activation import activation
+from jax_acts._numerics.bitwise import propagate_nan
+from jax_acts._numerics.double_word import two_prod, two_sum
+from jax_acts._numerics.exp_log import (
+    exp,
+    expm1,
+    exponent_product,
+    exponent_quotient,
+    mul_exp,
+)
+from jax_acts._numerics.types import Real
 from jax_acts.functional.gaussian import erf
 from jax_acts.functional.hyperbolic import tanh
 from jax_acts.functional.logistic import silu
@@ -25,7 +31,7 @@ _FAR = 1e30
 @activation(
     cite="ma2020",
     range=(-0.27846454276107376, INF),
-    oracle=lambda m, x, p1=1, p2=0, beta=1: (
+    reference=lambda m, x, p1=1, p2=0, beta=1: (
         (m.mpf(p1) - p2) * x / (1 + m.exp(-m.mpf(beta) * (m.mpf(p1) - p2) * x)) + p2 * x
     ),
 )
@@ -45,43 +51,43 @@ def aconc(x: Real, p1: Real = 1.0, p2: Real = 0.0, beta: Real = 1.0) -> Array:
     Array([-0.49061596,  0.        ,  1.7263616 ], dtype=float32)
     """
     d = p1 - p2
-    y = silu.plain(d * x, beta) + p2 * x
+    y = silu.without_custom_jvp(d * x, beta) + p2 * x
     outside = jnp.where(beta * d * x > 0, p1, p2)
     return jnp.where(jnp.isinf(x), jnp.where(outside == 0, 0, outside * x), y)
 
 
 @aconc.defderivative
-def _(x: Real, p1: Real = 1.0, p2: Real = 0.0, beta: Real = 1.0) -> Array:
+def aconc_dx(x: Real, p1: Real = 1.0, p2: Real = 0.0, beta: Real = 1.0) -> Array:
     d = p1 - p2
     return d * silu.derivative(d * x, beta) + p2
 
 
 @aconc.derivative.defderivative
-def _(x: Real, p1: Real = 1.0, p2: Real = 0.0, beta: Real = 1.0) -> Array:
+def aconc_dx2(x: Real, p1: Real = 1.0, p2: Real = 0.0, beta: Real = 1.0) -> Array:
     d = p1 - p2
     return d * (d * silu.derivative.derivative(d * x, beta))
 
 
 @aconc.defpartial("p1")
-def _(x: Real, p1: Real = 1.0, p2: Real = 0.0, beta: Real = 1.0) -> Array:
+def aconc_dp1(x: Real, p1: Real = 1.0, p2: Real = 0.0, beta: Real = 1.0) -> Array:
     return jnp.clip(x, -_FAR, _FAR) * silu.derivative((p1 - p2) * x, beta)
 
 
 @aconc.defpartial("p2")
-def _(x: Real, p1: Real = 1.0, p2: Real = 0.0, beta: Real = 1.0) -> Array:
+def aconc_dp2(x: Real, p1: Real = 1.0, p2: Real = 0.0, beta: Real = 1.0) -> Array:
     # silu'(z) is 1 - silu'(-z), without cancellation.
     return jnp.clip(x, -_FAR, _FAR) * silu.derivative((p2 - p1) * x, beta)
 
 
 @aconc.defpartial("beta")
-def _(x: Real, p1: Real = 1.0, p2: Real = 0.0, beta: Real = 1.0) -> Array:
+def aconc_dbeta(x: Real, p1: Real = 1.0, p2: Real = 0.0, beta: Real = 1.0) -> Array:
     return silu.partial("beta")((p1 - p2) * x, beta)
 
 
 @activation(
     cite="trottier2016",
     range=(-1, INF),
-    oracle=lambda m, x, alpha=1, beta=1: (
+    reference=lambda m, x, alpha=1, beta=1: (
         (m.mpf(alpha) / beta) * x if x > 0 else alpha * m.expm1(x / m.mpf(beta))
     ),
 )
@@ -101,32 +107,32 @@ def pelu(x: Real, alpha: Real = 1.0, beta: Real = 1.0) -> Array:
 
 
 @pelu.defderivative
-def _(x: Real, alpha: Real = 1.0, beta: Real = 1.0) -> Array:
+def pelu_dx(x: Real, alpha: Real = 1.0, beta: Real = 1.0) -> Array:
     slope = alpha / beta
-    return jnp.where(x > 0, slope, times_exp(slope, *divided(x, beta)))
+    return jnp.where(x > 0, slope, mul_exp(slope, *exponent_quotient(x, beta)))
 
 
 @pelu.derivative.defderivative
-def _(x: Real, alpha: Real = 1.0, beta: Real = 1.0) -> Array:
+def pelu_dx2(x: Real, alpha: Real = 1.0, beta: Real = 1.0) -> Array:
     bend = alpha / beta / beta
-    return jnp.where(x > 0, 0.0, times_exp(bend, *divided(x, beta)))
+    return jnp.where(x > 0, 0.0, mul_exp(bend, *exponent_quotient(x, beta)))
 
 
 @pelu.defpartial("alpha")
-def _(x: Real, alpha: Real = 1.0, beta: Real = 1.0) -> Array:
+def pelu_dalpha(x: Real, alpha: Real = 1.0, beta: Real = 1.0) -> Array:
     return jnp.where(x < 0, expm1(x / beta), x / beta)
 
 
 @pelu.defpartial("beta")
-def _(x: Real, alpha: Real = 1.0, beta: Real = 1.0) -> Array:
+def pelu_dbeta(x: Real, alpha: Real = 1.0, beta: Real = 1.0) -> Array:
     steep = -(alpha / beta) * (jnp.maximum(x, -_FAR) / beta)
-    return jnp.where(x > 0, steep, times_exp(steep, *divided(x, beta)))
+    return jnp.where(x > 0, steep, mul_exp(steep, *exponent_quotient(x, beta)))
 
 
 @activation(
     cite="jin2015",
     kinks={0: 0.2},
-    oracle=lambda m, x, lower=0, lower_slope=0.2, upper=1, upper_slope=1: (
+    reference=lambda m, x, lower=0, lower_slope=0.2, upper=1, upper_slope=1: (
         x
         + (m.mpf(lower_slope) - 1) * min(x - lower, 0)
         + (m.mpf(upper_slope) - 1) * max(x - upper, 0)
@@ -161,7 +167,7 @@ def srelu(
 
 
 @srelu.defderivative
-def _(
+def srelu_dx(
     x: Real,
     lower: Real = 0.0,
     lower_slope: Real = 0.2,
@@ -169,22 +175,22 @@ def _(
     upper_slope: Real = 1.0,
 ) -> Array:
     above = jnp.where(x >= upper, upper_slope, 1.0)
-    return keep_nan(x, jnp.where(x <= lower, lower_slope, above))
+    return propagate_nan(x, jnp.where(x <= lower, lower_slope, above))
 
 
 @srelu.defpartial("lower")
-def _(
+def srelu_dlower(
     x: Real,
     lower: Real = 0.0,
     lower_slope: Real = 0.2,
     upper: Real = 1.0,
     upper_slope: Real = 1.0,
 ) -> Array:
-    return keep_nan(x, jnp.where(x <= lower, 1 - lower_slope, 0.0))
+    return propagate_nan(x, jnp.where(x <= lower, 1 - lower_slope, 0.0))
 
 
 @srelu.defpartial("lower_slope")
-def _(
+def srelu_dlower_slope(
     x: Real,
     lower: Real = 0.0,
     lower_slope: Real = 0.2,
@@ -195,18 +201,18 @@ def _(
 
 
 @srelu.defpartial("upper")
-def _(
+def srelu_dupper(
     x: Real,
     lower: Real = 0.0,
     lower_slope: Real = 0.2,
     upper: Real = 1.0,
     upper_slope: Real = 1.0,
 ) -> Array:
-    return keep_nan(x, jnp.where(x >= upper, 1 - upper_slope, 0.0))
+    return propagate_nan(x, jnp.where(x >= upper, 1 - upper_slope, 0.0))
 
 
 @srelu.defpartial("upper_slope")
-def _(
+def srelu_dupper_slope(
     x: Real,
     lower: Real = 0.0,
     lower_slope: Real = 0.2,
@@ -219,7 +225,7 @@ def _(
 @activation(
     cite="zhu2025",
     range=(-1, 1),
-    oracle=lambda m, x, alpha=0.5, gamma=1, beta=0: (
+    reference=lambda m, x, alpha=0.5, gamma=1, beta=0: (
         m.mpf(gamma) * m.tanh(m.mpf(alpha) * x) + beta
     ),
 )
@@ -235,39 +241,43 @@ def dyt(x: Real, alpha: Real = 0.5, gamma: Real = 1.0, beta: Real = 0.0) -> Arra
     >>> dyt(jnp.array([-2.0, 0.0, 20.0]))
     Array([-0.7615942,  0.       ,  1.       ], dtype=float32)
     """
-    return gamma * tanh.plain(alpha * x) + beta
+    return gamma * tanh.without_custom_jvp(alpha * x) + beta
 
 
 @dyt.defderivative
-def _(x: Real, alpha: Real = 0.5, gamma: Real = 1.0, beta: Real = 0.0) -> Array:
+def dyt_dx(x: Real, alpha: Real = 0.5, gamma: Real = 1.0, beta: Real = 0.0) -> Array:
     return _times_sech_squared(gamma * alpha, alpha, x)
 
 
 @dyt.derivative.defderivative
-def _(x: Real, alpha: Real = 0.5, gamma: Real = 1.0, beta: Real = 0.0) -> Array:
+def dyt_dx2(x: Real, alpha: Real = 0.5, gamma: Real = 1.0, beta: Real = 0.0) -> Array:
     slope = _times_sech_squared(gamma * alpha, alpha, x)
     return (-2 * alpha) * tanh(alpha * x) * slope
 
 
 @dyt.defpartial("alpha")
-def _(x: Real, alpha: Real = 0.5, gamma: Real = 1.0, beta: Real = 0.0) -> Array:
+def dyt_dalpha(
+    x: Real, alpha: Real = 0.5, gamma: Real = 1.0, beta: Real = 0.0
+) -> Array:
     return _times_sech_squared(gamma * jnp.clip(x, -_FAR, _FAR), alpha, x)
 
 
 @dyt.defpartial("gamma")
-def _(x: Real, alpha: Real = 0.5, gamma: Real = 1.0, beta: Real = 0.0) -> Array:
+def dyt_dgamma(
+    x: Real, alpha: Real = 0.5, gamma: Real = 1.0, beta: Real = 0.0
+) -> Array:
     return tanh(alpha * x)
 
 
 @dyt.defpartial("beta")
-def _(x: Real, alpha: Real = 0.5, gamma: Real = 1.0, beta: Real = 0.0) -> Array:
-    return keep_nan(x, 1.0)
+def dyt_dbeta(x: Real, alpha: Real = 0.5, gamma: Real = 1.0, beta: Real = 0.0) -> Array:
+    return propagate_nan(x, 1.0)
 
 
 @activation(
     cite="chen2025",
     range=(-1, 1),
-    oracle=lambda m, x, alpha=0.5, shift=0, gamma=1, beta=0: (
+    reference=lambda m, x, alpha=0.5, shift=0, gamma=1, beta=0: (
         m.mpf(gamma) * m.erf(m.mpf(alpha) * x + shift) + beta
     ),
 )
@@ -286,14 +296,14 @@ def derf(
     >>> derf(jnp.array([-2.0, 0.0, 20.0]))
     Array([-0.8427,  0.    ,  1.    ], dtype=float32)
     """
-    y = gamma * erf.plain(alpha * x + shift)
+    y = gamma * erf.without_custom_jvp(alpha * x + shift)
     # Near 0 it is linear, and alpha x vanishes before the value does.
     line = (gamma * alpha * (2 / math.sqrt(math.pi))) * x
     return jnp.where((shift == 0) & (jnp.abs(x) < 1e-30), line, y) + beta
 
 
 @derf.defderivative
-def _(
+def derf_dx(
     x: Real, alpha: Real = 0.5, shift: Real = 0.0, gamma: Real = 1.0, beta: Real = 0.0
 ) -> Array:
     u, lack = _shifted(alpha, x, shift)
@@ -301,7 +311,7 @@ def _(
 
 
 @derf.derivative.defderivative
-def _(
+def derf_dx2(
     x: Real, alpha: Real = 0.5, shift: Real = 0.0, gamma: Real = 1.0, beta: Real = 0.0
 ) -> Array:
     u, lack = _shifted(alpha, x, shift)
@@ -309,7 +319,7 @@ def _(
 
 
 @derf.defpartial("alpha")
-def _(
+def derf_dalpha(
     x: Real, alpha: Real = 0.5, shift: Real = 0.0, gamma: Real = 1.0, beta: Real = 0.0
 ) -> Array:
     u, lack = _shifted(alpha, x, shift)
@@ -317,7 +327,7 @@ def _(
 
 
 @derf.defpartial("shift")
-def _(
+def derf_dshift(
     x: Real, alpha: Real = 0.5, shift: Real = 0.0, gamma: Real = 1.0, beta: Real = 0.0
 ) -> Array:
     u, lack = _shifted(alpha, x, shift)
@@ -325,17 +335,17 @@ def _(
 
 
 @derf.defpartial("gamma")
-def _(
+def derf_dgamma(
     x: Real, alpha: Real = 0.5, shift: Real = 0.0, gamma: Real = 1.0, beta: Real = 0.0
 ) -> Array:
     return erf(alpha * x + shift)
 
 
 @derf.defpartial("beta")
-def _(
+def derf_dbeta(
     x: Real, alpha: Real = 0.5, shift: Real = 0.0, gamma: Real = 1.0, beta: Real = 0.0
 ) -> Array:
-    return keep_nan(x, 1.0)
+    return propagate_nan(x, 1.0)
 
 
 def _sloped(slope: Real, x: Real) -> Array:
@@ -345,16 +355,16 @@ def _sloped(slope: Real, x: Real) -> Array:
 
 def _times_sech_squared(v: Real, alpha: Real, x: Real) -> Array:
     """Returns v / cosh²(alpha x), for a finite v."""
-    y, low = scaled(-2.0 * abs(alpha), jnp.abs(x))
+    y, low = exponent_product(-2.0 * abs(alpha), jnp.abs(x))
     e = exp(y, low)
-    return times_exp(4.0 * v, y, low) / (1 + e * (2 + e))
+    return mul_exp(4.0 * v, y, low) / (1 + e * (2 + e))
 
 
 def _shifted(alpha: Real, x: Real, shift: Real) -> tuple[Array, Array]:
     """Returns u = alpha x + shift, rounded, and e^(u² - (alpha x + shift)²)."""
     near = jnp.clip(x, -1e18, 1e18)
-    high, low = product(alpha, near)
-    high, rest = sum_of_two(high, keep_nan(near, shift))  # which takes no constant
-    u, rest = sum_of_two(high, low + rest)
+    high, low = two_prod(alpha, near)
+    high, rest = two_sum(high, propagate_nan(near, shift))  # which takes no constant
+    u, rest = two_sum(high, low + rest)
     u = jnp.where(jnp.abs(x) < 1e-18, alpha * x + shift, u)  # where `low` vanishes
     return u, 1 - 2 * jnp.where(jnp.abs(u) < 40, u * rest, 0.0)  # 0 beyond

@@ -5,17 +5,17 @@ import math
 import jax.numpy as jnp
 from jax import Array, lax
 
-from jax_acts._activation import activation
-from jax_acts._bits import keep_nan, where
-from jax_acts._function import Real
-from jax_acts._math import exp_of_any, expm1, log, log1p
+from jax_acts._core.activation import activation
+from jax_acts._numerics.bitwise import propagate_nan, where
+from jax_acts._numerics.exp_log import exp_full_range, expm1, log, log1p
+from jax_acts._numerics.types import Real
 
 INF = math.inf
 _LARGE = 38.0  # 1 is nothing to e^38, in float64 too
 
 
 @activation(
-    cite="hafner2023", oracle=lambda m, x: m.log1p(x) if x > 0 else -m.log1p(-x)
+    cite="hafner2023", reference=lambda m, x: m.log1p(x) if x > 0 else -m.log1p(-x)
 )
 def symlog(x: Real) -> Array:
     r"""Symmetric logarithm, $\operatorname{sign}(x) \log(1 + |x|)$.
@@ -29,22 +29,22 @@ def symlog(x: Real) -> Array:
 
 
 @symlog.defderivative
-def _(x: Real) -> Array:
+def symlog_dx(x: Real) -> Array:
     return 1 / (1 + lax.abs(x))
 
 
 @symlog.defoutput()
-def _(y: Array) -> Array:
-    return exp_of_any(-lax.abs(y))
+def symlog_dx_from_y(y: Array) -> Array:
+    return exp_full_range(-lax.abs(y))
 
 
 @symlog.derivative.defderivative
-def _(x: Real) -> Array:
+def symlog_dx2(x: Real) -> Array:
     slope = 1 / (1 + lax.abs(x))
     return -jnp.sign(x) * slope * slope
 
 
-@activation(cite="hafner2023", oracle=lambda m, x: m.sign(x) * m.expm1(abs(x)))
+@activation(cite="hafner2023", reference=lambda m, x: m.sign(x) * m.expm1(abs(x)))
 def symexp(x: Real) -> Array:
     r"""Symmetric exponential, $\operatorname{sign}(x) (e^{|x|} - 1)$.
 
@@ -54,30 +54,30 @@ def symexp(x: Real) -> Array:
     Array([-1.71828e+00,  1.0e-08,  2.20255e+04], dtype=float32)
     """
     a = lax.abs(x)
-    value = where(a < _LARGE, expm1(jnp.minimum(a, _LARGE)), exp_of_any(a))
-    return jnp.copysign(keep_nan(x, value), x)
+    value = where(a < _LARGE, expm1(jnp.minimum(a, _LARGE)), exp_full_range(a))
+    return jnp.copysign(propagate_nan(x, value), x)
 
 
 @symexp.defderivative
-def _(x: Real) -> Array:
-    return exp_of_any(lax.abs(x))
+def symexp_dx(x: Real) -> Array:
+    return exp_full_range(lax.abs(x))
 
 
 @symexp.defoutput()
-def _(y: Array) -> Array:
+def symexp_dx_from_y(y: Array) -> Array:
     return 1 + lax.abs(y)
 
 
 @symexp.derivative.defderivative
-def _(x: Real) -> Array:
-    return jnp.sign(x) * exp_of_any(lax.abs(x))
+def symexp_dx2(x: Real) -> Array:
+    return jnp.sign(x) * exp_full_range(lax.abs(x))
 
 
 @activation(
     cite="liu2019",
     range=(0, INF),
     kinks={0: 0},
-    oracle=lambda m, x, beta=1: m.log1p(m.mpf(beta) * max(x, 0)),
+    reference=lambda m, x, beta=1: m.log1p(m.mpf(beta) * max(x, 0)),
 )
 def nlrelu(x: Real, beta: Real = 1.0) -> Array:
     r"""Natural-logarithm rectifier, $\log(1 + \beta \max(x, 0))$.
@@ -96,22 +96,22 @@ def nlrelu(x: Real, beta: Real = 1.0) -> Array:
 
 
 @nlrelu.defderivative
-def _(x: Real, beta: Real = 1.0) -> Array:
-    return keep_nan(x, where(x > 0, beta / (1 + beta * jnp.maximum(x, 0)), 0.0))
+def nlrelu_dx(x: Real, beta: Real = 1.0) -> Array:
+    return propagate_nan(x, where(x > 0, beta / (1 + beta * jnp.maximum(x, 0)), 0.0))
 
 
 @nlrelu.defoutput()
-def _(y: Array, beta: Real = 1.0) -> Array:
-    return keep_nan(y, where(y > 0, beta * exp_of_any(-y), 0.0))
+def nlrelu_dx_from_y(y: Array, beta: Real = 1.0) -> Array:
+    return propagate_nan(y, where(y > 0, beta * exp_full_range(-y), 0.0))
 
 
 @nlrelu.derivative.defderivative
-def _(x: Real, beta: Real = 1.0) -> Array:
+def nlrelu_dx2(x: Real, beta: Real = 1.0) -> Array:
     slope = nlrelu.derivative(x, beta)
     return -slope * slope
 
 
 @nlrelu.defpartial("beta")
-def _(x: Real, beta: Real = 1.0) -> Array:
+def nlrelu_dbeta(x: Real, beta: Real = 1.0) -> Array:
     a = jnp.clip(x, 0, 1e30)  # an infinite one would be divided by itself
     return a / (1 + beta * a)

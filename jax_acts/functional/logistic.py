@@ -5,27 +5,29 @@ import math
 import jax.numpy as jnp
 from jax import Array, lax
 
-from jax_acts import _coefficients as table
-from jax_acts._activation import activation
-from jax_acts._bits import at_least, signed, where
-from jax_acts._function import Real
-from jax_acts._math import (
-    Power,
+from jax_acts._core.activation import activation
+from jax_acts._numerics import coefficients as table
+from jax_acts._numerics.bitwise import max_nan_free, mul_sign, where
+from jax_acts._numerics.exp_log import (
+    ScaledExp,
     exp,
     exp_and_expm1,
     expm1,
+    exponent_product,
     log1p,
     log1p_ratio,
-    near_root,
-    power,
-    scaled,
-    times,
+    mul_scaled_exp,
+    patch_near_zero,
+    scaled_exp,
 )
+from jax_acts._numerics.types import Real
 
 INF = math.inf
 
 
-@activation(cite="verhulst1838", range=(0, 1), oracle=lambda m, x: 1 / (1 + m.exp(-x)))
+@activation(
+    cite="verhulst1838", range=(0, 1), reference=lambda m, x: 1 / (1 + m.exp(-x))
+)
 def sigmoid(x: Real) -> Array:
     r"""Logistic sigmoid, $\sigma(x) = 1 / (1 + e^{-x})$.
 
@@ -37,28 +39,28 @@ def sigmoid(x: Real) -> Array:
 
 
 @sigmoid.defderivative
-def _(x: Real) -> Array:
+def sigmoid_dx(x: Real) -> Array:
     e = exp(-lax.abs(x))  # 1 - sigmoid(x) cancels for x >> 0
     return e / (1 + e * (2 + e))
 
 
 @sigmoid.defoutput()
-def _(y: Array) -> Array:
+def sigmoid_dx_from_y(y: Array) -> Array:
     return y * (1 - y)
 
 
 @sigmoid.derivative.defderivative
-def _(x: Real) -> Array:
+def sigmoid_dx2(x: Real) -> Array:
     y = -lax.abs(x)
     e = exp(y)
     bend = e * expm1(y) / ((1 + e) * (1 + e * (2 + e)))
-    return signed(bend, x)
+    return mul_sign(bend, x)
 
 
 @activation(
     cite="dugas2001",
     range=(0, INF),
-    oracle=lambda m, x, beta=1: m.log1p(m.exp(m.mpf(beta) * x)) / m.mpf(beta),
+    reference=lambda m, x, beta=1: m.log1p(m.exp(m.mpf(beta) * x)) / m.mpf(beta),
 )
 def softplus(x: Real, beta: Real = 1.0) -> Array:
     r"""Softplus, $\log(1 + e^{\beta x}) / \beta$, the integral of `sigmoid`.
@@ -71,35 +73,35 @@ def softplus(x: Real, beta: Real = 1.0) -> Array:
     Array([2.0611537e-09, 6.9314718e-01, 9.0000000e+01], dtype=float32)
     """
     z, _, _, p = _exponential(beta, x)
-    return where(z > 0, x, 0) + log1p(times(1.0, p)) / beta
+    return where(z > 0, x, 0) + log1p(mul_scaled_exp(1.0, p)) / beta
 
 
 @softplus.defderivative
-def _(x: Real, beta: Real = 1.0) -> Array:
+def softplus_dx(x: Real, beta: Real = 1.0) -> Array:
     z, _, _, p = _exponential(beta, x)
-    e = times(1.0, p)
+    e = mul_scaled_exp(1.0, p)
     return where(z < 0, e, 1.0) / (1 + e)
 
 
 @softplus.defoutput()
-def _(y: Array, beta: Real = 1.0) -> Array:
+def softplus_dx_from_y(y: Array, beta: Real = 1.0) -> Array:
     return -expm1(-beta * y)
 
 
 @softplus.derivative.defderivative
-def _(x: Real, beta: Real = 1.0) -> Array:
-    e = times(1.0, _exponential(beta, x)[-1])
+def softplus_dx2(x: Real, beta: Real = 1.0) -> Array:
+    e = mul_scaled_exp(1.0, _exponential(beta, x)[-1])
     return beta * e / (1 + e * (2 + e))
 
 
 @softplus.defpartial("beta")
-def _(x: Real, beta: Real = 1.0) -> Array:
+def softplus_dbeta(x: Real, beta: Real = 1.0) -> Array:
     _, a, low, p = _exponential(beta, x)
-    e = times(1.0, p)
+    e = mul_scaled_exp(1.0, p)
     return -(log1p(e) + (a + low) * e / (1 + e)) / (beta * beta)
 
 
-@activation(range=(-INF, 0), oracle=lambda m, x: -m.log1p(m.exp(-x)))
+@activation(range=(-INF, 0), reference=lambda m, x: -m.log1p(m.exp(-x)))
 def log_sigmoid(x: Real) -> Array:
     r"""Logarithm of the sigmoid, $\log \sigma(x) = -\log(1 + e^{-x})$.
 
@@ -110,19 +112,19 @@ def log_sigmoid(x: Real) -> Array:
 
 
 @log_sigmoid.defderivative
-def _(x: Real) -> Array:
+def log_sigmoid_dx(x: Real) -> Array:
     return sigmoid(-jnp.asarray(x))
 
 
 @log_sigmoid.defoutput()
-def _(y: Array) -> Array:
+def log_sigmoid_dx_from_y(y: Array) -> Array:
     return -expm1(y)
 
 
 @activation(
     cite="schutt2017",
     range=(-math.log(2), INF),
-    oracle=lambda m, x: m.log1p(m.expm1(x) / 2),
+    reference=lambda m, x: m.log1p(m.expm1(x) / 2),
 )
 def shifted_softplus(x: Real) -> Array:
     r"""Softplus through the origin, $\log(1 + e^x) - \log 2$.
@@ -137,14 +139,14 @@ def shifted_softplus(x: Real) -> Array:
 
 
 @shifted_softplus.defderivative
-def _(x: Real) -> Array:
+def shifted_softplus_dx(x: Real) -> Array:
     return sigmoid(x)
 
 
 @activation(
     cite="deepseek2026",
     range=(0, INF),
-    oracle=lambda m, x: m.sqrt(m.log1p(m.exp(x))),
+    reference=lambda m, x: m.sqrt(m.log1p(m.exp(x))),
 )
 def sqrt_softplus(x: Real) -> Array:
     r"""Square root of softplus, $\sqrt{\log(1 + e^x)}$.
@@ -157,13 +159,13 @@ def sqrt_softplus(x: Real) -> Array:
 
 
 @sqrt_softplus.defderivative
-def _(x: Real) -> Array:
+def sqrt_softplus_dx(x: Real) -> Array:
     half, root = _softplus_root(x)
     return where(x < 0, 0.5 * half, 0.5) / ((1 + half * half) * root)
 
 
 @sqrt_softplus.derivative.defderivative
-def _(x: Real) -> Array:
+def sqrt_softplus_dx2(x: Real) -> Array:
     half, ratio = _half_exponential(x)
     e = half * half
     # The derivative is u / s, and this is (u' - u² / s²) / s, with s² = e ratio.
@@ -172,14 +174,14 @@ def _(x: Real) -> Array:
     e = exp(-low)
     square = jnp.maximum(low + log1p(e), 0.5)
     right = (0.5 * e - 0.25 / square) / (jnp.square(1 + e) * jnp.sqrt(square))
-    right = near_root(x, right, table.SQRT_SOFTPLUS_2)
+    right = patch_near_zero(x, right, table.SQRT_SOFTPLUS_2)
     return where(x < 0, left, right)
 
 
 @activation(
     cite="hendrycks2016 elfwing2017 ramachandran2017",
     range=(-0.27846454276107376, INF),
-    oracle=lambda m, x, beta=1: x / (1 + m.exp(-m.mpf(beta) * x)),
+    reference=lambda m, x, beta=1: x / (1 + m.exp(-m.mpf(beta) * x)),
 )
 def silu(x: Real, beta: Real = 1.0) -> Array:
     r"""Sigmoid-weighted linear unit, $x\,\sigma(\beta x)$, also called swish.
@@ -197,23 +199,23 @@ def silu(x: Real, beta: Real = 1.0) -> Array:
 
 
 @silu.defderivative
-def _(x: Real, beta: Real = 1.0) -> Array:
+def silu_dx(x: Real, beta: Real = 1.0) -> Array:
     z, a, low, p = _exponential(beta, x)
-    left = near_root(-a, _silu_slope(a, low, p), table.SILU_1, -low)
+    left = patch_near_zero(-a, _silu_slope(a, low, p), table.SILU_1, -low)
     return where(z < 0, left, 1 - left)
 
 
 @silu.derivative.defderivative
-def _(x: Real, beta: Real = 1.0) -> Array:
+def silu_dx2(x: Real, beta: Real = 1.0) -> Array:
     return _silu_bend(*_exponential(beta, x), beta)
 
 
 @silu.defpartial("beta")
-def _(x: Real, beta: Real = 1.0) -> Array:
+def silu_dbeta(x: Real, beta: Real = 1.0) -> Array:
     p = _exponential(beta, x)[-1]
-    e = times(1.0, p)
+    e = mul_scaled_exp(1.0, p)
     finite = jnp.clip(x, -1e30, 1e30)
-    return finite * (times(finite, p) / (1 + e * (2 + e)))
+    return finite * (mul_scaled_exp(finite, p) / (1 + e * (2 + e)))
 
 
 swish = silu
@@ -222,7 +224,7 @@ swish = silu
 @activation(
     cite="hendrycks2016",
     range=(-0.16361013672213, INF),
-    oracle=lambda m, x: x / (1 + m.exp(-m.mpf("1.702") * x)),
+    reference=lambda m, x: x / (1 + m.exp(-m.mpf("1.702") * x)),
 )
 def gelu_quick(x: Real) -> Array:
     r"""GELU by a sigmoid, $x\,\sigma(1.702 x)$.
@@ -236,49 +238,49 @@ def gelu_quick(x: Real) -> Array:
 
 
 @gelu_quick.defderivative
-def _(x: Real) -> Array:
+def gelu_quick_dx(x: Real) -> Array:
     _, a, low, p = _exponential(table.GELU_QUICK, x)
-    left = near_root(-lax.abs(x), _silu_slope(a, low, p), table.GELU_QUICK_1)
+    left = patch_near_zero(-lax.abs(x), _silu_slope(a, low, p), table.GELU_QUICK_1)
     return where(x < 0, left, 1 - left)
 
 
 @gelu_quick.derivative.defderivative
-def _(x: Real) -> Array:
+def gelu_quick_dx2(x: Real) -> Array:
     bend = _silu_bend(*_exponential(table.GELU_QUICK, x), 1.702)
-    return near_root(lax.abs(x), bend, table.GELU_QUICK_2)
+    return patch_near_zero(lax.abs(x), bend, table.GELU_QUICK_2)
 
 
-def _times_sigmoid(x: Real, z: Array, a: Array, low: Real, p: Power) -> Array:
+def _times_sigmoid(x: Real, z: Array, a: Array, low: Real, p: ScaledExp) -> Array:
     """Returns x σ(z)."""
-    finite = at_least(-1e30, jnp.asarray(x))
-    return where(z < 0, times(finite, p), x) / (1 + times(1.0, p))
+    finite = max_nan_free(-1e30, jnp.asarray(x))
+    return where(z < 0, mul_scaled_exp(finite, p), x) / (1 + mul_scaled_exp(1.0, p))
 
 
-def _silu_slope(a: Array, low: Real, p: Power) -> Array:
+def _silu_slope(a: Array, low: Real, p: ScaledExp) -> Array:
     """Returns the derivative of z σ(z) at z = -a; at a it is 1 less that."""
-    e = times(1.0, p)
-    top = times(1 - (a + low) + e, p)
+    e = mul_scaled_exp(1.0, p)
+    top = mul_scaled_exp(1 - (a + low) + e, p)
     return top / (1 + e * (2 + e))  # by (1 + e)^2, rounded once
 
 
-def _silu_bend(z: Array, a: Array, low: Real, p: Power, scale: Real) -> Array:
+def _silu_bend(z: Array, a: Array, low: Real, p: ScaledExp, scale: Real) -> Array:
     """Returns the second derivative of z σ(z), which is even, times the scale."""
-    e = times(1.0, p)
+    e = mul_scaled_exp(1.0, p)
     cube = (1 + e) * (1 + e * (2 + e))
     even = 2 - (a + low) + e * (2 + (a + low))
-    even = times(scale * even, p) / cube
-    return near_root(a, even, table.SILU_2, low, scale)
+    even = mul_scaled_exp(scale * even, p) / cube
+    return patch_near_zero(a, even, table.SILU_2, low, scale)
 
 
 def _exponential(
     beta: Real | table.Constant, x: Real
-) -> tuple[Array, Array, Real, Power]:
+) -> tuple[Array, Array, Real, ScaledExp]:
     """Returns z = beta x, a = |z|, what a lacks, and e^-a."""
-    z, low = scaled(beta, x)
+    z, low = exponent_product(beta, x)
     a = lax.abs(z)
     if not isinstance(low, float):
         low = where(z < 0, -low, low)
-    return z, a, low, power(-a, -low)
+    return z, a, low, scaled_exp(-a, -low)
 
 
 def _softplus_root(x: Real) -> tuple[Array, Array]:

@@ -5,19 +5,19 @@ import math
 import jax.numpy as jnp
 from jax import Array
 
-from jax_acts._activation import activation
-from jax_acts._bits import where
-from jax_acts._function import Real
-from jax_acts._math import exp_of_any
-from jax_acts._parts import parts
-from jax_acts._sine import sin, sin_squared
+from jax_acts._core.activation import activation
+from jax_acts._numerics.bitwise import where
+from jax_acts._numerics.double_word import hi_lo
+from jax_acts._numerics.exp_log import exp_full_range
+from jax_acts._numerics.trig import sin, sin_squared
+from jax_acts._numerics.types import Real
 
 INF = math.inf
 _SQRT2 = math.sqrt(2)
 
 
 @activation(
-    cite="sitzmann2020", range=(-1, 1), oracle=lambda m, x, omega=1: m.sin(omega * x)
+    cite="sitzmann2020", range=(-1, 1), reference=lambda m, x, omega=1: m.sin(omega * x)
 )
 def sine(x: Real, omega: Real = 1.0) -> Array:
     r"""Sine, $\sin(\omega x)$.
@@ -33,21 +33,21 @@ def sine(x: Real, omega: Real = 1.0) -> Array:
 
 
 @sine.defderivative
-def _(x: Real, omega: Real = 1.0) -> Array:
+def sine_dx(x: Real, omega: Real = 1.0) -> Array:
     return omega * sin(jnp.asarray(omega * x), 2)
 
 
 @sine.derivative.defderivative
-def _(x: Real, omega: Real = 1.0) -> Array:
+def sine_dx2(x: Real, omega: Real = 1.0) -> Array:
     return -omega * omega * sine(x, omega)
 
 
 @sine.defpartial("omega")
-def _(x: Real, omega: Real = 1.0) -> Array:
+def sine_domega(x: Real, omega: Real = 1.0) -> Array:
     return x * sin(jnp.asarray(omega * x), 2)
 
 
-@activation(range=(-1, 1), oracle=lambda m, x, omega=1: m.cos(omega * x))
+@activation(range=(-1, 1), reference=lambda m, x, omega=1: m.cos(omega * x))
 def cosine(x: Real, omega: Real = 1.0) -> Array:
     r"""Cosine, $\cos(\omega x)$.
 
@@ -62,22 +62,22 @@ def cosine(x: Real, omega: Real = 1.0) -> Array:
 
 
 @cosine.defderivative
-def _(x: Real, omega: Real = 1.0) -> Array:
+def cosine_dx(x: Real, omega: Real = 1.0) -> Array:
     return -omega * sine(x, omega)
 
 
 @cosine.derivative.defderivative
-def _(x: Real, omega: Real = 1.0) -> Array:
+def cosine_dx2(x: Real, omega: Real = 1.0) -> Array:
     return -omega * omega * cosine(x, omega)
 
 
 @cosine.defpartial("omega")
-def _(x: Real, omega: Real = 1.0) -> Array:
+def cosine_domega(x: Real, omega: Real = 1.0) -> Array:
     return -x * sine(x, omega)
 
 
 @activation(
-    cite="ziyin2020", oracle=lambda m, x, alpha=1: x + m.sin(alpha * x) ** 2 / alpha
+    cite="ziyin2020", reference=lambda m, x, alpha=1: x + m.sin(alpha * x) ** 2 / alpha
 )
 def snake(x: Real, alpha: Real = 1.0) -> Array:
     r"""Snake, $x + \sin^2(\alpha x) / \alpha$.
@@ -94,27 +94,27 @@ def snake(x: Real, alpha: Real = 1.0) -> Array:
 
 
 @snake.defderivative
-def _(x: Real, alpha: Real = 1.0) -> Array:
+def snake_dx(x: Real, alpha: Real = 1.0) -> Array:
     return 2 * sin_squared(
         jnp.asarray(alpha * x), 1
     )  # 1 + sin(2 z) cancels at its zeros
 
 
 @snake.derivative.defderivative
-def _(x: Real, alpha: Real = 1.0) -> Array:
+def snake_dx2(x: Real, alpha: Real = 1.0) -> Array:
     z = jnp.asarray(alpha * x)
     return 4 * alpha * sin(z, 1) * sin(z, 3)  # 2 alpha cos(2 z)
 
 
 @snake.defpartial("alpha")
-def _(x: Real, alpha: Real = 1.0) -> Array:
+def snake_dalpha(x: Real, alpha: Real = 1.0) -> Array:
     z = jnp.asarray(alpha * x)
     return (x * sin(2 * z) - sin_squared(z) / alpha) / alpha
 
 
 @activation(
     cite="lee2022",
-    oracle=lambda m, x, alpha=1, beta=1: x + m.sin(m.mpf(alpha) * x) ** 2 / beta,
+    reference=lambda m, x, alpha=1, beta=1: x + m.sin(m.mpf(alpha) * x) ** 2 / beta,
 )
 def snake_beta(
     x: Real, alpha: Real = 1.0, beta: Real = 1.0, *, log_scale: bool = False
@@ -137,7 +137,7 @@ def snake_beta(
 
 
 @snake_beta.defderivative
-def _(
+def snake_beta_dx(
     x: Real, alpha: Real = 1.0, beta: Real = 1.0, *, log_scale: bool = False
 ) -> Array:
     alpha, beta = _scales(alpha, beta, log_scale)
@@ -146,7 +146,7 @@ def _(
 
 
 @snake_beta.derivative.defderivative
-def _(
+def snake_beta_dx2(
     x: Real, alpha: Real = 1.0, beta: Real = 1.0, *, log_scale: bool = False
 ) -> Array:
     alpha, beta = _scales(alpha, beta, log_scale)
@@ -155,7 +155,7 @@ def _(
 
 
 @snake_beta.defpartial("alpha")
-def _(
+def snake_beta_dalpha(
     x: Real, alpha: Real = 1.0, beta: Real = 1.0, *, log_scale: bool = False
 ) -> Array:
     alpha, beta = _scales(alpha, beta, log_scale)
@@ -164,7 +164,7 @@ def _(
 
 
 @snake_beta.defpartial("beta")
-def _(
+def snake_beta_dbeta(
     x: Real, alpha: Real = 1.0, beta: Real = 1.0, *, log_scale: bool = False
 ) -> Array:
     alpha, beta = _scales(alpha, beta, log_scale)
@@ -175,7 +175,9 @@ def _(
 @activation(
     range=(-0.0025 * math.sqrt(2), INF),
     kinks={0: 0.0025},
-    oracle=lambda m, x, epsilon=0.0025: x if x > 0 else epsilon * (m.sin(x) - m.cos(x)),
+    reference=lambda m, x, epsilon=0.0025: (
+        x if x > 0 else epsilon * (m.sin(x) - m.cos(x))
+    ),
 )
 def sine_relu(x: Real, epsilon: Real = 0.0025) -> Array:
     r"""Sine rectifier, $x$ if $x > 0$, else $\epsilon (\sin x - \cos x)$.
@@ -191,17 +193,17 @@ def sine_relu(x: Real, epsilon: Real = 0.0025) -> Array:
 
 
 @sine_relu.defderivative
-def _(x: Real, epsilon: Real = 0.0025) -> Array:
+def sine_relu_dx(x: Real, epsilon: Real = 0.0025) -> Array:
     return where(x > 0, 1.0, _wave(x, epsilon, 1))
 
 
 @sine_relu.derivative.defderivative
-def _(x: Real, epsilon: Real = 0.0025) -> Array:
+def sine_relu_dx2(x: Real, epsilon: Real = 0.0025) -> Array:
     return where(x > 0, 0.0, _wave(x, epsilon, 3))
 
 
 @sine_relu.defpartial("epsilon")
-def _(x: Real, epsilon: Real = 0.0025) -> Array:
+def sine_relu_depsilon(x: Real, epsilon: Real = 0.0025) -> Array:
     return where(x > 0, 0.0, -_SQRT2 * sin(jnp.asarray(x), 3))
 
 
@@ -209,11 +211,11 @@ def _scales(alpha: Real, beta: Real, log_scale: bool) -> tuple[Real, Real]:
     """Returns the frequency and the height of a snake."""
     if not log_scale:
         return alpha, beta
-    return exp_of_any(jnp.asarray(alpha)), exp_of_any(jnp.asarray(beta))
+    return exp_full_range(jnp.asarray(alpha)), exp_full_range(jnp.asarray(beta))
 
 
 def _wave(x: Real, epsilon: Real, eighths: int) -> Array:
     """Returns ε sqrt(2) sin(x + eighths π/4), with the factor in two parts."""
     y = sin(jnp.asarray(x), eighths)
-    high, low = parts(epsilon * _SQRT2, y.dtype)
+    high, low = hi_lo(epsilon * _SQRT2, y.dtype)
     return y * high + y * low

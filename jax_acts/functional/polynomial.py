@@ -6,9 +6,9 @@ import jax
 import jax.numpy as jnp
 from jax import Array, lax
 
-from jax_acts._bits import times_power_of_two, where
-from jax_acts._function import Coefficients, function, one_of
-from jax_acts._pointwise import Row, continued, horner, pointwise, sign, within
+from jax_acts._core.function import Coefficients, check_choice, function
+from jax_acts._core.pointwise import Row, continued, horner, pointwise, sign, within
+from jax_acts._numerics.bitwise import ldexp, where
 from jax_acts.functional.hyperbolic import tanh
 
 Form = Literal["A", "B", "C"]
@@ -52,7 +52,7 @@ def rational(
     Form A has $Q(x) = 1 + \sum_{i \ge 1} |b_i x^i|$, B has
     $1 + |\sum_{i \ge 1} b_i x^i|$ and C has $0.1 + |\sum_{i \ge 0} b_i x^i|$. None has
     a pole. Neither $P$ nor $Q$ need be finite for the quotient to be right. By default
-    it is $x$; `jax_acts.fit` gives coefficients that come near to another activation.
+    it is $x$; `jax_acts.fitting` gives coefficients that come near to another activation.
 
     Where $|v|$ has no derivative, that of $v$ is taken. In A, $v$ is x and each $b_i$:
     the derivative at 0 is $a_1 - a_0 |b_1|$, that from above, and a $b_i$ of 0 learns.
@@ -73,7 +73,7 @@ def rational(
     >>> rational(jnp.array([-0.5, 0.0, 1e30]), (0.0, 1.0), (0.5,))
     Array([-0.4,  0. ,  2. ], dtype=float32)
     """
-    one_of("rational", "form", form, get_args(Form))
+    check_choice("rational", "form", form, get_args(Form))
 
     def rule(x: Array, above: Row, below: Row) -> Array:
         return _quotient(x, above, below, form)
@@ -109,7 +109,7 @@ def chebyshev(
     >>> chebyshev(jnp.array([0.0, 0.5, 1.0]), (1.0, 0.0, 2.0), interval=(-1.0, 1.0))
     Array([-1.,  0.,  3.], dtype=float32)
     """
-    one_of("chebyshev", "outside", outside, get_args(Beyond))
+    check_choice("chebyshev", "outside", outside, get_args(Beyond))
     low, high = ends("chebyshev", "interval", interval)
     middle, scale = (low + high) / 2, 2 / (high - low)
 
@@ -165,7 +165,7 @@ def _quotient(x: Array, above: Row, below: Row, form: Form) -> Array:
     size = x * sign(x)
     far = size > 1
     e = where(far, _exponent(size), 0)
-    u = where(far, times_power_of_two(size, -e), 1)  # |x| is u 2^e, 1 <= u < 2
+    u = where(far, ldexp(size, -e), 1)  # |x| is u 2^e, 1 <= u < 2
     v = where(far, 1 / u, size)  # and w is v 2^-e
     w = v * sign(x)
     top, k = _scaled(above, w, e, far)
@@ -211,4 +211,4 @@ def _exponent(v: Array) -> Array:
 def _times_power_of_two(v: Array, k: Array) -> Array:
     """Returns v 2^k for any k."""
     most = 2 * (jnp.finfo(v.dtype).maxexp - 2)
-    return times_power_of_two(v, jnp.clip(k, -most, most))
+    return ldexp(v, jnp.clip(k, -most, most))

@@ -6,15 +6,16 @@ import jax
 import jax.numpy as jnp
 from jax import Array, lax
 
-from jax_acts._activation import activation
-from jax_acts._bits import keep_nan, where
-from jax_acts._function import Real, function
-from jax_acts._parts import parts, product
+from jax_acts._core.activation import activation
+from jax_acts._core.function import function
+from jax_acts._numerics.bitwise import propagate_nan, where
+from jax_acts._numerics.double_word import hi_lo, two_prod
+from jax_acts._numerics.types import Real
 
 INF = math.inf
 
 
-@activation(oracle=lambda m, x: x)
+@activation(reference=lambda m, x: x)
 def identity(x: Real) -> Array:
     r"""Identity, $x$.
 
@@ -25,8 +26,8 @@ def identity(x: Real) -> Array:
 
 
 @identity.defderivative
-def _(x: Real) -> Array:
-    return keep_nan(x, 1.0)
+def identity_dx(x: Real) -> Array:
+    return propagate_nan(x, 1.0)
 
 
 linear = identity
@@ -36,7 +37,7 @@ linear = identity
     cite="nair2010 bertoin2021",
     range=(0, INF),
     kinks={0: 0},
-    oracle=lambda m, x: max(x, 0),
+    reference=lambda m, x: max(x, 0),
 )
 def relu(x: Real) -> Array:
     r"""Rectified linear unit, $\max(x, 0)$; its derivative at 0 is 0.
@@ -48,17 +49,17 @@ def relu(x: Real) -> Array:
 
 
 @relu.defderivative
-def _(x: Real) -> Array:
+def relu_dx(x: Real) -> Array:
     return jnp.maximum(jnp.sign(x), 0)
 
 
 @relu.defoutput(exact=True)
-def _(y: Array) -> Array:
+def relu_dx_from_y(y: Array) -> Array:
     # Not by choices: XLA makes them again for each product that reads the gradient.
     return jnp.sign(y)
 
 
-@activation(range=(0, INF), kinks={0: 0}, oracle=lambda m, x: abs(x))
+@activation(range=(0, INF), kinks={0: 0}, reference=lambda m, x: abs(x))
 def absolute(x: Real) -> Array:
     r"""Absolute value, $|x|$, the full-wave rectifier; its derivative at 0 is 0.
 
@@ -69,20 +70,20 @@ def absolute(x: Real) -> Array:
 
 
 @absolute.defderivative
-def _(x: Real) -> Array:
+def absolute_dx(x: Real) -> Array:
     return jnp.sign(x)
 
 
 @absolute.derivative.defderivative
-def _(x: Real) -> Array:
-    return keep_nan(x, 0.0)
+def absolute_dx2(x: Real) -> Array:
+    return propagate_nan(x, 0.0)
 
 
 @activation(
     cite="krizhevsky2010",
     range=(0, 6),
     kinks={0: 0, 6: 0},
-    oracle=lambda m, x: min(max(x, 0), 6),
+    reference=lambda m, x: min(max(x, 0), 6),
 )
 def relu6(x: Real) -> Array:
     r"""Rectified linear unit with a ceiling, $\min(\max(x, 0), 6)$.
@@ -94,19 +95,21 @@ def relu6(x: Real) -> Array:
 
 
 @relu6.defderivative
-def _(x: Real) -> Array:
-    return keep_nan(x, where((x > 0) & (x < 6), 1.0, 0.0))
+def relu6_dx(x: Real) -> Array:
+    return propagate_nan(x, where((x > 0) & (x < 6), 1.0, 0.0))
 
 
 @relu6.defoutput(exact=True)
-def _(y: Array) -> Array:
+def relu6_dx_from_y(y: Array) -> Array:
     return where(y == 6, 0.0, jnp.sign(y))
 
 
 @activation(
     cite="maas2013 he2015",
     kinks={0: 1},
-    oracle=lambda m, x, negative_slope=0.01: x if x > 0 else m.mpf(negative_slope) * x,
+    reference=lambda m, x, negative_slope=0.01: (
+        x if x > 0 else m.mpf(negative_slope) * x
+    ),
 )
 def leaky_relu(x: Real, negative_slope: Real = 0.01) -> Array:
     r"""Leaky rectifier, $x$ if $x \ge 0$, else $\alpha x$.
@@ -124,12 +127,12 @@ def leaky_relu(x: Real, negative_slope: Real = 0.01) -> Array:
 
 
 @leaky_relu.defderivative
-def _(x: Real, negative_slope: Real = 0.01) -> Array:
-    return keep_nan(x, where(x >= 0, 1.0, negative_slope))
+def leaky_relu_dx(x: Real, negative_slope: Real = 0.01) -> Array:
+    return propagate_nan(x, where(x >= 0, 1.0, negative_slope))
 
 
 @leaky_relu.defpartial("negative_slope")
-def _(x: Real, negative_slope: Real = 0.01) -> Array:
+def leaky_relu_dnegative_slope(x: Real, negative_slope: Real = 0.01) -> Array:
     return jnp.minimum(x, 0)
 
 
@@ -172,7 +175,7 @@ def rrelu(
     cite="konda2014",
     range=(0, INF),
     kinks={1: 0},
-    oracle=lambda m, x, theta=1: x if x > theta else 0 * x,
+    reference=lambda m, x, theta=1: x if x > theta else 0 * x,
 )
 def thresholded_relu(x: Real, theta: Real = 1.0) -> Array:
     r"""Thresholded rectifier, $x$ if $x > \theta$, else 0.
@@ -188,18 +191,18 @@ def thresholded_relu(x: Real, theta: Real = 1.0) -> Array:
 
 
 @thresholded_relu.defderivative
-def _(x: Real, theta: Real = 1.0) -> Array:
-    return keep_nan(x, where(x > theta, 1.0, 0.0))
+def thresholded_relu_dx(x: Real, theta: Real = 1.0) -> Array:
+    return propagate_nan(x, where(x > theta, 1.0, 0.0))
 
 
 @thresholded_relu.defpartial("theta")
-def _(x: Real, theta: Real = 1.0) -> Array:
-    return keep_nan(x, 0.0)
+def thresholded_relu_dtheta(x: Real, theta: Real = 1.0) -> Array:
+    return propagate_nan(x, 0.0)
 
 
 @activation(
     kinks={0: 0},
-    oracle=lambda m, x, threshold=0, value=0: x if x > threshold else m.mpf(value),
+    reference=lambda m, x, threshold=0, value=0: x if x > threshold else m.mpf(value),
     range=(0, INF),
 )
 def threshold(x: Real, threshold: Real = 0.0, value: Real = 0.0) -> Array:
@@ -217,21 +220,21 @@ def threshold(x: Real, threshold: Real = 0.0, value: Real = 0.0) -> Array:
 
 
 @threshold.defderivative
-def _(x: Real, threshold: Real = 0.0, value: Real = 0.0) -> Array:
-    return keep_nan(x, where(x > threshold, 1.0, 0.0))
+def threshold_dx(x: Real, threshold: Real = 0.0, value: Real = 0.0) -> Array:
+    return propagate_nan(x, where(x > threshold, 1.0, 0.0))
 
 
 @threshold.defpartial("threshold")
-def _(x: Real, threshold: Real = 0.0, value: Real = 0.0) -> Array:
-    return keep_nan(x, 0.0)
+def threshold_dthreshold(x: Real, threshold: Real = 0.0, value: Real = 0.0) -> Array:
+    return propagate_nan(x, 0.0)
 
 
 @threshold.defpartial("value")
-def _(x: Real, threshold: Real = 0.0, value: Real = 0.0) -> Array:
-    return keep_nan(x, where(x <= threshold, 1.0, 0.0))
+def threshold_dvalue(x: Real, threshold: Real = 0.0, value: Real = 0.0) -> Array:
+    return propagate_nan(x, where(x <= threshold, 1.0, 0.0))
 
 
-@activation(cite="so2021", range=(0, INF), oracle=lambda m, x: max(x, 0) ** 2)
+@activation(cite="so2021", range=(0, INF), reference=lambda m, x: max(x, 0) ** 2)
 def relu_squared(x: Real) -> Array:
     r"""Squared rectifier, $\max(x, 0)^2$.
 
@@ -242,16 +245,16 @@ def relu_squared(x: Real) -> Array:
 
 
 @relu_squared.defderivative
-def _(x: Real) -> Array:
+def relu_squared_dx(x: Real) -> Array:
     return 2 * relu(x)
 
 
 @relu_squared.defoutput()
-def _(y: Array) -> Array:
+def relu_squared_dx_from_y(y: Array) -> Array:
     return where(y > 0, 2 * jnp.sqrt(where(y > 0, y, 1)), y)
 
 
-@activation(range=(0, INF), oracle=lambda m, x: max(x, 0) ** 3)
+@activation(range=(0, INF), reference=lambda m, x: max(x, 0) ** 3)
 def relu_cubed(x: Real) -> Array:
     r"""Cubed rectifier, $\max(x, 0)^3$.
 
@@ -263,7 +266,7 @@ def relu_cubed(x: Real) -> Array:
 
 
 @relu_cubed.defderivative
-def _(x: Real) -> Array:
+def relu_cubed_dx(x: Real) -> Array:
     r = relu(x)
     return 3 * r * r
 
@@ -271,7 +274,7 @@ def _(x: Real) -> Array:
 @activation(
     cite="yu2022",
     range=(-0.4472, INF),
-    oracle=lambda m, x, scale=0.8944, bias=-0.4472: (
+    reference=lambda m, x, scale=0.8944, bias=-0.4472: (
         m.mpf(scale) * max(x, 0) ** 2 + m.mpf(bias)
     ),
 )
@@ -288,23 +291,23 @@ def star_relu(x: Real, scale: Real = 0.8944, bias: Real = -0.4472) -> Array:
     """
     r = jnp.maximum(x, 0)
     near = jnp.minimum(r, 100)
-    square, rest = product(near, near)
-    high, low = product(scale, square)
-    bias_high, bias_low = parts(bias, near.dtype)
+    square, rest = two_prod(near, near)
+    high, low = two_prod(scale, square)
+    bias_high, bias_low = hi_lo(bias, near.dtype)
     exact = (high + bias_high) + (low + scale * rest + bias_low)  # its zero is exact
     return where(r < 100, exact, scale * r * r + bias)
 
 
 @star_relu.defderivative
-def _(x: Real, scale: Real = 0.8944, bias: Real = -0.4472) -> Array:
+def star_relu_dx(x: Real, scale: Real = 0.8944, bias: Real = -0.4472) -> Array:
     return 2 * scale * relu(x)
 
 
 @star_relu.defpartial("scale")
-def _(x: Real, scale: Real = 0.8944, bias: Real = -0.4472) -> Array:
+def star_relu_dscale(x: Real, scale: Real = 0.8944, bias: Real = -0.4472) -> Array:
     return relu_squared(x)
 
 
 @star_relu.defpartial("bias")
-def _(x: Real, scale: Real = 0.8944, bias: Real = -0.4472) -> Array:
-    return keep_nan(x, 1.0)
+def star_relu_dbias(x: Real, scale: Real = 0.8944, bias: Real = -0.4472) -> Array:
+    return propagate_nan(x, 1.0)

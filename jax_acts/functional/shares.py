@@ -6,9 +6,10 @@ import jax
 import jax.numpy as jnp
 from jax import Array, lax
 
-from jax_acts._axis import all_axes, mask, real, widened
-from jax_acts._function import Axis, function
-from jax_acts._sums import total
+from jax_acts._core.arguments import all_axes, as_real, broadcast_mask
+from jax_acts._core.function import Axis, function
+from jax_acts._numerics.bitwise import promote_16bit
+from jax_acts._numerics.compensated_sum import sum_keepdims
 
 
 @function(cite="debrebisson2015")
@@ -100,17 +101,17 @@ def _shared(
 
     The greatest size of a row, which the rule is given, is a constant to autodiff.
     """
-    x = real(name, "x", x)
-    axes, where = all_axes(name, x, axis), mask(name, x, where)
+    x = as_real(name, "x", x)
+    axes, where = all_axes(name, x, axis), broadcast_mask(name, x, where)
 
     def rounded(x: Array) -> Array:
-        z = widened(x) if where is None else jnp.where(where, widened(x), 0)
+        z = promote_16bit(x) if where is None else jnp.where(where, promote_16bit(x), 0)
         of_row = size(z) if where is None else jnp.where(where, size(z), -jnp.inf)
         greatest = jnp.max(of_row, axes, keepdims=True, initial=-jnp.inf)
         part, weight, least = rule(z, lax.stop_gradient(greatest))
         if where is not None:
             part, weight = (jnp.where(where, a, 0) for a in (part, weight))
-        s = total(weight, axes) + least
+        s = sum_keepdims(weight, axes) + least
         # The reciprocal of a row is shared: XLA makes this of a quotient, or does not.
         return (part * (1 / jnp.where(s == 0, 1, s))).astype(x.dtype)
 

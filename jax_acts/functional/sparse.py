@@ -8,10 +8,12 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from jax_acts._axis import Axes, all_axes, mask, one_axis, real, widened
-from jax_acts._function import Axis, function
-from jax_acts._softmax import centred, softmax, weighted
-from jax_acts._sums import first, total
+from jax_acts._core.arguments import all_axes, as_real, broadcast_mask, one_axis
+from jax_acts._core.function import Axis, function
+from jax_acts._numerics.bitwise import promote_16bit
+from jax_acts._numerics.compensated_sum import first_true, sum_keepdims
+from jax_acts._numerics.softmax import center, softmax, weighted_jvp
+from jax_acts._numerics.types import Axes
 
 
 @function()
@@ -29,10 +31,10 @@ def hardmax(x: Array, axis: Axis = -1, *, straight_through: bool = False) -> Arr
     >>> hardmax(jnp.array([1.0, 3.0, 3.0]))
     Array([0., 1., 0.], dtype=float32)
     """
-    x = real("hardmax", "x", x)
+    x = as_real("hardmax", "x", x)
     axes = all_axes("hardmax", x, axis)
     m = jnp.max(jax.lax.stop_gradient(x), axes, keepdims=True, initial=-jnp.inf)
-    y = jnp.where(jnp.isnan(m), m, first(x == m, axes).astype(x.dtype))
+    y = jnp.where(jnp.isnan(m), m, first_true(x == m, axes).astype(x.dtype))
     if straight_through:
         soft = softmax(axes, x, None, None)
         y = y + (soft - jax.lax.stop_gradient(soft))
@@ -59,14 +61,14 @@ def sparsemax(x: Array, axis: Axis = -1, where: Array | None = None) -> Array:
     >>> sparsemax(jnp.array([0.0, 1.0, 1.5]))
     Array([0.  , 0.25, 0.75], dtype=float32)
     """
-    x = real("sparsemax", "x", x)
+    x = as_real("sparsemax", "x", x)
     axes = (one_axis("sparsemax", x, axis),) if x.ndim else ()
-    return _sparsemax(axes, x, mask("sparsemax", x, where))
+    return _sparsemax(axes, x, broadcast_mask("sparsemax", x, where))
 
 
 @functools.partial(jax.custom_jvp, nondiff_argnums=(0,))
 def _sparsemax(axes: Axes, x: Array, where: Array | None) -> Array:
-    z, low = centred(axes, x, where, None)
+    z, low = center(axes, x, where, None)
     z = z + low
     return jnp.maximum(z - _threshold(z, axes), 0).astype(x.dtype)
 
@@ -90,20 +92,20 @@ def _threshold(z: Array, axes: Axes) -> Array:
         _, before, tau = state
         inside = z > tau
         count = jnp.sum(inside, axes, keepdims=True)
-        excess = total(jnp.where(inside, z, 0), axes) - 1
+        excess = sum_keepdims(jnp.where(inside, z, 0), axes) - 1
         # It is rounded, but no entry may come back.
         return before, count, jnp.maximum(tau, excess / jnp.maximum(count, 1))
 
-    tau = jnp.full_like(total(z, axes), -1)
+    tau = jnp.full_like(sum_keepdims(z, axes), -1)
     size = math.prod(z.shape[axis] for axis in axes)
     none_left_out = jnp.full(tau.shape, size + 2), jnp.full(tau.shape, size + 1)
     return jax.lax.while_loop(unfinished, improved, (*none_left_out, tau))[2]
 
 
 @_sparsemax.defjvp
-def _(axes: Axes, primals: Any, tangents: Any) -> tuple[Array, Array]:
+def _sparsemax_jvp(axes: Axes, primals: Any, tangents: Any) -> tuple[Array, Array]:
     y = _sparsemax(axes, *primals)
-    return y, _slope(axes, y != 0, jnp.isnan(total(y, axes)), tangents[0])
+    return y, _slope(axes, y != 0, jnp.isnan(sum_keepdims(y, axes)), tangents[0])
 
 
 @functools.partial(jax.checkpoint, prevent_cse=False, static_argnums=0)
@@ -112,9 +114,9 @@ def _slope(axes: Axes, support: Array, broken: Array, t: Array) -> Array:
 
     A backward pass keeps a bit for each entry, which cannot be NaN, and one for a row.
     """
-    t, dtype = widened(t), t.dtype
+    t, dtype = promote_16bit(t), t.dtype
     s = jnp.where(broken, jnp.nan, support.astype(t.dtype))
-    return weighted(axes, s, t, dtype).astype(dtype)
+    return weighted_jvp(axes, s, t, dtype).astype(dtype)
 
 
 @function(cite="goodfellow2013")
@@ -138,7 +140,7 @@ def maxout(x: Array, axis: Axis = -1, *, pieces: int = 2) -> Array:
     >>> maxout(jnp.array([1.0, 2.0, 3.0, 0.0]))
     Array([3., 2.], dtype=float32)
     """
-    x = real("maxout", "x", x)
+    x = as_real("maxout", "x", x)
     if not x.ndim:
         raise ValueError("maxout needs an axis of features; x is a scalar")
     i = one_axis("maxout", x, axis)

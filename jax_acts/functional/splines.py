@@ -6,8 +6,9 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from jax_acts._function import Coefficients, Real, function, one_of
-from jax_acts._pointwise import Row, continued, pointwise, within
+from jax_acts._core.function import Coefficients, check_choice, function
+from jax_acts._core.pointwise import Row, continued, pointwise, within
+from jax_acts._numerics.types import Real
 from jax_acts.functional.logistic import silu
 from jax_acts.functional.polynomial import ends
 
@@ -85,7 +86,7 @@ def b_spline(
     >>> b_spline(jnp.array([0.0, 0.5, 9.0]), (0, 1, 0), grid=(-1, 1), degree=1)
     Array([ 1. ,  0.5, -8. ], dtype=float32)
     """
-    one_of("b_spline", "outside", outside, get_args(Outside))
+    check_choice("b_spline", "outside", outside, get_args(Outside))
     low, high = ends("b_spline", "grid", grid)
     if isinstance(degree, bool) or not isinstance(degree, int) or degree < 0:
         raise ValueError(f"b_spline: degree is a whole number from 0, not {degree!r}")

@@ -24,9 +24,10 @@ from typing import Literal, get_args
 import jax.numpy as jnp
 from jax import Array
 
-from jax_acts._activation import activation
-from jax_acts._bits import keep_nan
-from jax_acts._function import Real, one_of
+from jax_acts._core.activation import activation
+from jax_acts._core.function import check_choice
+from jax_acts._numerics.bitwise import propagate_nan
+from jax_acts._numerics.types import Real
 from jax_acts.functional.algebraic import arctan, soft_sign
 from jax_acts.functional.gaussian import gaussian
 from jax_acts.functional.hard import hard_tanh
@@ -50,13 +51,13 @@ def _triangle(u: Real) -> Array:
 
 
 @_triangle.defderivative
-def _(u: Real) -> Array:
-    return keep_nan(u, jnp.where(jnp.abs(u) < 1, -jnp.sign(u), 0.0))
+def _triangle_dx(u: Real) -> Array:
+    return propagate_nan(u, jnp.where(jnp.abs(u) < 1, -jnp.sign(u), 0.0))
 
 
 _SHAPES: Mapping[str, Callable[[Real], Array]] = MappingProxyType(
     {
-        "straight_through": lambda u: keep_nan(u, 1.0),
+        "straight_through": lambda u: propagate_nan(u, 1.0),
         "clipped": hard_tanh.derivative,
         "fast_sigmoid": soft_sign.derivative,
         "arctan": arctan.derivative,
@@ -68,7 +69,7 @@ _SHAPES: Mapping[str, Callable[[Real], Array]] = MappingProxyType(
 
 
 def _known(name: str, surrogate: str | None) -> None:
-    one_of(name, "surrogate", surrogate, (*get_args(Surrogate), None))
+    check_choice(name, "surrogate", surrogate, (*get_args(Surrogate), None))
 
 
 def _slope(
@@ -77,7 +78,7 @@ def _slope(
     """Returns the derivative at a distance u from a jump."""
     _known(name, surrogate)
     if surrogate is None:
-        return keep_nan(u, 0.0)
+        return propagate_nan(u, 0.0)
     return height * _SHAPES[surrogate](sharpness * u)
 
 
@@ -85,7 +86,7 @@ def _slope(
     cite="zenke2018 fang2021 bellec2018 esser2016 bengio2013",
     range=(0, 1),
     kinks={0: 0},
-    oracle=lambda m, x, threshold=0, sharpness=1, height=1: m.mpf(x >= threshold),
+    reference=lambda m, x, threshold=0, sharpness=1, height=1: m.mpf(x >= threshold),
 )
 def step(
     x: Real,
@@ -120,11 +121,11 @@ def step(
     """
     _known("step", surrogate)
     below = jnp.where(x == threshold, at_threshold, 0.0)
-    return keep_nan(x, jnp.where(x > threshold, 1.0, below))
+    return propagate_nan(x, jnp.where(x > threshold, 1.0, below))
 
 
 @step.defderivative
-def _(
+def step_dx(
     x: Real,
     threshold: Real = 0.0,
     sharpness: Real = 1.0,
@@ -137,7 +138,7 @@ def _(
 
 
 @step.defpartial("threshold")
-def _(
+def step_dthreshold(
     x: Real,
     threshold: Real = 0.0,
     sharpness: Real = 1.0,
@@ -156,7 +157,7 @@ heaviside = step
     cite="courbariaux2016 bengio2013",
     range=(-1, 1),
     kinks={0: 0},
-    oracle=lambda m, x, sharpness=1, height=1: m.sign(x),
+    reference=lambda m, x, sharpness=1, height=1: m.sign(x),
 )
 def sign(
     x: Real,
@@ -186,11 +187,11 @@ def sign(
     """
     _known("sign", surrogate)
     not_above = jnp.where(x < 0, -1.0, at_zero)
-    return keep_nan(x, jnp.where(x > 0, 1.0, not_above))
+    return propagate_nan(x, jnp.where(x > 0, 1.0, not_above))
 
 
 @sign.defderivative
-def _(
+def sign_dx(
     x: Real,
     sharpness: Real = 1.0,
     height: Real = 1.0,
@@ -204,7 +205,7 @@ def _(
 @activation(
     cite="bengio2013",
     kinks={n + 0.5: 0 for n in range(-6, 6)},  # and so on
-    oracle=lambda m, x, sharpness=1, height=1: m.nint(x),
+    reference=lambda m, x, sharpness=1, height=1: m.nint(x),
 )
 def round(
     x: Real,
@@ -236,7 +237,7 @@ def round(
 
 
 @round.defderivative
-def _(
+def round_dx(
     x: Real,
     sharpness: Real = 1.0,
     height: Real = 1.0,

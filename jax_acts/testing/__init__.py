@@ -3,24 +3,24 @@
 `check_activation` tries them all on a function of your own.
 """
 
-from jax_acts.testing._check import (
+from jax_acts.testing.check import (
     Report as Report,
     check_activation as check_activation,
 )
-from jax_acts.testing._laws import (
-    CONTRACT as CONTRACT,
-    LAWS as LAWS,
-    Subject as Subject,
-)
-from jax_acts.testing._measure import (
+from jax_acts.testing.inputs import (
+    all_values as all_values,
     derivatives as derivatives,
     evaluate as evaluate,
-    every as every,
     nth as nth,
     off_kinks as off_kinks,
     same_limit as same_limit,
-    telling as telling,
+    sample_inputs as sample_inputs,
+    to_float64 as to_float64,
     ulps as ulps,
-    widened as widened,
-    worst as worst,
+    worst_input as worst_input,
+)
+from jax_acts.testing.properties import (
+    CONTRACT as CONTRACT,
+    PROPERTIES as PROPERTIES,
+    Subject as Subject,
 )

@@ -11,11 +11,11 @@ from typing import Self
 import pytest
 
 from experiments import cli
-from experiments.learning import Learned
-from experiments.page import Cell, Column, Page, Table
-from experiments.records import RECORDS, read
-from experiments.schema import StudyConfig
-from experiments.study import Member, Prepared, Record, Study, Tick
+from jax_acts.experiments.config.schema import StudyConfig
+from jax_acts.experiments.report.model import Cell, Column, Page, Table
+from jax_acts.experiments.runtime.records import RECORDS, read
+from jax_acts.experiments.study import Member, Prepared, Record, Study, Tick
+from jax_acts.experiments.train.trial import Learned
 
 ROOT = Path(__file__).parents[2]
 PATIENCE = 240  # seconds; a machine may be busy

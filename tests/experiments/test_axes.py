@@ -5,10 +5,17 @@ from itertools import pairwise
 import pytest
 from matplotlib.figure import Figure
 
-from experiments import figures
-from experiments.figures import Curve, Picture, Row, changes, curves, intervals
-from experiments.palette import LIGHT
-from experiments.summary import spread
+from jax_acts.experiments.report import charts as figures
+from jax_acts.experiments.report.charts import (
+    Curve,
+    Picture,
+    Row,
+    changes,
+    curves,
+    intervals,
+)
+from jax_acts.experiments.report.theme import LIGHT
+from jax_acts.experiments.stats import spread
 
 
 def line(*x: float, color: int = 0) -> Curve:

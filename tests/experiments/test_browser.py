@@ -4,7 +4,7 @@ import shutil
 
 import pytest
 
-from experiments import report
+from jax_acts.experiments.report import render as report
 from tests.experiments.test_report import SOME, shown
 
 WHY = (

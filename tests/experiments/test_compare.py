@@ -1,9 +1,9 @@
 import pytest
 
-from experiments.compare import _page, compare
-from experiments.comparison_page import page
-from experiments.problems import RunError
-from experiments.report import QUICK, noted
+from experiments.cnn_report import page
+from jax_acts.experiments.config.errors import RunError
+from jax_acts.experiments.report.compare_runs import _page, compare
+from jax_acts.experiments.report.render import QUICK, noted
 from tests.experiments.conftest import CountConfig
 from tests.experiments.test_comparison import FAR, records
 

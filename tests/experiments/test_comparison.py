@@ -4,14 +4,14 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from experiments.comparison import Trained, answer, grouped, scored, trained
-from experiments.comparison_page import page
-from experiments.contrasts import behind, behind_best, sentence
-from experiments.measures import Measures
-from experiments.page import Scores
-from experiments.study import Member
-from experiments.summary import differences, holm, spread
-from experiments.training import History
+from experiments.cnn_records import Trained, answer, grouped, scored, trained
+from experiments.cnn_report import page
+from jax_acts.experiments.report.contrasts import behind, behind_best, sentence
+from jax_acts.experiments.report.model import Scores
+from jax_acts.experiments.stats import differences, holm, spread
+from jax_acts.experiments.study import Member
+from jax_acts.experiments.train.epochs import History
+from jax_acts.experiments.train.metrics import Measures
 
 
 def record(activation: str, seed: int, accuracy: float | None) -> Trained:

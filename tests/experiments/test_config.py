@@ -5,11 +5,11 @@ import tomli_w
 from pydantic import ValidationError
 from typer.testing import CliRunner
 
+from experiments.catalogue import STUDIES
 from experiments.cli import app
-from experiments.config import Source, read
-from experiments.problems import ConfigError
-from experiments.studies import STUDIES
 from jax_acts import Bound
+from jax_acts.experiments.config.errors import ConfigError
+from jax_acts.experiments.config.load import Source, read
 
 SCHEMAS = {name: study.config for name, study in STUDIES.items()}
 

@@ -4,8 +4,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from experiments.convolution import convolve_patches
-from experiments.models import average_pool
+from jax_acts.experiments.models import average_pool
+from jax_acts.experiments.models.convolution import convolve_patches
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("quickly_compiled")]
 

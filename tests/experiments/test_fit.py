@@ -6,9 +6,9 @@ import numpy as np
 import optax
 import pytest
 
-from experiments.fit import Problem, fit
-from experiments.layers import hidden, log10_norms
-from experiments.models import MLP
+from jax_acts.experiments.models import MLP
+from jax_acts.experiments.train.layer_metrics import hidden, log10_norms
+from jax_acts.experiments.train.loop import Problem, fit
 
 pytestmark = pytest.mark.usefixtures("quickly_compiled")
 

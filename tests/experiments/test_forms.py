@@ -2,7 +2,15 @@ import jax
 import jax.numpy as jnp
 import pytest
 
-from experiments.forms import APIS, FORMS, Weights, compiled, programs, same, timed
+from experiments.activation_forms import (
+    APIS,
+    FORMS,
+    Weights,
+    compiled,
+    programs,
+    same,
+    timed,
+)
 
 WEIGHTS = Weights(jax.random.normal(jax.random.key(0), (4, 4)), jnp.ones(4))
 X = jax.random.normal(jax.random.key(1), (3, 4))

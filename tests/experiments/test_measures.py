@@ -3,8 +3,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from experiments.measures import Batch, alive, log10_norm, loss, measure
-from experiments.models import CNN
+from jax_acts.experiments.models import CNN
+from jax_acts.experiments.train.metrics import Batch, alive, log10_norm, loss, measure
 from jax_acts.linen import Activation
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("quickly_compiled")]

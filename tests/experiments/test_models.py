@@ -3,9 +3,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from experiments.layers import hidden
-from experiments.models import CNN, MLP, RNN, Transformer
-from experiments.models.mlp import by_layer, collapsed
+from jax_acts.experiments.models import CNN, MLP, RNN, Transformer
+from jax_acts.experiments.models.mlp import by_layer, collapsed
+from jax_acts.experiments.train.layer_metrics import hidden
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("quickly_compiled")]
 

@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from experiments.data import load
-from experiments.problems import MissingData
-from experiments.schema import Data
+from jax_acts.experiments.config.errors import MissingData
+from jax_acts.experiments.config.schema import Data
+from jax_acts.experiments.datasets.registry import load
 from tests.experiments.test_data import message
 
 GREY, COLOUR = (90,), (10, 200, 60)

@@ -6,9 +6,9 @@ import pytest
 from typer.testing import CliRunner
 
 from experiments.cli import app
-from experiments.processes import LAUNCHERS, PAUSE, Process, shares
-from experiments.records import RECORDS, environments, opened, read
-from experiments.study import Prepared
+from jax_acts.experiments.runtime.locking import LAUNCHERS, PAUSE, Process, shares
+from jax_acts.experiments.runtime.records import RECORDS, environments, opened, read
+from jax_acts.experiments.study import Prepared
 from tests.experiments.conftest import (
     COUNT,
     PATIENCE,

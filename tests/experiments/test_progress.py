@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 from rich.console import Console
 
-from experiments.progress import watched
-from experiments.study import Member, Prepared, Record, Together
+from jax_acts.experiments.runtime.progress import watched
+from jax_acts.experiments.study import Member, Prepared, Record, Together
 
 
 class Reached(Record):

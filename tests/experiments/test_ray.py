@@ -7,7 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 from experiments.cli import app
-from experiments.records import RECORDS
+from jax_acts.experiments.runtime.records import RECORDS
 from tests.experiments.conftest import PATIENCE, learned, lines, started, until
 
 pytestmark = pytest.mark.usefixtures("quickly_compiled")

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from experiments.problems import RunError
-from experiments.records import environments, folder_of, opened, read
-from experiments.study import Record
+from jax_acts.experiments.config.errors import RunError
+from jax_acts.experiments.runtime.records import environments, folder_of, opened, read
+from jax_acts.experiments.study import Record
 from tests.experiments.conftest import CountConfig
 
 CONFIG = CountConfig(study="any", name="some")

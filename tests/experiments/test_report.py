@@ -4,10 +4,10 @@ from xml.etree import ElementTree
 
 import pytest
 
-from experiments import figures, report
-from experiments.comparison_page import page
-from experiments.figures import Curve, Row, changes, curves, intervals
-from experiments.summary import spread
+from experiments.cnn_report import page
+from jax_acts.experiments.report import charts as figures, render as report
+from jax_acts.experiments.report.charts import Curve, Row, changes, curves, intervals
+from jax_acts.experiments.stats import spread
 from tests.experiments.test_comparison import FAR
 
 OUTSIDE = re.compile(r"""(https?:)?//\w|(src|href|action)\s*=|@import|url\((?!#)""")

@@ -9,14 +9,16 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from experiments import cli, data, training
-from experiments.checkpoint import folder_of
+from experiments import cli
+from experiments.catalogue import STUDIES
 from experiments.cli import app
-from experiments.config import Source, read
-from experiments.records import RECORDS, opened
-from experiments.report import QUICK
-from experiments.studies import STUDIES
-from experiments.study import Prepared
+from jax_acts.experiments.config.load import Source, read
+from jax_acts.experiments.datasets import registry as data
+from jax_acts.experiments.report.render import QUICK
+from jax_acts.experiments.runtime.checkpoint import folder_of
+from jax_acts.experiments.runtime.records import RECORDS, opened
+from jax_acts.experiments.study import Prepared
+from jax_acts.experiments.train import epochs as training
 from tests.experiments.conftest import (
     COUNT,
     ROOT,
@@ -218,7 +220,7 @@ def test_a_disk_that_has_room_again_costs_nothing(count, tmp_path, monkeypatch):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         sync(descriptor)
 
-    monkeypatch.setattr("experiments.records.os.fsync", full_twice)
+    monkeypatch.setattr("jax_acts.experiments.runtime.records.os.fsync", full_twice)
     result = run(count, "--quiet", "--out", out)
     assert result.exit_code == 0, result.output
     assert "No space left on device; it waits" in result.stderr

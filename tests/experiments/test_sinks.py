@@ -6,11 +6,11 @@ import pandas
 import pytest
 from typer.testing import CliRunner
 
+from experiments import parameter_sweep as slope_sweep
 from experiments.cli import app
-from experiments.learning import Learned
-from experiments.records import opened
-from experiments.sinks import Sink, export as export_to
-from experiments.studies import slope_sweep
+from jax_acts.experiments.report.export import Sink, export as export_to
+from jax_acts.experiments.runtime.records import opened
+from jax_acts.experiments.train.trial import Learned
 
 SWEEP = slope_sweep.Sweep(activation="elu", argument="alpha", values=(0.5,))
 

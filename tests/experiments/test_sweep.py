@@ -8,14 +8,15 @@ import optax
 import pytest
 from typer.testing import CliRunner
 
-from experiments import memory, sweep
 from experiments.cli import app
-from experiments.devices import LEAST, cores
-from experiments.fit import Problem, fit
-from experiments.learning import Trial, grid, prepared
-from experiments.problems import ConfigError
-from experiments.records import RECORDS
-from experiments.schema import Chunks
+from jax_acts.experiments.config.errors import ConfigError
+from jax_acts.experiments.config.schema import Chunks
+from jax_acts.experiments.runtime import memory
+from jax_acts.experiments.runtime.devices import LEAST, cores
+from jax_acts.experiments.runtime.records import RECORDS
+from jax_acts.experiments.train import vectorized as sweep
+from jax_acts.experiments.train.loop import Problem, fit
+from jax_acts.experiments.train.trial import Trial, grid, prepared
 from tests.experiments.conftest import PATIENCE, killed_at_its_first_record, started
 
 pytestmark = pytest.mark.usefixtures("quickly_compiled")

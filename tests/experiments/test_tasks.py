@@ -6,8 +6,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from experiments.problems import ConfigError
-from experiments.tasks import adding, mnist1d, text
+from jax_acts.experiments.config.errors import ConfigError
+from jax_acts.experiments.datasets import adding_problem as adding, mnist1d, text
 
 
 def test_drawings_are_the_same_for_a_seed_and_differ_between_seeds():

@@ -180,7 +180,7 @@ BAD = {
     "an unknown name": ("sliu", "did you mean 'silu'"),
     "an unknown argument": ("silu(bta=2)", "did you mean 'beta'"),
     "a static argument to learn": (
-        {"name": "gelu", "approximate": Learn(1)},
+        {"name": "gelu", "int8": Learn(1)},
         "approximate of gelu is static",
     ),
     "a class": (nn.PReLU, "a name, a function or a dict"),

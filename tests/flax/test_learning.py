@@ -11,7 +11,7 @@ from flax import nnx
 import jax_acts.linen
 import jax_acts.nnx
 from jax_acts import Learn, get
-from jax_acts._compat import enable_x64
+from jax_acts._core.compat import enable_x64
 
 KEY = jax.random.key(0)
 X = jnp.linspace(-3, 3, 12).reshape(3, 4)

@@ -6,8 +6,8 @@ import jax
 import numpy as np
 from jax import Array
 
-from jax_acts._activation import ActivationFunction
-from jax_acts.registry import FUNCTIONS
+from jax_acts._core.activation import ActivationFunction
+from jax_acts._registry.lookup import FUNCTIONS
 from tests.functional.conftest import rows
 
 X = rows(3, 4, 1)
@@ -36,7 +36,7 @@ CASES: dict[str, list[dict[str, Any]]] = {
     "drelu": [GATED],
     "entmax": [{"x": np.array([APART] * len(ALPHAS)), "alpha": ALPHAS}],
     "entmax15": [{"x": APART}],
-    "geglu": [GATED, {**GATED, "approximate": False}],
+    "geglu": [GATED, {**GATED, "int8": False}],
     "glu": [GATED],
     "gtu": [GATED],
     "gumbel_softmax": [{"key": jax.random.key(0), "tau": 0.7}],

@@ -22,7 +22,7 @@ from jax_acts import (
     polyrelu,
     rational,
 )
-from jax_acts._compat import enable_x64
+from jax_acts._core.compat import enable_x64
 from tests.functional.formulas import DENOMINATORS, rational as quotient
 
 INF = np.inf

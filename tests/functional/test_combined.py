@@ -28,7 +28,7 @@ from jax_acts import (
     sugar,
     tanh,
 )
-from jax_acts._compat import enable_x64
+from jax_acts._core.compat import enable_x64
 from jax_acts.testing import check_activation
 
 X = np.array([-3.2, -1.1, -0.4, 0.3, 0.9, 2.7])
@@ -90,7 +90,7 @@ def test_the_laws_hold_for_what_is_made_of_parts():
     # With a greater scale, what vanishes in the part would not vanish in the whole.
     report = check_activation(
         get("affine(scale=0.25, rate=2.0, of=sigmoid)"),
-        oracle=lambda m, x: 0.25 / (1 + m.exp(-2 * x)),
+        reference=lambda m, x: 0.25 / (1 + m.exp(-2 * x)),
         range=(0, 0.25),
     )
     assert not report.broken
@@ -102,7 +102,7 @@ def test_the_laws_hold_for_the_derivatives_of_another_function():
     f = get("sugar(forward=relu, surrogate=soft_sign)")
     report = check_activation(
         f,
-        oracle=lambda m, x: max(x, 0),
+        reference=lambda m, x: max(x, 0),
         surrogate=lambda m, x: x / (1 + abs(x)),
         range=(0, np.inf),
     )

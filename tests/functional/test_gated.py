@@ -27,7 +27,7 @@ from jax_acts import (
     swiglu_clamped,
     swiglu_oai,
 )
-from jax_acts._compat import enable_x64
+from jax_acts._core.compat import enable_x64
 from tests.functional.formulas import FORMULAS
 
 UNITS = [

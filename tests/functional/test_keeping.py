@@ -24,11 +24,11 @@ def kept(f, x):
 
 
 def inputs(f):
-    return jnp.asarray(off_kinks(X, f.facts))
+    return jnp.asarray(off_kinks(X, f.spec))
 
 
 def test_the_input_alone_is_kept_and_gives_the_same_gradient(f):
-    x, lean = inputs(f), f.keeping("input")
+    x, lean = inputs(f), f.with_residuals("input")
     for array in quickly(lambda x: kept(lean, x))(x):
         np.testing.assert_array_equal(array, x)
     both = lambda h: (jax.vjp(h, x)[1](x)[0], jax.jvp(h, (x,), (x,))[1])
@@ -41,7 +41,7 @@ def test_the_input_alone_is_kept_and_gives_the_same_gradient(f):
 @pytest.mark.parametrize("name", BY_OUTPUT)
 def test_the_output_alone_is_kept_and_gives_nearly_the_gradient(name):
     f = ACTIVATIONS[name]
-    x, lean = inputs(f), f.keeping("output")
+    x, lean = inputs(f), f.with_residuals("output")
     (array,) = kept(lean, x)
     np.testing.assert_array_equal(array, f(x))
     got = jax.vmap(jax.grad(lean))(x)
@@ -63,7 +63,7 @@ def test_an_exact_rule_by_the_output_is_the_default(name):
 @pytest.mark.parametrize("dtype", [jnp.float32, jnp.bfloat16])
 def test_an_approximate_backward_pass_keeps_a_byte(name, dtype):
     f = ACTIVATIONS[name]
-    x, rough = jnp.asarray(X, dtype), f.keeping("approximate")
+    x, rough = jnp.asarray(X, dtype), f.with_residuals("int8")
     np.testing.assert_array_equal(rough(x), f(x))
     (array,) = kept(rough, x)
     assert array.dtype == jnp.int8
@@ -79,7 +79,7 @@ def test_an_approximate_backward_pass_keeps_a_byte(name, dtype):
 
 
 def test_an_approximate_backward_pass_has_no_second_derivative():
-    rough = ACTIVATIONS["gelu"].keeping("approximate")
+    rough = ACTIVATIONS["gelu"].with_residuals("int8")
     with pytest.raises(TypeError, match="has a first derivative alone"):
         jax.grad(jax.grad(rough))(1.0)
     assert jnp.isnan(jax.grad(rough)(jnp.nan))
@@ -89,17 +89,17 @@ def test_other_choices_are_named():
     with pytest.raises(
         ValueError, match="tanh can keep 'derivative', 'input', 'output', 'approximate'"
     ):
-        tanh.keeping("everything")
+        tanh.with_residuals("everything")
     with pytest.raises(ValueError, match="silu can keep 'derivative', 'input', 'appro"):
-        jax_acts.linen.Activation("silu", keep="output")
+        jax_acts.linen.Activation("silu", residuals="output")
     with pytest.raises(ValueError, match="softmax is no elementwise function"):
-        Bound(jax_acts.softmax).keeping("input")
+        Bound(jax_acts.softmax).with_residuals("input")
 
 
 def test_a_choice_pickles_and_hashes():
-    lean = tanh.keeping("output")
+    lean = tanh.with_residuals("output")
     assert pickle.loads(pickle.dumps(lean)) is lean
-    assert lean.keeping("output") is lean
+    assert lean.with_residuals("output") is lean
     assert repr(lean).endswith("tanh.keeping('output')")
 
 
@@ -107,14 +107,14 @@ def test_a_choice_pickles_and_hashes():
 @pytest.mark.parametrize("gated", [False, True])
 def test_a_lean_block_has_the_numbers_of_one_that_is_not(gated):
     x = jax.random.normal(jax.random.key(0), (5, 3))
-    make = lambda lean: jax_acts.linen.MLP(8, "silu", gated=gated, lean=lean)
+    make = lambda remat: jax_acts.linen.MLP(8, "silu", gated=gated, remat=remat)
     variables = make(True).init(jax.random.key(1), x)
-    loss = lambda lean: jax.grad(lambda v: make(lean).apply(v, x).sum())(variables)
+    loss = lambda remat: jax.grad(lambda v: make(remat).apply(v, x).sum())(variables)
     both = [
         jax_acts.nnx.MLP(
-            3, 8, activation="silu", gated=gated, lean=lean, rngs=nnx.Rngs(0)
+            3, 8, activation="silu", gated=gated, remat=remat, rngs=nnx.Rngs(0)
         )
-        for lean in (True, False)
+        for remat in (True, False)
     ]
     by_nnx = [nnx.grad(lambda m: m(x).sum())(m) for m in both]
     for one, other in ((loss(True), loss(False)), by_nnx):

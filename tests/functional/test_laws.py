@@ -9,13 +9,8 @@ import numpy as np
 import pytest
 
 from benchmarks.accuracy import load
-from jax_acts.testing import (
-    CONTRACT,
-    LAWS,
-    Subject,
-    check_activation,
-)
-from jax_acts.testing._truth import truth
+from jax_acts.testing import CONTRACT, LAWS, Subject, check_activation
+from jax_acts.testing.reference import reference_values
 
 EXCEPTIONS = tomllib.loads(Path(__file__).with_name("exceptions.toml").read_text())
 
@@ -46,7 +41,7 @@ def subject(f):
         input_ulps[dtype] = tuple(
             entry(dtype, order).get("input_ulp", 0) for order in range(3)
         )
-    return Subject(f, f.facts, limits, input_ulps)
+    return Subject(f, f.spec, limits, input_ulps)
 
 
 @pytest.mark.parametrize("law", LAWS, ids=lambda law: law.__name__)
@@ -68,7 +63,7 @@ def test_the_truth_is_nan_where_a_derivative_jumps_and_nowhere_else():
     near = np.array([np.nextafter(2, 0), 2, np.nextafter(2, 3)])
     for smooth, step in enumerate(steps):
         for order in range(1, 3):
-            jumps = np.isnan(truth(step, near, order)[0])
+            jumps = np.isnan(reference_values(step, near, order)[0])
             np.testing.assert_array_equal(jumps, (near == 2) & (order >= smooth))
 
 
@@ -96,8 +91,8 @@ def test_a_report_names_the_broken_law(value, derivative, law):
 
 def test_an_oracle_and_limits_of_ones_own_are_used():
     cube = lambda x: x * x * x
-    check_activation(cube, lambda x: 3 * x * x, oracle=lambda m, x: x**3)
+    check_activation(cube, lambda x: 3 * x * x, reference=lambda m, x: x**3)
     with pytest.raises(AssertionError, match="the limit is 0 ulp"):
         check_activation(cube, limits={"float32": (0, 0, 0)})
     with pytest.raises(AssertionError, match="BROKEN  values and derivatives agree"):
-        check_activation(cube, oracle=lambda m, x: x**3 + 1)
+        check_activation(cube, reference=lambda m, x: x**3 + 1)

@@ -11,7 +11,7 @@ import pytest
 
 import jax_acts
 from jax_acts import log_softmax, logmeanexp, logsumexp, softmax
-from jax_acts._compat import enable_x64
+from jax_acts._core.compat import enable_x64
 from jax_acts.testing import ulps
 from tests.conftest import quickly
 from tests.functional.conftest import rows

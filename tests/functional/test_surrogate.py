@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from jax_acts import Learn, get, heaviside, round, sign, step
-from jax_acts._compat import enable_x64
+from jax_acts._core.compat import enable_x64
 
 U = np.array([-2.3, -0.7, -0.2, 0.1, 0.6, 3.1])
 

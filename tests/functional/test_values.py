@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from jax_acts._compat import enable_x64
+from jax_acts._core.compat import enable_x64
 from tests.functional.cases import SEVERAL, cases, differentiable
 from tests.functional.formulas import FORMULAS
 

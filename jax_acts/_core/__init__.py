@@ -1,0 +1,1 @@
+"""The activation type and what it is made of."""

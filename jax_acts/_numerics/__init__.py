@@ -1,0 +1,1 @@
+"""Building blocks with stated error bounds, in float32 and float64."""

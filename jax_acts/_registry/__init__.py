@@ -1,0 +1,1 @@
+"""Names, specs and dialects."""

@@ -1,0 +1,97 @@
+"""What there is to say of a function, as values of JSON."""
+
+import inspect
+import math
+import re
+from typing import Any
+
+from jax_acts._core.activation import ActivationFunction
+from jax_acts._core.bound import Bound, format_argument
+from jax_acts._core.curve import curve
+from jax_acts._core.function import Function
+from jax_acts._core.latex import formula, to_unicode
+from jax_acts._registry.lookup import FUNCTIONS
+from jax_acts.initializers import gain
+
+Description = dict[str, Any]
+
+
+def describe(name: str) -> Description:
+    """Returns what is known of a function: its formula, facts and arguments.
+
+    >>> silu = described("silu")
+    >>> silu["formula"], silu["arguments"]
+    ('x σ(β x)', {'beta': 1.0})
+    """
+    function = FUNCTIONS[name]
+    spec, elementwise = function.spec, isinstance(function, ActivationFunction)
+    parameters = function.signature.parameters.values()
+    return {
+        "name": name,
+        "family": family(function),
+        "summary": prose(function).split("\n")[0],
+        "formula": to_unicode(formula(function)),
+        "latex": formula(function),
+        "range": [float(end) for end in spec.range] if elementwise else None,
+        "domain": [float(end) for end in spec.domain] if elementwise else None,
+        "kinks": {f"{x:g}": float(slope) for x, slope in spec.kinks.items()},
+        "inputs": [p.name for p in parameters if p.default is p.empty],
+        "arguments": {
+            p.name: _default(p.default) for p in parameters if p.default is not p.empty
+        },
+        "cite": spec.cite.split(),
+    }
+
+
+def measure(bound: Bound) -> Description:
+    """Returns what is computed of an activation: limits, value and slope at 0, gain.
+
+    Of one that has no curve, it is the reason.
+
+    >>> from jax_acts import get
+    >>> measured(get("relu"))["limits"]
+    [0.0, inf]
+    """
+    try:
+        f, slope = curve(bound), curve(bound, 1)
+    except ValueError as error:
+        return {"curve": str(error)}
+    low, zero, high = map(float, f([-math.inf, 0.0, math.inf]))
+    try:
+        scale = gain(bound)
+    except (TypeError, ValueError):  # it is 0, or not defined for every number
+        scale = math.nan
+    at_0 = [zero, float(slope([0.0])[0])]
+    return {"limits": [low, high], "at_0": at_0, "gain": scale}
+
+
+def _default(value: Any) -> Any:
+    """Returns the default of an argument; a function, or several, as a spec has it."""
+    several = isinstance(value, tuple) and any(map(callable, value))
+    return format_argument(value) if several or callable(value) else value
+
+
+def family(function: Function[...]) -> str:
+    """Returns the name of the file that the function is in."""
+    return function.__module__.rpartition(".")[2]
+
+
+def prose(function: Function[...]) -> str:
+    """Returns the docstring as plain text, without arguments and examples."""
+    text = re.split(r"\n\s*(?:Args:|>>>)", inspect.getdoc(function) or "")[0]
+    paragraphs = (" ".join(p.split()) for p in text.strip().split("\n\n"))
+    return "\n\n".join(to_unicode(paragraph) for paragraph in paragraphs)
+
+
+def meanings(function: Function[...]) -> dict[str, str]:
+    """Returns what the docstring says of each argument.
+
+    >>> from jax_acts import leaky_relu
+    >>> meanings(leaky_relu)
+    {'x': 'The input.', 'negative_slope': 'α.'}
+    """
+    section = re.search(r"Args:\n((?: .*\n?)+)", inspect.getdoc(function) or "")
+    if section is None:
+        return {}
+    lines = re.findall(r"^    (\w+): ((?:.*\n?)(?:     +.*\n?)*)", section[1], re.M)
+    return {name: to_unicode(" ".join(text.split())) for name, text in lines}

@@ -1,0 +1,1 @@
+"""Comparisons of activations on any model and data."""

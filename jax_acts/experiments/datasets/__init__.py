@@ -1,0 +1,1 @@
+"""Datasets by name, and readers of the user's own."""
