@@ -14,7 +14,7 @@ from jax_acts._numerics.bitwise import (
     propagate_nan,
     where,
 )
-from jax_acts._numerics.exp_log import polynomial
+from jax_acts._numerics.polynomial import polynomial
 from jax_acts._numerics.types import Real
 
 INF = math.inf

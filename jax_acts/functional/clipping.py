@@ -9,14 +9,8 @@ from jax_acts._core.activation import activation
 from jax_acts._numerics import coefficients as table
 from jax_acts._numerics.bitwise import max_nan_free, mul_sign, propagate_nan, where
 from jax_acts._numerics.double_word import hi_lo, two_prod, two_sum
-from jax_acts._numerics.exp_log import (
-    ScaledExp,
-    exp,
-    expm1,
-    mul_scaled_exp,
-    polynomial,
-    scaled_exp,
-)
+from jax_acts._numerics.exp_log import ScaledExp, exp, expm1, mul_scaled_exp, scaled_exp
+from jax_acts._numerics.polynomial import polynomial
 from jax_acts._numerics.types import Real
 from jax_acts.functional.logistic import softplus
 

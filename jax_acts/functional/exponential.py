@@ -20,8 +20,8 @@ from jax_acts._numerics.exp_log import (
     log_of_reduced,
     log_reduce,
     mul_exp,
-    polynomial,
 )
+from jax_acts._numerics.polynomial import polynomial
 from jax_acts._numerics.types import Real
 
 INF = math.inf

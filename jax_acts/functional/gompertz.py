@@ -9,12 +9,8 @@ from jax_acts._core.activation import activation
 from jax_acts._numerics import coefficients as table
 from jax_acts._numerics.bitwise import max_nan_free, where
 from jax_acts._numerics.double_word import two_sum
-from jax_acts._numerics.exp_log import (
-    exp_hi_lo,
-    exponent_product,
-    mul_exp,
-    patch_near_zero,
-)
+from jax_acts._numerics.exp_log import exp_hi_lo, exponent_product, mul_exp
+from jax_acts._numerics.root import patch_near_zero
 from jax_acts._numerics.types import Real
 
 INF = math.inf

@@ -8,6 +8,7 @@ from jax import Array, lax
 from jax_acts._core.activation import activation
 from jax_acts._numerics import coefficients as table
 from jax_acts._numerics.bitwise import max_nan_free, mul_sign, where
+from jax_acts._numerics.double_word import Constant
 from jax_acts._numerics.exp_log import (
     ScaledExp,
     exp,
@@ -17,9 +18,9 @@ from jax_acts._numerics.exp_log import (
     log1p,
     log1p_ratio,
     mul_scaled_exp,
-    patch_near_zero,
     scaled_exp,
 )
+from jax_acts._numerics.root import patch_near_zero
 from jax_acts._numerics.types import Real
 
 INF = math.inf
@@ -273,7 +274,7 @@ def _silu_bend(z: Array, a: Array, low: Real, p: ScaledExp, scale: Real) -> Arra
 
 
 def _exponential(
-    beta: Real | table.Constant, x: Real
+    beta: Real | Constant, x: Real
 ) -> tuple[Array, Array, Real, ScaledExp]:
     """Returns z = beta x, a = |z|, what a lacks, and e^-a."""
     z, low = exponent_product(beta, x)
