@@ -14,7 +14,7 @@ OLD = {
     r"\bfound\b *(=|:|\.|\[|\))": "result, match or records",
     r"\bkept\b *(=|:|\.|\[|\))": "records or residuals",
     r"in two parts": "double-word",
-    r"\blast place": "ulp",
+    r"(?<!units in the )\blast place": "ulp",
     r"\bkeeping\b": "with_residuals",
     r"behind the best": "Δ vs best",
     r"not told apart": "not significantly different",
