@@ -45,13 +45,14 @@ class Subject(NamedTuple):
     spec: ActivationSpec
     limits: Mapping[str, tuple[float, ...]] = CONTRACT
     input_ulps: Mapping[str, tuple[float, ...]] = {}
-    """By dtype and order: the change of the input, in ulp, whose effect is tolerated."""
+    """By dtype and order: the change of the input (ulp) whose effect is tolerated."""
 
 
 Property = Callable[[Subject], None]
 
 
 def values_are_within_the_range(s: Subject) -> None:
+    """Values are within the declared range."""
     low, high = s.spec.range
     xs = sample_inputs(np.float64, 20_000, s.spec)
     y = derivatives(s.f, xs, np.float64)[0]
@@ -61,6 +62,7 @@ def values_are_within_the_range(s: Subject) -> None:
 
 
 def all_16_bit_inputs_are_correctly_rounded(s: Subject) -> None:
+    """All 16-bit inputs give the result that is rounded once from float64."""
     for dtype in HALF:
         xs, got, want = half_precision(s.f, dtype)
         # A second derivative may jump at 0.
@@ -70,6 +72,7 @@ def all_16_bit_inputs_are_correctly_rounded(s: Subject) -> None:
 
 
 def float32_agrees_with_float64(s: Subject) -> None:
+    """float32 agrees with float64 at 200,000 inputs of every magnitude."""
     xs = sample_inputs(np.float32, 200_000, s.spec)
     xs = xs[xs != 0]
     got, want = derivatives(s.f, xs, np.float32), derivatives(s.f, xs, np.float64)
@@ -78,6 +81,7 @@ def float32_agrees_with_float64(s: Subject) -> None:
 
 
 def values_and_derivatives_agree_with_the_reference(s: Subject) -> None:
+    """float32 and float64 agree with the mpmath reference."""
     from jax_acts.testing.reference import reference_values
 
     for dtype in WIDE:
@@ -91,6 +95,7 @@ def values_and_derivatives_agree_with_the_reference(s: Subject) -> None:
 
 
 def limits_at_infinity_are_correct(s: Subject) -> None:
+    """Values and derivatives at ±inf are the limits of the reference."""
     from jax_acts.testing.reference import limit
 
     ends = np.array([-np.inf, np.inf])
@@ -109,6 +114,7 @@ def limits_at_infinity_are_correct(s: Subject) -> None:
 
 
 def nan_propagates_to_values_and_derivatives(s: Subject) -> None:
+    """NaN gives NaN in every mode."""
     results = modes(s.f, *mode_inputs(s.spec))
     for dtype in (*HALF, *WIDE):
         name = np.dtype(dtype).name
@@ -120,6 +126,7 @@ def nan_propagates_to_values_and_derivatives(s: Subject) -> None:
 
 
 def finite_inputs_give_finite_results(s: Subject) -> None:
+    """Finite 16-bit inputs overflow only where the float64 result does."""
     for dtype in HALF:
         xs, results, references = half_precision(s.f, dtype)
         top, wide = float(ml_dtypes.finfo(dtype).max), to_float64(xs)
@@ -135,6 +142,7 @@ def finite_inputs_give_finite_results(s: Subject) -> None:
 
 
 def third_derivative_is_finite(s: Subject) -> None:
+    """The third derivative is finite, unless it overflows in float64."""
     points, xs = mode_inputs(s.spec)
     third = modes(s.f, points, xs)["third"]
     bad = ~np.isfinite(third)
@@ -144,6 +152,7 @@ def third_derivative_is_finite(s: Subject) -> None:
 
 
 def derivatives_agree_with_differences(s: Subject) -> None:
+    """Derivatives agree with central differences in float64."""
     x, h = few(s.spec), 1e-5
     results = derivatives(s.f, np.concatenate([x - h, x, x + h]), np.float64)
     left, got, right = zip(*(np.split(y, 3) for y in results), strict=True)
@@ -154,6 +163,7 @@ def derivatives_agree_with_differences(s: Subject) -> None:
 
 
 def derivatives_at_kinks_are_as_declared(s: Subject) -> None:
+    """Every mode gives the declared derivative at a kink."""
     if not finite_kinks(s.spec):
         return
     points, third = mode_inputs(s.spec)
@@ -170,6 +180,7 @@ def derivatives_at_kinks_are_as_declared(s: Subject) -> None:
 
 
 def all_kinks_are_declared(s: Subject) -> None:
+    """The derivative does not jump where no kink is declared."""
     low, high = s.spec.domain
     common = (-6, -5, -3, -2, -1, -0.5, 0, 0.5, 1, 2, 3, 5, 6, 10)
     xs = np.array([x for x in common if low < x < high and x not in s.spec.kinks])
@@ -182,6 +193,7 @@ def all_kinks_are_declared(s: Subject) -> None:
 
 
 def forward_and_reverse_mode_agree(s: Subject) -> None:
+    """Every mode gives the derivative, bit for bit if it has a rule."""
     limit = 0 if isinstance(s.f, ActivationFunction) else 1
     results, x = modes(s.f, *mode_inputs(s.spec)), few(s.spec)
     for dtype in ("float32", "bfloat16"):
@@ -189,35 +201,43 @@ def forward_and_reverse_mode_agree(s: Subject) -> None:
 
 
 def second_derivatives_agree_in_every_nesting(s: Subject) -> None:
+    """Every nesting of modes gives the second derivative."""
     results = modes(s.f, *mode_inputs(s.spec))
     check_modes(1, few(s.spec), results["second"], "derivative")
 
 
 def eager_jit_vmap_scan_and_checkpoint_agree(s: Subject) -> None:
+    """Values agree under every transformation."""
     x, (points, third) = few(s.spec), mode_inputs(s.spec)
     results = modes(s.f, points, third)["value"]
     check_modes(1, x, results, "jit")
-    optimized = derivatives(s.f, np.float32(x), np.float32)[0]
+    optimized = derivatives(s.f, x, np.float32)[0]
     # Without optimizations nothing is contracted to fused multiply-adds.
     for mode in ({"eager": eager(s.f, points)["value"]}, {"jit": results["jit"]}):
         check_modes(4, x, {"optimized": optimized, **mode}, "optimized")
 
 
 def shape_and_dtype_are_preserved(s: Subject) -> None:
+    """Values and derivatives have the shape and dtype of x."""
     shapes = {jnp.float32: (), jnp.bfloat16: (2, 0, 3), jnp.float16: (2, 3, 4)}
     for dtype, shape in shapes.items():
         x = jax.ShapeDtypeStruct(shape, dtype)
-        for order, y in enumerate(jax.eval_shape(lambda x: (s.f(x), nth(s.f, 1)(x)), x)):
+        for order, y in enumerate(
+            jax.eval_shape(lambda x: (s.f(x), nth(s.f, 1)(x)), x)
+        ):
             same = (y.shape, y.dtype) == (shape, dtype)
             require(same, f"derivative {order} of {x}: got {y}")
 
 
 def float64_is_preserved(s: Subject) -> None:
+    """float64 inputs give float64 results."""
     for order, y in enumerate(derivatives(s.f, few(s.spec), np.float64)):
         require(y.dtype == np.float64, f"derivative {order} has dtype {y.dtype}")
 
 
 def residuals_are_at_most_one_array(s: Subject) -> None:
+    """The backward pass stores one array of the dtype of x at most."""
+
     def residuals(x: Array) -> list[Array]:
         leaves = jax.tree.leaves(jax.vjp(s.f, x)[1])
         return [r for r in leaves if jnp.shape(r) and r is not x]

@@ -13,8 +13,6 @@ import numpy as np
 from jax_acts.testing.ulp import F64
 
 mp: Any = mpmath.mp  # its type stubs lack most functions
-_STEP_DIGITS = 40
-"""The step of differences is 10^-40 min(1, |x|): their relative error is 10^-80."""
 
 
 def reference_values(
@@ -41,25 +39,47 @@ def _resolve(
 ) -> tuple[float, float]:
     """Return a derivative in double-word precision.
 
-    The digits suffice for a difference of values near 1 (or near x) that resolves the
-    least normal number of the dtype, and for a formula that cancels to it as well.
+    Ziv's strategy: two steps and precisions that agree are trusted, and so is a result
+    that is below the least number of the dtype with enough digits to resolve it.
+    Otherwise the step is below the least number, and the difference resolves it.
     """
     least = 330 if np.dtype(dtype) == np.float64 else 50
     magnitude = math.log10(abs(x)) if x and math.isfinite(x) else 0
-    step = _STEP_DIGITS + max(0, -magnitude) if x else least
-    digits = 2 * least + order * step + max(0, magnitude) + 50
-    with mp.workdps(math.ceil(digits)):
-        exact = _difference(reference, mp.mpf(x), order, mp.mpf(10) ** -math.ceil(step))
+
+    def at(step: int, digits: float) -> Any:
+        return _at_precision(reference, x, order, step, digits)
+
+    def trusted() -> Any:
+        digits = order * (45 + max(0, -magnitude)) + 60
+        exact, check = at(40, digits), at(45, digits)
+        if exact and abs(exact - check) <= abs(check) * mp.mpf(10) ** -35:
+            return exact
+        exact = at(40, digits + least)
+        return exact if abs(exact) < mp.mpf(10) ** -least else None
+
+    exact = trusted() if order and x and magnitude < 6 else None
+    if exact is None:
+        exact = at(least, (2 * order + 1) * least + 350)
+    with mp.workdps(60):
         hi = float(exact)
-        return hi, float(exact - mp.mpf(hi)) if np.isfinite(hi) else 0.0
+        return hi, float(exact - mp.mpf(hi)) if math.isfinite(hi) else 0.0
 
 
-def _difference(reference: Any, x: Any, order: int, h: Any) -> Any:
-    """Return the central difference of that order over the step h.
+def _at_precision(
+    reference: Any, x: float, order: int, relative_step: int, digits: float
+) -> Any:
+    with mp.workdps(math.ceil(digits)):
+        return _difference(reference, mp.mpf(x), order, mp.mpf(10) ** -relative_step)
 
-    It is NaN where that derivative or a lower one jumps: there the difference of the
-    next order is not h times smaller.
+
+def _difference(reference: Any, x: Any, order: int, step: Any) -> Any:
+    """Return the central difference of that order over the step relative to x.
+
+    Above 1 the step is absolute, since waves do not become longer there. The result is
+    NaN where that derivative or a lower one jumps: there the difference of the next
+    order is not smaller by a factor of the step.
     """
+    h = step * min(abs(x), 1) if x else step
     at = lambda k: reference(mpmath, x + k * h)
     try:
         if order == 0:
@@ -73,7 +93,7 @@ def _difference(reference: Any, x: Any, order: int, h: Any) -> Any:
             next_difference = at(2) - 3 * right + 3 * middle - left
     except (MemoryError, OverflowError):
         return mp.nan
-    threshold = h ** (order + mp.mpf("0.5")) * max(1, abs(derivative))
+    threshold = h**order * mp.sqrt(step) * max(1, abs(derivative))
     return mp.nan if abs(next_difference) > threshold else derivative
 
 

@@ -56,5 +56,5 @@ def same_limit(got: float, want: float, dtype: Any) -> bool:
 def worst_input(xs: NDArray[Any], got: NDArray[Any], want: F64, error: F64) -> str:
     """Return a message with the largest error, its input, and both results."""
     i = int(np.argmax(error))
-    x, result, expected = (float(a[i]) for a in (xs, got, want))
-    return f"error of {error[i]:.3g} ulp at x = {x!r}: expected {expected!r}, got {result!r}"
+    x, y, expected = (float(a[i]) for a in (xs, got, want))
+    return f"error {error[i]:.3g} ulp at x = {x!r}: expected {expected!r}, got {y!r}"
