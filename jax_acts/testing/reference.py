@@ -43,43 +43,37 @@ def _resolve(
     that is below the least number of the dtype with enough digits to resolve it.
     Otherwise the step is below the least number, and the difference resolves it.
     """
-    least = 330 if np.dtype(dtype) == np.float64 else 50
-    magnitude = math.log10(abs(x)) if x and math.isfinite(x) else 0
+    least = 1100 if np.dtype(dtype) == np.float64 else 170
+    magnitude = math.log2(abs(x)) if x and math.isfinite(x) else 0
 
-    def at(step: int, digits: float) -> Any:
-        return _at_precision(reference, x, order, step, digits)
+    def at(step: int, bits: float) -> Any:
+        with mp.workprec(math.ceil(bits)):
+            return _difference(reference, mp.mpf(x), order, step)
 
     def trusted() -> Any:
-        digits = order * (45 + max(0, -magnitude)) + 60
-        exact, check = at(40, digits), at(45, digits)
-        if exact and abs(exact - check) <= abs(check) * mp.mpf(10) ** -35:
+        bits = order * (150 + max(0, -magnitude)) + 200
+        exact, check = at(130, bits), at(150, bits)
+        if exact and abs(exact - check) <= mp.ldexp(abs(check), -115):
             return exact
-        exact = at(40, digits + least)
-        return exact if abs(exact) < mp.mpf(10) ** -least else None
+        exact = at(130, bits + least)
+        return exact if mp.mag(exact) < -least else None
 
-    exact = trusted() if order and x and magnitude < 6 else None
+    exact = trusted() if order and x and magnitude < 20 else None
     if exact is None:
-        exact = at(least, (2 * order + 1) * least + 350)
-    with mp.workdps(60):
+        exact = at(least, (2 * order + 1) * least + 1160)
+    with mp.workprec(200):
         hi = float(exact)
         return hi, float(exact - mp.mpf(hi)) if math.isfinite(hi) else 0.0
 
 
-def _at_precision(
-    reference: Any, x: float, order: int, relative_step: int, digits: float
-) -> Any:
-    with mp.workdps(math.ceil(digits)):
-        return _difference(reference, mp.mpf(x), order, mp.mpf(10) ** -relative_step)
-
-
-def _difference(reference: Any, x: Any, order: int, step: Any) -> Any:
-    """Return the central difference of that order over the step relative to x.
+def _difference(reference: Any, x: Any, order: int, step: int) -> Any:
+    """Return the central difference of that order over the step 2^-step |x|.
 
     Above 1 the step is absolute, since waves do not become longer there. The result is
     NaN where that derivative or a lower one jumps: there the difference of the next
     order is not smaller by a factor of the step.
     """
-    h = step * min(abs(x), 1) if x else step
+    h = mp.ldexp(min(abs(x), 1) if x else 1, -step)
     at = lambda k: reference(mpmath, x + k * h)
     try:
         if order == 0:
@@ -87,13 +81,13 @@ def _difference(reference: Any, x: Any, order: int, step: Any) -> Any:
         left, middle, right = at(-1), at(0), at(1)
         second = right - 2 * middle + left
         if order == 1:
-            derivative, next_difference = (right - left) / (2 * h), second
+            scale, derivative, next_difference = h, (right - left) / (2 * h), second
         else:
-            derivative = second / h**2
+            scale, derivative = h * h, second / (h * h)
             next_difference = at(2) - 3 * right + 3 * middle - left
     except (MemoryError, OverflowError):
         return mp.nan
-    threshold = h**order * mp.sqrt(step) * max(1, abs(derivative))
+    threshold = mp.ldexp(scale * max(1, abs(derivative)), -step // 2)
     return mp.nan if abs(next_difference) > threshold else derivative
 
 
