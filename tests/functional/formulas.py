@@ -1,6 +1,6 @@
-"""What each function of several numbers is, in the words of NumPy and SciPy.
+"""Formulas of the functions of several elements, in NumPy and SciPy.
 
-A formula takes the numbers of the function by the same names, of rows that are last.
+A formula has the parameter names of the function; vectors are along the last axis.
 """
 
 from collections.abc import Callable
@@ -27,14 +27,14 @@ def selu(x):
 
 
 def entmax(x, alpha=1.5):
-    """Returns the shares for the threshold of which the sum is 1, found by halving."""
+    """Return entmax; the threshold for which the sum is 1 is found by bisection."""
     z = (alpha - 1) * x
     low, high = z.max(**last) - 1, z.max(**last)
-    shares = lambda: relu(z - (low + high) / 2) ** (1 / (alpha - 1))
+    weights = lambda: relu(z - (low + high) / 2) ** (1 / (alpha - 1))
     for _ in range(60):
-        over = shares().sum(**last) > 1
+        over = weights().sum(**last) > 1
         low, high = np.where(over, [(low + high) / 2, high], [low, (low + high) / 2])
-    return shares()
+    return weights()
 
 
 DENOMINATORS = {
@@ -63,7 +63,7 @@ def chebyshev(x, coefficients, interval, outside):
 
 
 def b_spline(x, coefficients, base, grid, outside):
-    """Returns a cubic spline, of which 3 intervals to each side may be of zeros."""
+    """Return a cubic spline, extended by three intervals of zeros for "zero"."""
     (low, high), c = grid, np.asarray(coefficients)
     knots = lambda more: (
         low + (high - low) / (len(c) - 3) * np.arange(-3 - more, len(c) + 1 + more)

@@ -1,4 +1,4 @@
-"""Functions with rows of coefficients: their derivatives, shapes and limits."""
+"""Functions with coefficients: derivatives, shapes and limits."""
 
 import functools
 
@@ -27,7 +27,7 @@ from tests.functional.formulas import DENOMINATORS, rational as quotient
 
 INF = np.inf
 RANDOM = np.random.default_rng(0)
-X = RANDOM.normal(0, 3, (5, 4))  # beyond the grids too, and no number twice
+X = RANDOM.normal(0, 3, (5, 4))  # beyond the grids, without ties
 A6, B4 = (0.3, 1.0, -0.5, 0.2, 0.1, 0.05), (0.4, -0.3, 0.2, 0.1)
 C7 = (0.5, -1.0, 0.7, 0.2, -0.4, 1.5, -0.3)
 SPLINE = functools.partial(b_spline, grid=(-2, 2))
@@ -57,7 +57,7 @@ every_unit = pytest.mark.parametrize("name", UNITS)
 
 
 @every_unit
-def test_16_bit_numbers_are_computed_in_float32_and_rounded_once(name):
+def test_16_bit_inputs_are_computed_in_float32_and_rounded_once(name):
     unit, given = UNITS[name]
     x = jnp.asarray(X, jnp.bfloat16)
     wide = lambda x: unit(x.astype(jnp.float32), *given).astype(x.dtype)
@@ -65,19 +65,21 @@ def test_16_bit_numbers_are_computed_in_float32_and_rounded_once(name):
 
 
 @every_unit
-def test_the_backward_pass_keeps_x_and_the_coefficients(name):
+def test_residuals_are_x_and_the_coefficients(name):
     unit, given = UNITS[name]
     x = jax.ShapeDtypeStruct(X.shape, jnp.bfloat16)
     rows = [jax.ShapeDtypeStruct(np.shape(row), jnp.float32) for row in given]
-    kept = jax.eval_shape(lambda x, *rows: jax.vjp(unit, x, *rows)[1], x, *rows)
+    residuals = jax.eval_shape(lambda x, *rows: jax.vjp(unit, x, *rows)[1], x, *rows)
     large = [
-        a for a in jax.tree.leaves(kept) if a.size > max(7, *(r.size for r in rows))
+        a
+        for a in jax.tree.leaves(residuals)
+        if a.size > max(7, *(r.size for r in rows))
     ]
     assert [(a.shape, a.dtype) for a in large] == [(x.shape, x.dtype)]
 
 
 @every_unit
-def test_a_row_may_have_its_own_coefficients_for_each_feature(name):
+def test_coefficients_may_differ_by_feature(name):
     unit, given = UNITS[name]
     x, draws = jnp.asarray(X, jnp.float32), np.random.default_rng(1)
     each = [
@@ -93,7 +95,7 @@ def test_a_row_may_have_its_own_coefficients_for_each_feature(name):
 
 
 @every_unit
-def test_nan_in_is_nan_out_forward_and_backward(name):
+def test_nan_propagates_to_values_and_gradients(name):
     unit, given = UNITS[name]
     both = jax.jit(jax.value_and_grad(lambda x: unit(x, *given).sum()))
     y, slope = both(jnp.full(3, jnp.nan))
@@ -122,7 +124,7 @@ LIMITS = {
 
 
 @pytest.mark.parametrize("spec", LIMITS)
-def test_an_infinite_x_gives_the_limit(spec):
+def test_values_at_infinity_are_limits(spec):
     both = jax.jit(jax.vmap(jax.value_and_grad(get(spec))))
     limits, slopes = both(jnp.array([-INF, INF]))
     np.testing.assert_allclose(limits, LIMITS[spec], rtol=1e-6, atol=1e-20)
@@ -131,12 +133,12 @@ def test_an_infinite_x_gives_the_limit(spec):
 
 @pytest.mark.parametrize("form", DENOMINATORS)
 @pytest.mark.parametrize("dtype", [jnp.float32, jnp.float16])
-def test_no_power_of_x_overflows_in_a_quotient(form, dtype):
+def test_quotients_do_not_overflow(form, dtype):
     far = [10.0, 1e3, 6e4] if dtype == jnp.float16 else [1e3, 1e8, 1e20, 1e30]
     x = jnp.array([*far, *(-v for v in far)], dtype)
     f = jax.value_and_grad(lambda x, a, b: rational(x, a, b, form=form))
     program = jax.jit(jax.vmap(f, (0, None, None)))
-    # With leading coefficients of 0 the powers of 1/x vanish, too.
+    # With leading coefficients of 0 the powers of 1/x underflow as well.
     rows = ((0.0, 1.0, 0.0, 0.0, 0.0, 2.0), (3.0, 0.0, 0.0, 0.0, 4.0))
     zeros = ((0.0, 1.0, 0.0, 0.0, 0.0, 0.0), (0.5, 1.0, 0.0, 0.0, 0.0))
     for a, b in (rows, zeros):
@@ -147,15 +149,15 @@ def test_no_power_of_x_overflows_in_a_quotient(form, dtype):
         assert jnp.isfinite(slope).all()
 
 
-def test_a_denominator_of_zeros_learns():
+def test_zero_denominator_has_a_gradient():
     slope = jax.grad(lambda b: rational(2.0, (0.0, 1.0), b))((0.0, 0.0))
     np.testing.assert_array_equal(slope, [-4, -8])  # of -P |x|^i
-    # At the kink of |x| the derivative is that from above.
+    # At the kink of |x| the derivative is the one from the right.
     kink = jax.grad(lambda x: rational(x, (3.0, 1.0), (-0.5,)))(0.0)
     assert kink == 1 - 3 * 0.5
 
 
-def test_hinges_and_rectifiers_have_the_derivatives_that_are_documented():
+def test_derivatives_at_kinks_are_as_documented():
     assert jax.grad(polyrelu)(0.0) == 0
     assert jax.grad(apl)(0.0) == 0
     assert jax.grad(lambda x: apl(x, (-0.5,), (1.0,)))(1.0) == 1
@@ -164,7 +166,7 @@ def test_hinges_and_rectifiers_have_the_derivatives_that_are_documented():
         np.testing.assert_allclose(jax.grad(chebyshev)(x), 1, rtol=1e-6)
 
 
-def test_splines_and_series_start_as_the_identity():
+def test_splines_and_series_are_initially_the_identity():
     x = jnp.linspace(-9, 9, 37)
     np.testing.assert_allclose(b_spline(x), x, rtol=1e-6, atol=1e-6)
     np.testing.assert_allclose(chebyshev(x), x, rtol=1e-6, atol=1e-6)
@@ -172,7 +174,7 @@ def test_splines_and_series_start_as_the_identity():
 
 
 @pytest.mark.parametrize("degree", [0, 1, 2, 5])
-def test_splines_of_every_degree_are_those_of_scipy(degree):
+def test_splines_agree_with_scipy(degree):
     c = np.sin(np.arange(8.0))
     h = 2 / (8 - degree)
     knots = -1 + h * np.arange(-degree, 9)
@@ -185,7 +187,7 @@ def test_splines_of_every_degree_are_those_of_scipy(degree):
 SPEC = "rational(Learn((0.0, 1.0, 0.5), per_feature=True), Learn((0.2,)))"
 
 
-def test_function_linen_and_nnx_are_one_program_of_the_same_parameters():
+def test_function_linen_and_nnx_agree():
     x = jnp.asarray(X, jnp.float32)
     linen = jax_acts.linen.Activation(SPEC)
     params = linen.init(jax.random.key(0), x)["params"]
@@ -236,9 +238,9 @@ BAD = {
 
 
 @pytest.mark.parametrize("bad", BAD)
-def test_bad_rows_are_refused_with_what_is_valid(bad):
-    call, complaint = BAD[bad]
-    with pytest.raises((ValueError, TypeError), match=complaint):
+def test_invalid_coefficients_raise(bad):
+    call, message = BAD[bad]
+    with pytest.raises((ValueError, TypeError), match=message):
         call()
 
 
@@ -256,29 +258,29 @@ GRID = np.linspace(-4, 4, 201)
     ],
     ids=str,
 )
-def test_a_fit_comes_near_and_goes_through_text(unit, error):
-    found = fit("gelu", **unit)
-    assert isinstance(found, Bound)
-    assert set(found.learned) == set(found.function.rows)
-    np.testing.assert_allclose(found(GRID), get("gelu")(GRID), atol=error)
-    assert get(str(found)) == found == get(found.to_dict())
-    assert hash(get(str(found))) == hash(found)
+def test_fit_is_accurate_and_serializable(unit, error):
+    fitted = fit("gelu", **unit)
+    assert isinstance(fitted, Bound)
+    assert set(fitted.learned) == set(fitted.function.rows)
+    np.testing.assert_allclose(fitted(GRID), get("gelu")(GRID), atol=error)
+    assert get(str(fitted)) == fitted == get(fitted.to_dict())
+    assert hash(get(str(fitted))) == hash(fitted)
 
 
-def test_a_fit_recovers_what_the_unit_can_be():
+def test_fit_recovers_a_function_of_the_family():
     row = (0.5, -1.0, 0.25, 2.0, -0.5)
     spec = get("chebyshev", coefficients=row)
     assert fit(spec, "chebyshev", coefficients=5).learned == {
         "coefficients": Learn(row)
     }
     spec = get("rational((0, 1, 2), (0.5, 0.25))")
-    found = fit(spec, degrees=(2, 2), per_feature=True)
-    np.testing.assert_allclose(found(GRID), spec(GRID), atol=1e-4)
-    assert found.learned["numerator"].per_feature
+    fitted = fit(spec, degrees=(2, 2), per_feature=True)
+    np.testing.assert_allclose(fitted(GRID), spec(GRID), atol=1e-4)
+    assert fitted.learned["numerator"].per_feature
 
 
 @pytest.mark.parametrize(
-    ("arguments", "complaint"),
+    ("arguments", "message"),
     [
         (("gelu", "spline"), "did you mean 'b_spline'"),
         (("softmax",), "is not elementwise"),
@@ -286,8 +288,8 @@ def test_a_fit_recovers_what_the_unit_can_be():
         (("gelu", "rational", (1, -1)), "the lower first"),
     ],
 )
-def test_what_cannot_be_fitted_is_refused(arguments, complaint):
+def test_invalid_fits_raise(arguments, message):
     activation, *unit = arguments
     interval = {"interval": unit.pop()} if len(unit) > 1 else {}
-    with pytest.raises(ValueError, match=complaint):
+    with pytest.raises(ValueError, match=message):
         fit(activation, *unit, **interval)
