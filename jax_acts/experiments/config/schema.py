@@ -97,6 +97,21 @@ class DataConfig(Section):
     """Number of test examples; all by default."""
     label_column: str | None = None
     """The column of a CSV file to predict; the last one by default."""
+    task: Literal["classification", "regression"] | None = None
+    """What the labels are; by default their dtype decides."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _infer_name(cls, section: Any) -> Any:
+        """Take the name from the suffix of the path where it is not given."""
+        if not isinstance(section, dict) or "name" in section:
+            return section
+        path = str(section.get("path") or "")
+        names = {".npz": "npz", ".csv": "csv", ".csv.gz": "csv"}
+        inferred = [name for suffix, name in names.items() if path.endswith(suffix)]
+        return (
+            {"name": (inferred or ["image_folder"])[0]} | section if path else section
+        )
 
 
 class AdamConfig(Section):
@@ -245,6 +260,15 @@ class StudyConfig(Section):
         content = self.model_dump(mode="json", exclude_none=True)
         text = json.dumps(content, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:8]
+
+
+class TextConfig(Section):
+    """The text of a language model."""
+
+    name: str = "python_topics"
+    """The name of the text, or "file"."""
+    path: ConfigPath | None = None
+    """The file of the text "file", plain or gzipped."""
 
 
 S = TypeVar("S", bound=Section)
