@@ -165,7 +165,9 @@ class TrainingConfig(Section):
         given = {k: v for k, v in section.items() if v is not None}
         if "steps" not in given and "epochs" not in given:
             given["steps"] = 1000
-        return {"num_evals": given.get("epochs", 10)} | given
+        epochs = given.get("epochs")
+        is_valid = isinstance(epochs, int) and epochs > 0  # else it is an error
+        return {"num_evals": epochs if is_valid else 10} | given
 
     @model_validator(mode="after")
     def _check_length(self) -> Self:
