@@ -122,7 +122,7 @@ class Study(Generic[C]):
 
     @property
     def import_path(self) -> str:
-        """"module:STUDY", by which another process imports the study."""
+        """ "module:STUDY", by which another process imports the study."""
         return f"{self.config.__module__}:STUDY"
 
 

@@ -10,9 +10,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+import jax_acts
 from jax_acts.experiments.config.schema import TrainingConfig, TrialBatch
 from jax_acts.experiments.records import Curve, RunRecord, Value
 from jax_acts.experiments.runtime import checkpoint as store
+from jax_acts.experiments.runtime.fingerprint import hash_arrays
+from jax_acts.experiments.runtime.source_hash import hash_source
 from jax_acts.experiments.study import (
     BatchedTrainer,
     PreparedStudy,
@@ -51,7 +54,8 @@ class Trial(NamedTuple):
     """Axes that are arguments of the programs; others select the program."""
     num_train: int = 0
     """Number of training examples, for a length that is given in epochs."""
-    model_hash: str | None = None
+    activations: Sequence[str] = ()
+    """Activations of the runs, whose source is part of the model hash."""
 
 
 def prepare_trial(
@@ -83,7 +87,10 @@ def prepare_trial(
         schedule.total_steps,
         BatchedTrainer(trial_batch.size, group_key, train),
         hash_arrays(trial.data),
-        trial.model_hash,
+        hash_source(
+            trial.make_task,
+            *(jax_acts.get(name).function for name in trial.activations),
+        ),
     )
 
 
@@ -203,9 +210,7 @@ def _pack(compiled: CompiledTrialBatch, progress: _Progress) -> dict[str, Any]:
     }
 
 
-def _resume(
-    compiled: CompiledTrialBatch, directory: Path | None
-) -> _Progress | None:
+def _resume(compiled: CompiledTrialBatch, directory: Path | None) -> _Progress | None:
     """Return the progress of the latest checkpoint, None where there is none."""
     latest = store.latest(directory) if directory else None
     if latest is None:
@@ -214,24 +219,12 @@ def _resume(
     leaves = lambda name: [packed[name][str(n)] for n in range(len(packed[name]))]
     init, _, evaluate = compiled.programs
     fill = lambda program, leaves: jax.tree.unflatten(
-        jax.tree.structure(program.out_info), [np.asarray(leaf) for leaf in leaves]
+        program.out_tree, [np.asarray(leaf) for leaf in leaves]
     )
     state = compiled.layout.scatter(fill(init, leaves("state")))
     values = leaves("evaluations")
-    size = len(jax.tree.leaves(evaluate.out_info))
+    size = evaluate.out_tree.num_leaves
     evaluations = [
         fill(evaluate, values[n : n + size]) for n in range(0, len(values), size)
     ]
     return _Progress(step, state, evaluations, float(packed["seconds"]))
-
-
-def hash_arrays(tree: Any) -> str:
-    """Return the SHA-256 hash of the arrays of a tree: dtypes, shapes and content."""
-    import hashlib
-
-    digest = hashlib.sha256()
-    for leaf in jax.tree.leaves(tree):
-        array = np.ascontiguousarray(leaf)
-        digest.update(f"{array.dtype}{array.shape}".encode())
-        digest.update(array.tobytes())
-    return digest.hexdigest()

@@ -4,12 +4,12 @@
     trial batch runs of a group that are trained together, over all devices
     slice       runs of a trial batch that are one `vmap`
 
-Rounding depends on the width of a `vmap`, as XLA orders sums by shapes. So the width is
-part of the config, and the last slice is padded to it. Each device loops over its own
-slices: more devices shorten the loop and leave its body unchanged. Records are bit-equal
-on 2, 4 and 8 CPU devices, as measured with MLPs and a transformer; for a small MLP on 1
-device as well, which a test holds for 1, 2, 4 and 8 (compiled without most
-optimizations). Two cases may change the last digits:
+Rounding depends on the width of a `vmap`, as XLA orders sums by shapes. So the width
+is part of the config, and the last slice is padded to it. Each device loops over its
+own slices: more devices shorten the loop and leave its body unchanged. Records are
+bit-equal on 2, 4 and 8 CPU devices, as measured with MLPs and a transformer; for a
+small MLP on 1 device as well, which a test holds for 1, 2, 4 and 8 (compiled without
+most optimizations). Two cases may change the last digits:
 
     one device      XLA compiles without the partitioner, by other passes, which fuse
                     some sums of a transformer differently; so `runtime.devices` makes
@@ -107,6 +107,14 @@ class Layout(NamedTuple):
         return jax.device_put(tree, NamedSharding(self.mesh, REPLICATED))
 
 
+class Programs(NamedTuple):
+    """The compiled programs of `(counts, numbers, state, shared)`; see `over_runs`."""
+
+    init: Any
+    advance: Any
+    evaluate: Any
+
+
 class LiveBatch(NamedTuple):
     """The runs of one trial batch on the devices."""
 
@@ -121,7 +129,7 @@ class CompiledTrialBatch(NamedTuple):
     axes: Mapping[str, Any]
     """The dtype of each numeric axis."""
     data: Any
-    programs: RunFunctions
+    programs: Programs
     num_params: int
     """Number of parameters of each run."""
     compile_seconds: float
@@ -235,11 +243,9 @@ def _compile(
 
     whole = partial(over_runs, mesh=mesh, width=width, slots=layout.slots)
     initialize = jax.jit(whole(init)).lower(*batch, None, (shared,))
-    state = jax.tree.map(
-        lambda x: struct(split, x.shape, x.dtype), initialize.out_info
-    )
+    state = jax.tree.map(lambda x: struct(split, x.shape, x.dtype), initialize.out_info)
     train = jax.jit(whole(advance, in_place=True), donate_argnums=2)
-    programs = RunFunctions(
+    programs = Programs(
         initialize.compile(),
         train.lower(*batch, state, (shared, bound, bound)).compile(),
         jax.jit(whole(evaluate)).lower(*batch, state, (shared,)).compile(),
@@ -307,13 +313,13 @@ def over_runs(
 
 def required_memory(compiled: CompiledTrialBatch) -> int:
     """Return the bytes per device that the largest of the programs needs."""
-    return max(map(memory.needed, compiled.programs))
+    return max(map(memory.required_bytes, compiled.programs))
 
 
 def available_memory(compiled: CompiledTrialBatch) -> int | None:
     """Return the bytes per device, None where they are unknown."""
     mesh = compiled.layout.mesh
-    return memory.available(mesh.devices.flat[0], mesh.size)
+    return memory.available_bytes(mesh.devices.flat[0], mesh.size)
 
 
 def fits(compiled: CompiledTrialBatch) -> bool:
@@ -324,8 +330,8 @@ def fits(compiled: CompiledTrialBatch) -> bool:
 
 def _memory_message(compiled: CompiledTrialBatch) -> str:
     size = compiled.layout.trial_batch
-    available = memory.said(available_memory(compiled) or 0)
-    required = memory.said(required_memory(compiled))
+    available = memory.format_bytes(available_memory(compiled) or 0)
+    required = memory.format_bytes(required_memory(compiled))
     return (
         f"trial_batch: expected at most {available} per device, got {required} with "
         f"size = {size.size}, vmap_width = {size.vmap_width}"
