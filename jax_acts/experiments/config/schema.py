@@ -145,7 +145,7 @@ class TrainingConfig(Section):
     """Number of passes over the training examples, instead of `steps`."""
     num_evals: int | None = Field(default=None, ge=1, le=10_000)
     """Evaluations at equal distances after the one before training; it divides
-    `steps` or `epochs`. Default: 10 for steps, each epoch for epochs."""
+    `steps` or `epochs`. Default: each epoch, or 10 at most."""
     batch_size: int = Field(default=100, ge=1, le=65_536)
     schedule: Literal["constant", "cosine"] = "cosine"
     """A constant learning rate, or decay to 0 along half a cosine."""
@@ -165,9 +165,13 @@ class TrainingConfig(Section):
         given = {k: v for k, v in section.items() if v is not None}
         if "steps" not in given and "epochs" not in given:
             given["steps"] = 1000
-        epochs = given.get("epochs")
-        is_valid = isinstance(epochs, int) and epochs > 0  # else it is an error
-        return {"num_evals": epochs if is_valid else 10} | given
+        steps, epochs = given.get("steps"), given.get("epochs")
+        evals = 10
+        if isinstance(epochs, int) and epochs > 0:
+            evals = epochs
+        elif isinstance(steps, int):
+            evals = next(n for n in range(10, 0, -1) if steps % n == 0)
+        return {"num_evals": evals} | given
 
     @model_validator(mode="after")
     def _check_length(self) -> Self:

@@ -180,6 +180,11 @@ def _idx(data: DataConfig) -> Dataset:
     return read_idx_folder(_path(data), data.task)
 
 
+def _arrays(data: DataConfig) -> Dataset:
+    message = "data.name = 'arrays': expected a call of compare(), which has the arrays"
+    raise ConfigError(ConfigIssue("data.name", message))
+
+
 def _path(data: DataConfig) -> Path:
     """Return the path, which `dataset_info` checks."""
     assert data.path is not None
@@ -274,6 +279,13 @@ DATASETS: Mapping[str, DatasetInfo] = MappingProxyType(
             "data.path = a folder with the four IDX files",
             _idx,
             ("path", "task"),
+        ),
+        "arrays": DatasetInfo(
+            "arrays",
+            "arrays passed to jax_acts.experiments.compare",
+            _USER,
+            "compare(make_model, (x_train, y_train, x_test, y_test), …)",
+            _arrays,
         ),
     }
 )
