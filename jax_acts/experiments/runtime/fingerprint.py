@@ -10,7 +10,7 @@ from typing import Any, Self
 
 import jax
 import numpy as np
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ValidationError
 
 from jax_acts.experiments.config.errors import RunError
 from jax_acts.experiments.config.schema import StudyConfig
@@ -21,10 +21,8 @@ FINGERPRINT = "fingerprint.json"
 FRESH = "run with --fresh to archive the old records and train again"
 
 
-class Fingerprint(BaseModel):
+class Fingerprint(BaseModel, frozen=True, extra="forbid"):
     """What the records of a run depend on."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     config: str
     """`StudyConfig.digest` of the resolved config."""
@@ -71,8 +69,10 @@ def verify_fingerprint(directory: Path, current: Fingerprint) -> None:
     Raises:
         RunError: They do not; the message names what changed, with both hashes.
     """
-    if difference := describe_changes(load_fingerprint(directory), current):
-        raise RunError(f"{directory}: {difference} since the run started; {FRESH}")
+    stored = load_fingerprint(directory)
+    if difference := describe_changes(stored, current):
+        out = "pass another --out, or " if stored.config != current.config else ""
+        raise RunError(f"{directory}: {difference} since the run started; {out}{FRESH}")
 
 
 def describe_changes(stored: Fingerprint, current: Fingerprint) -> str:

@@ -10,13 +10,13 @@ the project are followed through names, so `getattr` and `importlib` are not see
 
 import ast
 import hashlib
-import importlib.machinery
 import importlib.util
 import inspect
 import sys
 import sysconfig
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import lru_cache, partial
+from functools import cache, partial
+from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
 from types import CodeType, ModuleType
 from typing import Any, NamedTuple
@@ -59,8 +59,8 @@ def hash_source(*roots: Any) -> str:
             function of a notebook is hashed with the functions and constants that it
             uses.
     """
-    for cache in (_parse, _find, _find_package):
-        cache.cache_clear()  # files may have changed since the last call
+    for function in (_parse, _find, _spec):
+        function.cache_clear()  # files may have changed since the last call
     importlib.invalidate_caches()
     names: list[Name] = []
     texts: set[str] = set()
@@ -140,7 +140,7 @@ def _origin(package: str, statement: ast.ImportFrom) -> str:
     return ".".join([*above, *filter(None, [statement.module])])
 
 
-@lru_cache(maxsize=None)
+@cache
 def _parse(name: str) -> _Module | None:
     """Return a module of the project; None where the name is not one."""
     path = _find(name)
@@ -202,7 +202,7 @@ class _WithoutDocstrings(ast.NodeTransformer):
         return None if is_text else self.generic_visit(node)
 
 
-@lru_cache(maxsize=None)
+@cache
 def _find(name: str) -> Path | None:
     """Return the file of a module of the project, without importing it."""
     inside = lambda prefixes: any(f"{name}.".startswith(f"{p}.") for p in prefixes)
@@ -211,31 +211,25 @@ def _find(name: str) -> Path | None:
     if name == "__main__":
         file = getattr(sys.modules[name], "__file__", None)
         return Path(file) if file and file.endswith(".py") else None
-    parent, _, _ = name.rpartition(".")
-    try:
-        if parent:
-            above = _find_package(parent)
-            spec = above and importlib.machinery.PathFinder.find_spec(name, above)
-        else:
-            spec = importlib.util.find_spec(name)
-    except (ImportError, ValueError):
-        return None
+    spec = _spec(name)
     origin = Path(spec.origin) if spec and spec.origin else None
     if origin is None or origin.suffix != ".py" or _is_installed(origin):
         return None
     return origin
 
 
-@lru_cache(maxsize=None)
-def _find_package(name: str) -> list[str] | None:
-    parent, _, _ = name.rpartition(".")
-    if parent:
-        above = _find_package(parent)
-        spec = above and importlib.machinery.PathFinder.find_spec(name, above)
-    else:
-        spec = importlib.util.find_spec(name)
-    locations = spec.submodule_search_locations if spec else None
-    return [*locations] if locations else None
+@cache
+def _spec(name: str) -> ModuleSpec | None:
+    parent = name.rpartition(".")[0]
+    try:
+        if not parent:
+            return importlib.util.find_spec(name)
+        package = _spec(parent)
+        if package is None or package.submodule_search_locations is None:
+            return None
+        return PathFinder.find_spec(name, [*package.submodule_search_locations])
+    except (ImportError, ValueError):
+        return None
 
 
 def _is_installed(path: Path) -> bool:

@@ -331,13 +331,13 @@ def over_runs(
 
 def required_memory(compiled: CompiledTrialBatch) -> int:
     """Return the bytes per device that the largest of the programs needs."""
-    return max(map(memory.needed, compiled.programs))
+    return max(map(memory.required_bytes, compiled.programs))
 
 
 def available_memory(compiled: CompiledTrialBatch) -> int | None:
     """Return the bytes per device, None where they are unknown."""
     mesh = compiled.layout.mesh
-    return memory.available(mesh.devices.flat[0], mesh.size)
+    return memory.available_bytes(mesh.devices.flat[0], mesh.size)
 
 
 def fits(compiled: CompiledTrialBatch) -> bool:
@@ -348,8 +348,8 @@ def fits(compiled: CompiledTrialBatch) -> bool:
 
 def _memory_message(compiled: CompiledTrialBatch) -> str:
     size = compiled.layout.trial_batch
-    available = memory.said(available_memory(compiled) or 0)
-    required = memory.said(required_memory(compiled))
+    available = memory.format_bytes(available_memory(compiled) or 0)
+    required = memory.format_bytes(required_memory(compiled))
     return (
         f"trial_batch: expected at most {available} per device, got {required} with "
         f"size = {size.size}, vmap_width = {size.vmap_width}"
