@@ -35,7 +35,7 @@ class Curve(BaseModel):
         return self
 
     @classmethod
-    def from_array(cls, steps: Sequence[int], values: Any) -> Self:
+    def from_array(cls, steps: Iterable[int], values: Any) -> Self:
         """Return the curve of an array of shape `(steps,)` or `(steps, layers)`.
 
         >>> Curve.from_array([0, 10], np.array([1.5, np.inf])).values
