@@ -1,52 +1,62 @@
-import csv
+"""The tables and files that other programs read."""
+
+import json
 import struct
 import sys
 
-import pandas
+import pandas as pd
 import pytest
-from typer.testing import CliRunner
 
-from experiments import parameter_sweep as slope_sweep
-from experiments.cli import app
-from jax_acts.experiments.report.export import Sink, export as export_to
-from jax_acts.experiments.runtime.records import opened
-from jax_acts.experiments.train.trial import Learned
-
-SWEEP = slope_sweep.Sweep(activation="elu", argument="alpha", values=(0.5,))
+from jax_acts.experiments.config.errors import RunError
+from jax_acts.experiments.report.export import Sink
+from jax_acts.experiments.report.files import export_records
+from tests.experiments.synthetic import FAR, STUDIES, records, write_run
 
 
 @pytest.fixture
-def ran(count, tmp_path):
-    out = tmp_path / "run"
-    assert (
-        CliRunner().invoke(app, ["run", str(count), "--out", str(out)]).exit_code == 0
-    )
-    return out
+def directory(tmp_path):
+    return write_run(tmp_path, records(relu=[0.9, None]))
 
 
-def export(folder, to):
-    return CliRunner().invoke(app, ["export", str(folder), "--to", to])
+def export(directory, sink):
+    return export_records(directory, STUDIES, sink)
 
 
-def test_csv_has_a_row_a_member_with_its_config_and_its_environment(ran):
-    assert export(ran, "csv").exit_code == 0
-    rows = [*csv.DictReader((ran / "members.csv").read_text().splitlines())]
-    assert [row["metric.value"] for row in rows] == ["0", "1", "4", "9"]
-    assert {row["config.members"] for row in rows} == {"4"}
-    assert all(row["environment.jax"] for row in rows)
-    assert "environment.revision" in rows[0]
+def test_csv_has_one_row_per_run_with_config_and_environment(directory):
+    assert export(directory, Sink.CSV).endswith("runs.csv and metrics.csv")
+    runs = pd.read_csv(directory / "runs.csv")
+    assert runs["run"].tolist() == ["activation relu, seed 0", "activation relu, seed 1"]
+    assert runs["status"].tolist() == ["finished", "diverged"]
+    assert runs["final.accuracy"].tolist() == pytest.approx([0.9, 0])
+    assert runs["final.dead_fraction.2"].tolist() == pytest.approx([0.273] * 2)
+    assert runs["final.train_loss"].isna().tolist() == [False, True]
+    assert runs["config.rate"].tolist() == [0.1, 0.1]
+    assert [*map(json.loads, runs["config.depths"])] == [[1, 2], [1, 2]]
+    assert runs["environment.jax"].tolist() == [1, 1]
+    assert "environment.revision" in runs
 
 
-def test_pandas_reads_the_parquet(ran):
-    why = "needs pyarrow: pip install 'jax-acts[parquet]'"
-    pytest.importorskip("pyarrow", reason=why)
-    assert export(ran, "parquet").exit_code == 0
-    found = pandas.read_parquet(ran / "members.parquet")
-    assert found["metric.value"].tolist() == [0, 1, 4, 9]
+def test_metrics_are_at_the_steps_of_the_records(directory):
+    export(directory, Sink.CSV)
+    metrics = pd.read_csv(directory / "metrics.csv")
+    first = metrics[metrics["run"] == "activation relu, seed 0"]
+    steps = first.groupby("metric")["step"].unique().map(list)
+    assert steps["accuracy"] == [0, 30, 60, 90]
+    assert steps["train_loss"] == [30, 60, 90]
+    assert set(first.loc[first["metric"] == "dead_fraction", "layer"]) == {0, 1, 2}
+
+
+def test_parquet_holds_the_same_tables(directory):
+    pytest.importorskip("pyarrow", reason="needs pip install 'jax-acts[parquet]'")
+    export(directory, Sink.PARQUET)
+    export(directory, Sink.CSV)
+    metrics = pd.read_parquet(directory / "metrics.parquet")
+    expected = pd.read_csv(directory / "metrics.csv")
+    pd.testing.assert_frame_equal(metrics, expected, check_dtype=False)
 
 
 def events(content: bytes):
-    """Yields the events of a file of TensorBoard's: length, check, event, check."""
+    """Yield the events of a TensorBoard file: length, checksum, event, checksum."""
     from tensorboardX.proto.event_pb2 import Event
 
     while content:
@@ -55,51 +65,44 @@ def events(content: bytes):
         content = content[16 + length :]
 
 
-def test_tensorboard_has_the_curves_of_each_member(tmp_path):
-    why = "needs tensorboardX: pip install 'jax-acts[tensorboard]'"
+def test_tensorboard_has_the_finite_values_of_each_run(directory):
+    why = "needs pip install 'jax-acts[tensorboard]'"
     pytest.importorskip("tensorboardX", reason=why)
-    config = slope_sweep.Config(study="slope_sweep", name="s", sweeps=[SWEEP])
-    record = Learned(
-        member="value 0.5, seed 0",
-        status="done",
-        axes={"value": 0.5, "seed": 0},
-        parameters=3,
-        loss=[0.5, 0.25],
-        measures={"accuracy": [0.1, None, 0.75], "rms": [[1.0, 2.0], [3.0, 4.0]]},
-        run_seconds=1.0,
-        compile_seconds=1.0,
-    )
-    with opened(tmp_path, config, Learned, {}) as journal:
-        journal.append(record)
-    for _ in range(2):  # a second export replaces the first
-        export_to(tmp_path, config, slope_sweep.STUDY, Sink.TENSORBOARD)
-    (folder,) = (tmp_path / "tensorboard").iterdir()
-    assert folder.name == record.member
-    (file,) = folder.glob("events.*")
-    found = [
-        (value.tag, event.step, value.simple_value)
+    for _ in range(2):  # the second export replaces the first
+        export(directory, Sink.TENSORBOARD)
+    diverged = directory / "tensorboard" / "activation relu, seed 1"
+    (file,) = diverged.glob("events.*")
+    values = [
+        (value.tag, event.step)
         for event in events(file.read_bytes())
         for value in event.summary.value
     ]
-    # Of 1,000 steps; a number that is not finite is left out.
-    assert sorted(found) == [
-        ("accuracy", 0, pytest.approx(0.1)),
-        ("accuracy", 1000, 0.75),
-        ("loss", 500, 0.5),
-        ("loss", 1000, 0.25),
-        ("rms/0", 0, 1.0),
-        ("rms/0", 1000, 3.0),
-        ("rms/1", 0, 2.0),
-        ("rms/1", 1000, 4.0),
-    ]
+    assert ("train_loss", 60) in values
+    assert ("train_loss", 90) not in values
+    assert ("dead_fraction/2", 90) in values
+    assert len(values) == len(set(values))
 
 
 @pytest.mark.parametrize(
-    ("to", "package"), [("mlflow", "mlflow"), ("tensorboard", "tensorboardX")]
+    ("sink", "package"), [(Sink.MLFLOW, "mlflow"), (Sink.TENSORBOARD, "tensorboardX")]
 )
-def test_a_missing_package_is_one_line_with_the_command(ran, to, package, monkeypatch):
+def test_missing_package_is_named_with_its_command(
+    directory, sink, package, monkeypatch
+):
     monkeypatch.setitem(sys.modules, package, None)
-    result = export(ran, to)
-    assert result.exit_code == 1
-    said = f"error: {package} is not installed: pip install 'jax-acts[{to}]'\n"
-    assert result.stderr == said
+    message = rf"^{package} is not installed: pip install 'jax-acts\[{sink}\]'$"
+    with pytest.raises(RunError, match=message):
+        export(directory, sink)
+
+
+def test_run_without_records_is_an_error(tmp_path):
+    with pytest.raises(RunError, match="at least one finished run"):
+        export(write_run(tmp_path, []), Sink.CSV)
+
+
+def test_records_of_several_sessions_have_their_environment(tmp_path):
+    write_run(tmp_path, FAR[:1])
+    export(write_run(tmp_path, FAR[1:]), Sink.CSV)
+    runs = pd.read_csv(tmp_path / "runs.csv")
+    assert runs["session"].tolist() == [0, 1, 1, 1, 1, 1]
+    assert runs["environment.jax"].notna().all()

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from jax_acts.experiments.config.errors import RunError
-from jax_acts.experiments.config.load import Source, read as read_config
+from jax_acts.experiments.config.load import Source, load_config
 from jax_acts.experiments.config.schema import StudyConfig
 from jax_acts.experiments.records import RunRecord
 from jax_acts.experiments.report.compare_runs import compare_reports
@@ -59,7 +59,7 @@ def load_run(directory: Path, studies: Studies) -> LoadedRun:
         ConfigError: The config of the run cannot be read.
     """
     schemas = {name: study.config for name, study in studies.items()}
-    config = read_config(Source(directory / CONFIG), schemas)
+    config = load_config(Source(directory / CONFIG), schemas)
     records, notices = read_records(directory)
     environments = read_environments(directory)
     report = studies[config.study].report(config, records)
