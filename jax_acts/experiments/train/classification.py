@@ -1,4 +1,4 @@
-"""Classification and regression tasks on a data set in device memory."""
+"""Classification and regression tasks on a dataset in device memory."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -8,7 +8,8 @@ import jax.numpy as jnp
 import optax
 from jax import Array
 
-from jax_acts.experiments.datasets.registry import Images
+from jax_acts.experiments.config.schema import TrainingConfig
+from jax_acts.experiments.datasets.dataset import Dataset
 from jax_acts.experiments.models import MLP
 from jax_acts.experiments.train.loop import EpochSampler, Metrics, Params, Task
 from jax_acts.experiments.train.metrics import (
@@ -22,7 +23,7 @@ Loss = Callable[[Array, Array], Array]
 
 
 class DeviceData(NamedTuple):
-    """A data set on the device, as it is stored: inputs are normalized when used."""
+    """A dataset on the device, as it is stored: inputs are normalized when used."""
 
     x: Array
     y: Array
@@ -37,13 +38,11 @@ class DeviceData(NamedTuple):
         return (x.astype(jnp.float32) - self.mean) / self.std
 
 
-def to_device(images: Images) -> DeviceData:
-    """Return the data set on the default device."""
-    train, test = images.train, images.test
-    sample = train.images[:10_000]  # enough for two statistics
+def to_device(dataset: Dataset) -> DeviceData:
+    """Return the dataset on the default device."""
+    sample = dataset.train.x[:10_000]  # enough for two statistics
     statistics = float(sample.mean()), float(sample.std()) or 1.0
-    arrays = (train.images, train.labels, test.images, test.labels, *statistics)
-    return DeviceData(*map(jnp.asarray, arrays))
+    return DeviceData(*map(jnp.asarray, (*dataset.train, *dataset.test, *statistics)))
 
 
 def cross_entropy(logits: Array, labels: Array) -> Array:
@@ -70,25 +69,24 @@ def supervised(
     init: Callable[[Array, Array], Params],
     apply: Apply,
     data: DeviceData,
-    batch_size: int,
+    training: TrainingConfig,
     *,
     loss: Loss = cross_entropy,
     metrics: Callable[[Params], Metrics],
-    epochs: bool = False,
 ) -> Task:
     """Return the task of a model on labeled inputs.
 
     Args:
         init: Returns parameters from a key and one input with a batch axis.
         apply: Returns outputs from parameters and normalized inputs.
-        data: The data set.
-        batch_size: Number of examples in a batch.
+        data: The dataset.
+        training: Batches are drawn with replacement where its length is in steps, and
+            without where it is in epochs; then examples that do not fill a batch are
+            left out of the epoch.
         loss: The loss of outputs and targets.
         metrics: The metrics of parameters.
-        epochs: Whether batches are drawn without replacement in each epoch; examples
-            that do not fill a batch are left out of the epoch.
     """
-    count = len(data.y)
+    count, batch_size = len(data.y), training.batch_size
 
     def take(indices: Array) -> tuple[Array, Array]:
         return data.x[indices], data.y[indices]
@@ -109,7 +107,7 @@ def supervised(
     )
     return Task(
         lambda key: init(key, data.normalize(data.x[:1])),
-        sampler if epochs else draw,
+        sampler if training.epochs else draw,
         batch_loss,
         metrics,
     )
@@ -126,7 +124,7 @@ def linen_functions(model: Any) -> tuple[Callable[[Array, Array], Params], Apply
 def classification(
     model: Any,
     data: DeviceData,
-    batch_size: int,
+    training: TrainingConfig,
     *,
     extra_metrics: Callable[[Params], Metrics] = lambda params: {},
     loss: Loss = cross_entropy,
@@ -135,8 +133,8 @@ def classification(
 
     Args:
         model: Takes inputs of shape `(n, …)`; returns logits `(n, classes)`.
-        data: The data set.
-        batch_size: Number of examples in a batch, drawn with replacement.
+        data: The dataset.
+        training: Batch size and sampling; see `supervised`.
         extra_metrics: Metrics besides the test accuracy.
         loss: The loss of logits and labels.
     """
@@ -146,7 +144,7 @@ def classification(
         logits = apply(params, data.normalize(data.x_test))
         return {"accuracy": accuracy(logits, data.y_test), **extra_metrics(params)}
 
-    return supervised(init, apply, data, batch_size, loss=loss, metrics=metrics)
+    return supervised(init, apply, data, training, loss=loss, metrics=metrics)
 
 
 PROBE_SIZE = 256
