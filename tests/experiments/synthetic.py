@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from pydantic import Field
 
 from jax_acts.experiments.config.schema import StudyConfig
 from jax_acts.experiments.records import Curve, RunRecord, Value
@@ -12,7 +13,7 @@ from jax_acts.experiments.report.comparisons import group_runs
 from jax_acts.experiments.report.model import DataSummary, Report
 from jax_acts.experiments.report.render import RunInfo
 from jax_acts.experiments.runtime.fingerprint import Fingerprint
-from jax_acts.experiments.runtime.run_directory import open_journal
+from jax_acts.experiments.runtime.run_directory import open_journal, save_data_contents
 from jax_acts.experiments.study import BatchedTrainer, PreparedStudy, Study
 
 STEPS = [0, 30, 60, 90]
@@ -76,7 +77,7 @@ class Config(StudyConfig):
     study: str = "synthetic"
     name: str = "synthetic"
     rate: float = 0.1
-    depths: tuple[int, ...] = (1, 2)
+    depths: tuple[int, ...] = Field((1, 2), strict=False)
 
 
 STUDY = Study(
@@ -96,6 +97,7 @@ def write_run(directory: Path, runs: Sequence[RunRecord] = FAR, **keys: object) 
     fingerprint = Fingerprint(config=config.digest(), data="0" * 64, model=None)
     environment = {"jax": "1", "revision": None}
     with open_journal(directory, config, fingerprint, environment) as journal:
+        save_data_contents(directory, {"digits": "8 × 8"})
         for one in runs:
             journal.append(one)
     return directory

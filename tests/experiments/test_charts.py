@@ -27,7 +27,9 @@ WIDE = records(relu=[0.25, 0.41], gelu=[0.992, 0.999])
 
 def by_axis(*values: float, end: float = 0.9):
     """Return runs of one activation at each value of an axis."""
-    axes = [dict(activation="elu", alpha=x, seed=s) for x in values for s in (0, 1)]
+    axes = [
+        {"activation": "elu", "alpha": x, "seed": s} for x in values for s in (0, 1)
+    ]
     runs = [record(end - 0.01 * n, **place) for n, place in enumerate(axes)]
     return group_runs(runs, by=("activation", "alpha"), within=("activation",))
 

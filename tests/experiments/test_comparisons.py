@@ -30,8 +30,9 @@ def deep(depths=(2, 5), activations=("relu", "tanh"), seeds=(0, 1)):
 
 def test_the_best_and_the_next_are_named():
     assert conclude(group_runs(FAR), ACCURACY) == (
-        "relu has the highest mean test accuracy, 95.00 % (95 % CI [92.52, 97.48], 3 "
-        "seeds); the next is sigmoid, by −14.67 pp (95 % CI [−16.10, −13.23], p < 0.001)."
+        "relu has the highest mean test accuracy, 95.00 % (95 % CI [92.52, 97.48], "
+        "3 seeds); the next is sigmoid, by −14.67 pp (95 % CI [−16.10, −13.23], "
+        "p < 0.001)."
     )
 
 
@@ -70,7 +71,9 @@ def test_diverged_and_missing_runs_are_noted_and_not_averaged():
     runs = records(relu=[0.9, None, 0.9], exp=[None] * 3)
     comparison = group_runs(runs, grid(activation=["exp", "relu"], seed=range(5)))
     result = compare_report("?", "", comparison)
-    assert result.notes[0].startswith("4 of 6 runs diverged and are left out: activation")
+    assert result.notes[0].startswith(
+        "4 of 6 runs diverged and are left out: activation"
+    )
     assert result.notes[1] == "The study is not finished: 6 of 10 runs."
     rows = {row["activation"]: row for row in to_rows(result.tables[0].frame)}
     assert rows["relu"]["accuracy_mean"] == pytest.approx(90)
@@ -115,7 +118,9 @@ def test_select_keeps_the_runs_at_a_position():
 
 def test_labels_are_those_of_the_study():
     comparison = group_runs(
-        deep(), by=("activation", "depth"), label=lambda a: f"{a['activation']}@{a['depth']}"
+        deep(),
+        by=("activation", "depth"),
+        label=lambda a: f"{a['activation']}@{a['depth']}",
     )
     assert comparison.groups[0] == "relu@2"
 

@@ -25,7 +25,10 @@ def export(directory, sink):
 def test_csv_has_one_row_per_run_with_config_and_environment(directory):
     assert export(directory, Sink.CSV).endswith("runs.csv and metrics.csv")
     runs = pd.read_csv(directory / "runs.csv")
-    assert runs["run"].tolist() == ["activation relu, seed 0", "activation relu, seed 1"]
+    assert runs["run"].tolist() == [
+        "activation relu, seed 0",
+        "activation relu, seed 1",
+    ]
     assert runs["status"].tolist() == ["finished", "diverged"]
     assert runs["final.accuracy"].tolist() == pytest.approx([0.9, 0])
     assert runs["final.dead_fraction.2"].tolist() == pytest.approx([0.273] * 2)
