@@ -97,6 +97,21 @@ class DataConfig(Section):
     """Number of test examples; all by default."""
     label_column: str | None = None
     """The column of a CSV file to predict; the last one by default."""
+    task: Literal["classification", "regression"] | None = None
+    """What the labels are; by default their dtype decides."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _infer_name(cls, section: Any) -> Any:
+        """Take the name from the suffix of the path where it is not given."""
+        if not isinstance(section, dict) or "name" in section:
+            return section
+        path = str(section.get("path") or "")
+        names = {".npz": "npz", ".csv": "csv", ".csv.gz": "csv"}
+        inferred = [name for suffix, name in names.items() if path.endswith(suffix)]
+        return (
+            {"name": (inferred or ["image_folder"])[0]} | section if path else section
+        )
 
 
 class AdamConfig(Section):
@@ -130,7 +145,7 @@ class TrainingConfig(Section):
     """Number of passes over the training examples, instead of `steps`."""
     num_evals: int | None = Field(default=None, ge=1, le=10_000)
     """Evaluations at equal distances after the one before training; it divides
-    `steps` or `epochs`. Default: 10 for steps, each epoch for epochs."""
+    `steps` or `epochs`. Default: each epoch, or 10 at most."""
     batch_size: int = Field(default=100, ge=1, le=65_536)
     schedule: Literal["constant", "cosine"] = "cosine"
     """A constant learning rate, or decay to 0 along half a cosine."""
@@ -150,7 +165,13 @@ class TrainingConfig(Section):
         given = {k: v for k, v in section.items() if v is not None}
         if "steps" not in given and "epochs" not in given:
             given["steps"] = 1000
-        return {"num_evals": given.get("epochs", 10)} | given
+        steps, epochs = given.get("steps"), given.get("epochs")
+        evals = 10
+        if isinstance(epochs, int) and epochs > 0:
+            evals = epochs
+        elif isinstance(steps, int):
+            evals = next(n for n in range(10, 0, -1) if steps % n == 0)
+        return {"num_evals": evals} | given
 
     @model_validator(mode="after")
     def _check_length(self) -> Self:
@@ -245,6 +266,15 @@ class StudyConfig(Section):
         content = self.model_dump(mode="json", exclude_none=True)
         text = json.dumps(content, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:8]
+
+
+class TextConfig(Section):
+    """The text of a language model."""
+
+    name: str = "python_topics"
+    """The name of the text, or "file"."""
+    path: ConfigPath | None = None
+    """The file of the text "file", plain or gzipped."""
 
 
 S = TypeVar("S", bound=Section)

@@ -25,6 +25,7 @@ from jax_acts.experiments.runtime.run_directory import (
     Journal,
     open_journal,
     read_records,
+    save_data_contents,
 )
 from jax_acts.experiments.study import (
     BatchedTrainer,
@@ -95,6 +96,7 @@ def run_study(
     with open_journal(
         directory, config, fingerprint, collect_environment(), process, fresh=fresh
     ) as journal:
+        save_data_contents(directory, prepared.data_contents)
         for notice in journal.notices:
             console.print(notice, markup=False, highlight=False, soft_wrap=True)
         recorder = _Recorder(journal)

@@ -1,4 +1,4 @@
-"""Classification and regression tasks on a data set in device memory."""
+"""Classification and regression tasks on a dataset in device memory."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -8,9 +8,16 @@ import jax.numpy as jnp
 import optax
 from jax import Array
 
-from jax_acts.experiments.datasets.registry import Images
+from jax_acts.experiments.config.schema import TrainingConfig
+from jax_acts.experiments.datasets.dataset import Dataset
 from jax_acts.experiments.models import MLP
-from jax_acts.experiments.train.loop import EpochSampler, Metrics, Params, Task
+from jax_acts.experiments.train.loop import (
+    Batch,
+    EpochSampler,
+    Metrics,
+    Params,
+    Task,
+)
 from jax_acts.experiments.train.metrics import (
     hidden_layer_metrics,
     kernel_gradient_norms,
@@ -22,7 +29,7 @@ Loss = Callable[[Array, Array], Array]
 
 
 class DeviceData(NamedTuple):
-    """A data set on the device, as it is stored: inputs are normalized when used."""
+    """A dataset on the device, as it is stored: inputs are normalized when used."""
 
     x: Array
     y: Array
@@ -37,13 +44,11 @@ class DeviceData(NamedTuple):
         return (x.astype(jnp.float32) - self.mean) / self.std
 
 
-def to_device(images: Images) -> DeviceData:
-    """Return the data set on the default device."""
-    train, test = images.train, images.test
-    sample = train.images[:10_000]  # enough for two statistics
+def to_device(dataset: Dataset) -> DeviceData:
+    """Return the dataset on the default device."""
+    sample = dataset.train.x[:10_000]  # enough for two statistics
     statistics = float(sample.mean()), float(sample.std()) or 1.0
-    arrays = (train.images, train.labels, test.images, test.labels, *statistics)
-    return DeviceData(*map(jnp.asarray, arrays))
+    return DeviceData(*map(jnp.asarray, (*dataset.train, *dataset.test, *statistics)))
 
 
 def cross_entropy(logits: Array, labels: Array) -> Array:
@@ -70,49 +75,59 @@ def supervised(
     init: Callable[[Array, Array], Params],
     apply: Apply,
     data: DeviceData,
-    batch_size: int,
+    training: TrainingConfig,
     *,
     loss: Loss = cross_entropy,
     metrics: Callable[[Params], Metrics],
-    epochs: bool = False,
 ) -> Task:
     """Return the task of a model on labeled inputs.
 
     Args:
         init: Returns parameters from a key and one input with a batch axis.
         apply: Returns outputs from parameters and normalized inputs.
-        data: The data set.
-        batch_size: Number of examples in a batch.
+        data: The dataset.
+        training: Batch size and sampling; see `make_sampler`.
         loss: The loss of outputs and targets.
         metrics: The metrics of parameters.
-        epochs: Whether batches are drawn without replacement in each epoch; examples
-            that do not fill a batch are left out of the epoch.
     """
-    count = len(data.y)
 
     def take(indices: Array) -> tuple[Array, Array]:
         return data.x[indices], data.y[indices]
-
-    def draw(key: Array) -> tuple[Array, Array]:
-        return take(jax.random.randint(key, (batch_size,), 0, count))
-
-    def shuffle(key: Array) -> Array:
-        order = jax.random.permutation(key, count)
-        return order[: count // batch_size * batch_size].reshape(-1, batch_size)
 
     def batch_loss(params: Params, batch: tuple[Array, Array]) -> Array:
         x, y = batch
         return loss(apply(params, data.normalize(x)), y)
 
-    sampler = EpochSampler(
-        count // batch_size, shuffle, lambda order, n: take(order[n])
-    )
     return Task(
         lambda key: init(key, data.normalize(data.x[:1])),
-        sampler if epochs else draw,
+        make_sampler(len(data.y), training, take),
         batch_loss,
         metrics,
     )
+
+
+def make_sampler(
+    count: int, training: TrainingConfig, take: Callable[[Array], Batch]
+) -> Callable[[Array], Batch] | EpochSampler:
+    """Return the sampler of a task with `count` training examples.
+
+    Args:
+        count: The number of training examples.
+        training: Batches are drawn with replacement where its length is in steps, and
+            without where it is in epochs; then examples that do not fill a batch are
+            left out of the epoch.
+        take: Returns the examples of indices.
+    """
+    size = training.batch_size
+    if not training.epochs:
+        return lambda key: take(jax.random.randint(key, (size,), 0, count))
+    num_steps = count // size
+
+    def shuffle(key: Array) -> Array:
+        order = jax.random.permutation(key, count)
+        return order[: num_steps * size].reshape(num_steps, size)
+
+    return EpochSampler(num_steps, shuffle, lambda order, n: take(order[n]))
 
 
 def linen_functions(model: Any) -> tuple[Callable[[Array, Array], Params], Apply]:
@@ -126,7 +141,7 @@ def linen_functions(model: Any) -> tuple[Callable[[Array, Array], Params], Apply
 def classification(
     model: Any,
     data: DeviceData,
-    batch_size: int,
+    training: TrainingConfig,
     *,
     extra_metrics: Callable[[Params], Metrics] = lambda params: {},
     loss: Loss = cross_entropy,
@@ -135,8 +150,8 @@ def classification(
 
     Args:
         model: Takes inputs of shape `(n, …)`; returns logits `(n, classes)`.
-        data: The data set.
-        batch_size: Number of examples in a batch, drawn with replacement.
+        data: The dataset.
+        training: Batch size and sampling; see `make_sampler`.
         extra_metrics: Metrics besides the test accuracy.
         loss: The loss of logits and labels.
     """
@@ -146,7 +161,7 @@ def classification(
         logits = apply(params, data.normalize(data.x_test))
         return {"accuracy": accuracy(logits, data.y_test), **extra_metrics(params)}
 
-    return supervised(init, apply, data, batch_size, loss=loss, metrics=metrics)
+    return supervised(init, apply, data, training, loss=loss, metrics=metrics)
 
 
 PROBE_SIZE = 256

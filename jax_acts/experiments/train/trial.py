@@ -31,6 +31,7 @@ from jax_acts.experiments.train.loop import (
 )
 from jax_acts.experiments.train.vectorized import (
     CompiledTrialBatch,
+    InitPrograms,
     Numbers,
     compile_trial_batch,
 )
@@ -56,6 +57,8 @@ class Trial(NamedTuple):
     """Number of training examples, for a length that is given in epochs."""
     activations: Sequence[str] = ()
     """Activations of the runs, whose source is part of the model hash."""
+    source: Any = None
+    """What the model hash is of; `make_task` if left out."""
 
 
 def prepare_trial(
@@ -65,13 +68,17 @@ def prepare_trial(
     axes = {"seed": jnp.uint32} | dict.fromkeys(trial.numeric, jnp.float32)
     schedule = make_schedule(training, trial.num_train)
 
+    init_programs: InitPrograms = {}
+
     @lru_cache(maxsize=1)  # trial batches come by group, and programs take memory
     def compile_group(fixed: tuple[tuple[str, Value], ...]) -> CompiledTrialBatch:
         make_task = trial.make_task(dict(fixed))
         functions = lambda numbers, data: make_functions(
             make_task(numbers, data), training, schedule
         )
-        return compile_trial_batch(functions, axes, trial.data, trial_batch)
+        return compile_trial_batch(
+            functions, axes, trial.data, trial_batch, init_programs
+        )
 
     def group_key(run: RunSpec) -> tuple[tuple[str, Value], ...]:
         return run.without(*axes)

@@ -115,6 +115,14 @@ class Programs(NamedTuple):
     evaluate: Any
 
 
+InitPrograms = dict[tuple[int, str], Any]
+"""Compiled `Programs.init` by number of devices and StableHLO.
+
+Most activations have the same initializer, whose program compiles as slowly as that of
+the training: 3.7 of 9 CPU seconds for a small MLP.
+"""
+
+
 class LiveBatch(NamedTuple):
     """The runs of one trial batch on the devices."""
 
@@ -169,6 +177,7 @@ def compile_trial_batch(
     axes: Mapping[str, Any],
     data: Any,
     trial_batch: TrialBatch,
+    init_programs: InitPrograms | None = None,
 ) -> CompiledTrialBatch:
     """Compile the programs of a group for as many devices as have the memory.
 
@@ -177,11 +186,13 @@ def compile_trial_batch(
         axes: The dtype of each numeric axis; "seed" is one of them.
         data: Arrays that all runs share; each device gets a copy.
         trial_batch: The size of a trial batch.
+        init_programs: Compiled programs of other groups, which are reused and updated.
 
     Raises:
         ConfigError: No device has the memory; the message states a size that fits.
     """
-    build = partial(_compile, make_functions, axes, data)
+    programs = {} if init_programs is None else init_programs
+    build = partial(_compile, make_functions, axes, data, programs)
     message = ""
     for layout in _layouts(trial_batch):
         compiled = build(layout)
@@ -213,7 +224,11 @@ def _layouts(trial_batch: TrialBatch) -> Iterator[Layout]:
 
 
 def _compile(
-    make_functions: MakeFunctions, axes: Mapping[str, Any], data: Any, layout: Layout
+    make_functions: MakeFunctions,
+    axes: Mapping[str, Any],
+    data: Any,
+    init_programs: InitPrograms,
+    layout: Layout,
 ) -> CompiledTrialBatch:
     begin = time.perf_counter()
     mesh, width = layout.mesh, layout.trial_batch.vmap_width
@@ -245,8 +260,11 @@ def _compile(
     initialize = jax.jit(whole(init)).lower(*batch, None, (shared,))
     state = jax.tree.map(lambda x: struct(split, x.shape, x.dtype), initialize.out_info)
     train = jax.jit(whole(advance, in_place=True), donate_argnums=2)
+    key = mesh.size, initialize.as_text()
+    if key not in init_programs:
+        init_programs[key] = initialize.compile()
     programs = Programs(
-        initialize.compile(),
+        init_programs[key],
         train.lower(*batch, state, (shared, bound, bound)).compile(),
         jax.jit(whole(evaluate)).lower(*batch, state, (shared,)).compile(),
     )
