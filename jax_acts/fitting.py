@@ -14,10 +14,11 @@ import jax.numpy as jnp
 import numpy as np
 from numpy.typing import NDArray
 
-from jax_acts._core.bound import Bound, Learn
+from jax_acts._core.arguments import Learn
+from jax_acts._core.bound import Bound
 from jax_acts._core.compat import enable_x64
-from jax_acts._core.curve import F64, curve
-from jax_acts._core.function import did_you_mean
+from jax_acts._core.curves import F64, curve
+from jax_acts._core.errors import did_you_mean
 from jax_acts._registry.lookup import Describable, get
 from jax_acts.functional import b_spline, chebyshev
 

@@ -17,7 +17,9 @@ from jax import Array
 from numpy.typing import NDArray
 
 from jax_acts._core.bound import Bound
-from jax_acts._core.function import Axis, Function, did_you_mean
+from jax_acts._core.errors import did_you_mean
+from jax_acts._core.function import Function
+from jax_acts._core.spec import Axis
 from jax_acts._registry.lookup import get
 
 Distribution = Literal["truncated_normal", "normal", "uniform"]

@@ -8,7 +8,8 @@ import jax.numpy as jnp
 from jax import Array
 from jax.typing import DTypeLike
 
-from jax_acts._core.bound import Bound, Learn
+from jax_acts._core.arguments import Learn
+from jax_acts._core.bound import Bound
 from jax_acts._core.glu import Layout, Order, check_names, split_gate
 from jax_acts._registry.lookup import get
 

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from jax_acts._core.bound import Bound
-from jax_acts._core.curve import F64, POINTS, Curve, Jump, curve, jumps
+from jax_acts._core.curves import F64, POINTS, Curve, Jump, curve, find_jumps
 from jax_acts._core.function import Function
 from jax_acts._core.latex import formula, to_unicode
 from jax_acts._registry.lookup import Describable, get
@@ -64,7 +64,7 @@ def plot(
 ) -> Figure:
     """Returns a figure of one activation or several, and writes it if given a path.
 
-    A dot on f is a kink. Where a curve jumps, open circles are its limits, and a dot is
+    A dot on f is a kink. Where a curve find_jumps, open circles are its limits, and a dot is
     the value that it has.
 
     >>> figure = plot(["relu", "silu", "leaky_relu(negative_slope=0.2)"])
@@ -146,7 +146,7 @@ class _Line(NamedTuple):
 def _line(bound: Bound, order: int, x: F64) -> _Line:
     """Returns a derivative of an activation as a line."""
     f = curve(bound, order)
-    found = jumps(f, x)
+    found = find_jumps(f, x)
     y = f(x)
     for jump in found:
         at = int(np.searchsorted(x, jump.x))

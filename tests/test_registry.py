@@ -29,7 +29,7 @@ from jax_acts import (
     rrelu,
     tanh,
 )
-from jax_acts._core.function import Axis, Coefficients
+from jax_acts._core.spec import Axis, Coefficients
 from jax_acts._registry.lookup import FUNCTIONS, aliases, names
 from jax_acts._registry.parser import LONGEST, parse_spec
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any, Literal
 
-from jax_acts._core.bound import Learn
+from jax_acts._core.arguments import Learn
 from jax_acts.functional.surrogate import Surrogate
 
 Meaning = tuple[str, dict[str, Any]]

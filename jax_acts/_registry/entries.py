@@ -4,7 +4,7 @@ import inspect
 from collections.abc import Callable
 from typing import Any, Literal, get_args, get_origin
 
-from jax_acts._core.function import did_you_mean
+from jax_acts._core.errors import did_you_mean
 from jax_acts._registry.dialects import Entry, Meaning
 from jax_acts._registry.parser import Spec
 

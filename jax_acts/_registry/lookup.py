@@ -16,12 +16,9 @@ from jax import Array
 
 from jax_acts import functional
 from jax_acts._core.bound import Bound
-from jax_acts._core.function import (
-    Function,
-    InnerFunction,
-    InnerFunctions,
-    did_you_mean,
-)
+from jax_acts._core.errors import did_you_mean
+from jax_acts._core.function import Function
+from jax_acts._core.spec import InnerFunction, InnerFunctions
 from jax_acts._registry import entries as _entries
 from jax_acts._registry.dialects import DIALECTS, IGNORED, OWN, ROOTS, Entry, Meaning
 from jax_acts._registry.parser import Spec, decode, parse_spec

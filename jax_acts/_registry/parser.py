@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from jax_acts._core.bound import Learn
+from jax_acts._core.arguments import Learn
 
 LONGEST = 500  # characters; the longest spec that means something has about a hundred
 DEEPEST = 8  # functions within each other

@@ -7,7 +7,7 @@ from typing import Any
 
 from jax_acts._core.activation import ActivationFunction
 from jax_acts._core.bound import Bound, format_argument
-from jax_acts._core.curve import curve
+from jax_acts._core.curves import curve
 from jax_acts._core.function import Function
 from jax_acts._core.latex import formula, to_unicode
 from jax_acts._registry.lookup import FUNCTIONS

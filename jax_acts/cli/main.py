@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from rich.text import Text
 
 from jax_acts._core.bound import Bound
-from jax_acts._core.curve import along, curve
-from jax_acts._core.function import did_you_mean
+from jax_acts._core.curves import curve, evaluate_vector
+from jax_acts._core.errors import did_you_mean
 from jax_acts._registry.dialects import DIALECTS
 from jax_acts._registry.lookup import FUNCTIONS, aliases, get, names
 from jax_acts.cli.describe import describe, meanings, measure, prose
@@ -134,7 +134,7 @@ def table(
         if not (count.is_integer() and 1 <= count <= _ROWS):
             raise ValueError(f"--grid has from 1 to {_ROWS} points, not {count:g}")
         x = np.linspace(low, high, int(count))
-        columns = {"x": along(get("identity"), x, dtype)}
+        columns = {"x": evaluate_vector(get("identity"), x, dtype)}
         for name in activations:
             columns |= _columns(get(name), x, dtype, derivatives)
         if as_json:
@@ -151,7 +151,7 @@ def _columns(
 ) -> dict[str, NDArray[Any]]:
     """Returns the values on a grid, and those of two derivatives if wanted."""
     if not derivatives:
-        return {str(bound): along(bound, x, dtype)}
+        return {str(bound): evaluate_vector(bound, x, dtype)}
     return {
         f"{bound}{chr(39) * order}": curve(bound, order, dtype)(x)
         for order in (0, 1, 2)
