@@ -175,7 +175,7 @@ class ActivationFunction(Function[P]):
     def _operands(
         self, arguments: dict[str, Any]
     ) -> tuple[dict[str, Array], dict[str, Any]]:
-        """Return the arrays, floating and broadcast against x, and the static values."""
+        """Return the arrays, floating and broadcast, and the static values."""
         static = {n: v for n, v in arguments.items() if n in self.static}
         arrays = {
             n: as_real(self.__name__, n, v)

@@ -52,7 +52,8 @@ class Learn:
     ) -> Array:
         """Return the initial parameter.
 
-        Its shape is `()` or `(features,)`; for k coefficients `(k,)` or `(k, features)`.
+        Its shape is `()` or `(features,)`, with k coefficients `(k,)` or
+        `(k, features)`.
         """
         if self.per_feature and features is None:
             raise ValueError(

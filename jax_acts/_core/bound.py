@@ -73,6 +73,7 @@ class Bound:
         16-bit inputs are computed in float32 and rounded once. The residuals are gate
         and value; the backward pass recomputes f.
 
+        >>> import jax.numpy as jnp
         >>> from jax_acts import elu
         >>> Bound(elu).gate(jnp.array([-1.0, 2.0]), jnp.array([3.0, 4.0]))
         Array([-1.8963616,  8.       ], dtype=float32)

@@ -5,14 +5,14 @@ import re
 
 from jax_acts._core.function import Function
 
-_SYMBOLS = dict(
-    pair.split("=")
-    for pair in (
-        "alpha=α beta=β gamma=γ epsilon=ε theta=θ pi=π lambda=λ mu=μ sigma=σ tau=τ "
-        "omega=ω Phi=Φ le=≤ ge=≥ ne=≠ approx=≈ infty=∞ pm=± to=→ int=∫ sum=∑ cdot=· "
-        "in=∈ odot=⊙ lfloor=⌊ rfloor=⌋ left= right= != {={ }=} |=‖"
-    ).split()
-) | dict.fromkeys(("quad", ",", ";", " "), " ")
+_TABLE = """
+    alpha=α beta=β gamma=γ epsilon=ε theta=θ lambda=λ mu=μ pi=π sigma=σ tau=τ omega=ω
+    Phi=Φ le=≤ ge=≥ ne=≠ approx=≈ infty=∞ pm=± to=→ int=∫ sum=∑ cdot=· in=∈ odot=⊙
+    lfloor=⌊ rfloor=⌋ left= right= != {={ }=} |=‖
+"""
+_SYMBOLS = dict(re.findall(r"(\S+)=(\S*)", _TABLE)) | dict.fromkeys(
+    ("quad", ",", ";", " "), " "
+)
 _SUPERSCRIPT = dict(
     zip("0123456789+-()aeijkmnx", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁽⁾ᵃᵉⁱʲᵏᵐⁿˣ", strict=True)
 )
@@ -105,7 +105,7 @@ def _parenthesize(text: str) -> str:
 
 
 def _shift(text: str, mark: str, characters: dict[str, str]) -> str:
-    """Return text as a super- or subscript, or after its mark if it has no such form."""
+    """Return text as a super- or subscript; after its mark if Unicode has none."""
     small = [characters.get(character.replace("−", "-")) for character in text]
     if all(small):
         return "".join(character for character in small if character)

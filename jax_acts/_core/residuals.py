@@ -65,7 +65,7 @@ def mul_from_output(
         derivative = rule(y.astype(wide), **cast, **static)
         return mul_tangent(derivative.astype(y.dtype), tangent)
 
-    # CSE is harmless: the forward pass computes nothing else from y that could be saved.
+    # CSE is harmless: the forward pass computes nothing from y that could be saved.
     return jax.checkpoint(product, prevent_cse=False)(y, parameters, tangent)
 
 
