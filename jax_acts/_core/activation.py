@@ -39,7 +39,7 @@ class ActivationFunction(Function[P]):
         self._partials: dict[str, ActivationFunction[P]] = {}
         self._output_rule: Rule | None = None
         self._output_is_exact = False
-        self._policy: Policy = "derivative"
+        self._policy = "derivative"
         self._copies: dict[str, ActivationFunction[P]] = {}
         # The function that this one derives from, the method and its argument; pickle
         # and repr use them.

@@ -158,7 +158,8 @@ def _static(where: str, annotation: Any, value: Any) -> Any:
     if annotation == tuple[float, ...] and isinstance(value, tuple):
         return tuple(_scalar(where, v) for v in value)
     if choices := _choices(annotation):
-        check_choice(*where.split(": "), value, choices)
+        function, argument = where.split(": ")
+        check_choice(function, argument, value, choices)
     if annotation in (bool, "bool") and not isinstance(value, bool):
         raise TypeError(f"{where}: expected True or False, got {value!r}")
     if annotation in (Axis, "Axis"):

@@ -88,6 +88,16 @@ def split_gate(
     return (first, second) if order == "gate_first" else (second, first)
 
 
+def split_products(
+    products: list[Array], order: Order, layout: Layout
+) -> tuple[Array, Array]:
+    """Return gate and up: two products, or both parts of a single one."""
+    if len(products) == 1:
+        return split_gate(products[0], products[0].ndim - 1, order, layout)
+    gate, up = products
+    return gate, up
+
+
 def check_form(name: str, order: Any, layout: Any) -> None:
     """Raise a ValueError for an unknown order or layout."""
     check_choice(name, "order", order, get_args(Order))
