@@ -1,8 +1,8 @@
 """Gains and kernel initializers that keep the second moment of pre-activations.
 
 With weights of variance gain² / fan_in, standard normal pre-activations of one layer
-have second moment 1 in the next. The principle is that of glorot2010; the gain of `relu`
-is that of he2015.
+have second moment 1 in the next. The principle is that of glorot2010; the gain of
+`relu` is that of he2015.
 """
 
 import dataclasses

@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 import inspect
+import types
 from typing import Any
 
 import flax.linen as nn
@@ -294,8 +295,8 @@ def _type_named(name: str) -> Any:
     Tables show `type(module)`; linen derives the names of parameters from
     `module.__class__`, which stays `Activation`.
     """
-    bases = (_IsActivation, Activation)
-    return type(Activation)(name, bases, {"__module__": __name__})
+    fill = lambda namespace: namespace.update(__module__=__name__)
+    return types.new_class(name, (_IsActivation, Activation), exec_body=fill)
 
 
 def _empty_activation(name: str) -> Activation:
