@@ -66,7 +66,8 @@ def _blocks(
 
 
 def _column_width(name: str, values: NDArray[Any]) -> int:
-    return max(len(name), *(len(str(v)) for v in values)) + 2
+    padding = 3  # two spaces and the divider
+    return max(len(name), *(len(str(v)) for v in values)) + padding
 
 
 def print_json(value: Any) -> None:
