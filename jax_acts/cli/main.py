@@ -19,6 +19,7 @@ from jax_acts._registry.lookup import FUNCTIONS, aliases, get, names
 from jax_acts._registry.references import format_reference
 from jax_acts.cli import tables
 from jax_acts.cli.describe import argument_descriptions, describe, measure, prose
+from jax_acts.experiments.cli import app as experiments
 
 app = typer.Typer(
     help="Inspect the activation functions of jax_acts.",
@@ -220,3 +221,4 @@ def _slug(bound: Bound) -> str:
 
 
 # Commands of jax_acts.experiments, which import it when called.
+app.add_typer(experiments)
