@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import product
 from pathlib import Path
 from typing import Any, Generic, NamedTuple, TypeVar
@@ -95,6 +95,8 @@ class PreparedStudy:
     """Content hash of the data."""
     model_hash: str | None = None
     """Hash of the source of the model."""
+    data_contents: Mapping[str, str] = field(default_factory=dict)
+    """`Dataset.describe()` of each dataset by its title, for the report."""
 
 
 C = TypeVar("C", bound=StudyConfig)

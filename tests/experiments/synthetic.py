@@ -1,14 +1,20 @@
 """Records of runs that were never trained, for tests of statistics and reports."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
+from pydantic import Field
 
+from jax_acts.experiments.config.schema import StudyConfig
 from jax_acts.experiments.records import Curve, RunRecord, Value
 from jax_acts.experiments.report.builders import compare_report
 from jax_acts.experiments.report.comparisons import group_runs
 from jax_acts.experiments.report.model import DataSummary, Report
 from jax_acts.experiments.report.render import RunInfo
+from jax_acts.experiments.runtime.fingerprint import Fingerprint
+from jax_acts.experiments.runtime.run_directory import open_journal, save_data_contents
+from jax_acts.experiments.study import BatchedTrainer, PreparedStudy, Study
 
 STEPS = [0, 30, 60, 90]
 
@@ -63,3 +69,35 @@ def report(runs: Sequence[RunRecord] = FAR, **options: object) -> Report:
     """Return the default report of a comparison of activations."""
     options = {"setup": "6 runs.", "data": [DIGITS]} | options
     return compare_report("Which <one>?", comparison=group_runs(runs), **options)
+
+
+class Config(StudyConfig):
+    """A study whose runs are made, not trained."""
+
+    study: str = "synthetic"
+    name: str = "synthetic"
+    rate: float = 0.1
+    depths: tuple[int, ...] = Field((1, 2), strict=False)
+
+
+STUDY = Study(
+    "synthetic",
+    "Which <one>?",
+    Config,
+    lambda config: (),
+    lambda config: PreparedStudy("", 1, BatchedTrainer(1, str, lambda *_: ())),
+    lambda config, runs: report(runs),
+)
+STUDIES = {"synthetic": STUDY}
+
+
+def write_run(directory: Path, runs: Sequence[RunRecord] = FAR, **keys: object) -> Path:
+    """Write a run directory with these records and return it."""
+    config = Config.model_validate(keys)
+    fingerprint = Fingerprint(config=config.digest(), data="0" * 64, model=None)
+    environment = {"jax": "1", "revision": None}
+    with open_journal(directory, config, fingerprint, environment) as journal:
+        save_data_contents(directory, {"digits": "8 × 8"})
+        for one in runs:
+            journal.append(one)
+    return directory

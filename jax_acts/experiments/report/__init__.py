@@ -16,7 +16,7 @@ A study that compares activations by one metric:
     Metric("dead_fraction", "dead units", "%", 100, bounds=(0, 100), layer="mean")
         of metrics_frame at the last step (`at="first"`: before training), or a column
         of runs_frame ("train_seconds", "num_params")
-    comparison.derive("gradient", "ratio", lambda layers: layers[0] - layers.iloc[:, -1])
+    comparison.derive("log_gradient", "ratio", lambda layers: layers[0] - layers[9])
         a new metric from one per layer
     comparison.select(depth=20)                    the runs at a position
     comparison.values / curve / scores / summary / tests(metric)    DataFrames

@@ -21,7 +21,7 @@ from jax_acts.experiments.report.model import Chart, Metric, Row, to_rows
 from jax_acts.experiments.report.theme import DASHES, NUM_COLORS
 from jax_acts.experiments.stats import Bounds
 
-WIDTH, HEIGHT, ROW_HEIGHT = 440, 250, 24
+WIDTH, HEIGHT, ROW_HEIGHT = 400, 230, 22
 
 DOTS = "Small dots: seeds; large dot: mean; bar: 95 % CI."
 BAND = "Line: mean over the seeds; band: lowest to highest seed."
@@ -60,7 +60,7 @@ def dot_chart(
         .mark_rule(strokeWidth=2)
         .encode(x=x, x2="ci_high:Q", y=y, color=color),
         _chart(means)
-        .mark_circle(size=90, opacity=1, style="outline")
+        .mark_circle(size=70, opacity=1, style="outline")
         .encode(x=x, y=y, color=color),
     )
     caption = " ".join(filter(None, (DOTS, note_axis, note)))
@@ -97,7 +97,7 @@ def change_chart(
         for row in to_rows(frame)
     ]
     scale = _padded(frame[["value", "last"]], metric.bounds)
-    x = alt.X("value:Q", title=metric.label, scale=scale)
+    x = alt.X("value:Q", title=metric.label, scale=scale, axis=alt.Axis(tickCount=6))
     y, color = _group_axis(frame["group"]), _color(comparison.series)
     spec = _row_chart(
         frame,
@@ -244,31 +244,21 @@ def _describe_seeds(row: Row, values: Sequence[float], metric: Metric) -> str:
     return "\n".join(lines)
 
 
-PERCENT_TICKS = (0, 20, 40, 50, 60, 70, 80, 85, 90, 92, 94, 95, 96, 97, 98, 99)
-PERCENT_TICKS += (99.5, 99.8, 99.9)
 CLOSEST = 0.1
 """What is missing to 100 at the end of the logarithmic axis of percentages."""
 
 
 def _score_axis(frame: pd.DataFrame, metric: Metric) -> tuple[pd.DataFrame, alt.X, str]:
     """Return the positions of scores, their axis and a note on it."""
-    if metric.bounds != (0, 100) or not frame.max().max() > 90:
-        return (
-            frame,
-            alt.X("value:Q", title=metric.label, scale=_padded(frame, metric.bounds)),
-            "",
-        )
-    missing = (100 - frame).clip(lower=CLOSEST)
-    low, high = missing.min().min(), missing.max().max()
-    ticks = [100 - tick for tick in PERCENT_TICKS if low <= 100 - tick <= high]
-    axis = alt.Axis(labelExpr="format(100 - datum.value, '.4~g')")
-    if len(ticks) > 2:
-        axis.values = ticks
-    scale = alt.Scale(type="log", reverse=True, nice=False, padding=8)
-    if high < 1.05 * low:
-        scale.domain = [low / 1.2, high * 1.2]
-    x = alt.X("value:Q", title=metric.label, scale=scale, axis=axis)
-    return missing, x, "The axis is logarithmic in what is missing to 100 %."
+    if metric.bounds != (0, 100) or not frame["value"].max() > 90:
+        scale, axis, note = _padded(frame, metric.bounds), alt.Axis(tickCount=6), ""
+    else:
+        frame = (100 - frame).clip(lower=CLOSEST)
+        scale, axis = _log_axis(frame.min().min() / 1.1, frame.max().max() * 1.1)
+        scale.reverse = True
+        axis.labelExpr = "format(100 - datum.value, '.4~g')"
+        note = "The axis is logarithmic in what is missing to 100 %."
+    return frame, alt.X("value:Q", title=metric.label, scale=scale, axis=axis), note
 
 
 def _padded(frame: pd.DataFrame, bounds: Bounds) -> alt.Scale:
@@ -326,7 +316,7 @@ def _dash(series: Sequence[str]) -> Any:
     """Return dashes by which series of one color differ."""
     dashes = [DASHES[n // NUM_COLORS % len(DASHES)] for n in range(len(series))]
     scale = alt.Scale(domain=list(series), range=dashes)
-    return alt.StrokeDash("series:N", scale=scale, legend=None)
+    return alt.StrokeDash("series:N", scale=scale, title=None)
 
 
 def _group_axis(groups: pd.Series) -> alt.Y:

@@ -52,13 +52,16 @@ def compare_reports(
         axis=1,
     )
     groups = list(dict.fromkeys(str(group) for one in known for group in one.frame))
-    pairs = [
-        (f"{group} · {name}", f"{group} · {names[0]}")
+    label = lambda group, name: f"{group} · {name}"
+    shared = [
+        (group, name)
         for name in names[1:]
         for group in groups
-        if {f"{group} · {name}", f"{group} · {names[0]}"} <= {*table}
+        if {label(group, name), label(group, names[0])} <= {*table}
     ]
+    pairs = [(label(group, name), label(group, names[0])) for group, name in shared]
     tests = paired_tests(table, pairs, bounds=metric.bounds)
+    tests[["name", "series"]] = pd.DataFrame(shared, columns=["name", "series"])
     different = tests[tests["p_holm"] < 0.05]
     conclusion = f"{len(different)} of {len(tests)} groups differ significantly"
     details = [
@@ -116,7 +119,6 @@ def _side_by_side(
     summary = comparison.values(metric)
     summary = mean_ci(summary, ["name", "series"], bounds=metric.bounds)
     tests = tests.rename(columns={"mean_diff": "mean"})
-    tests[["name", "series"]] = tests["group"].str.rsplit(" · ", n=1, expand=True)
     wide = pd.concat({"score": summary, "change": tests}, names=["kind"])
     wide = wide.pivot_table(
         index="name", columns=["kind", "series"], values=["mean", "ci_low", "ci_high"]

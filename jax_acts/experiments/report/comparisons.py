@@ -70,7 +70,7 @@ class Comparison:
         end = "min" if metric.at == "first" else "max"
         last = rows["step"] == rows.groupby("run")["step"].transform(end)
         values = rows[last].set_index("run")["value"]
-        return runs.assign(value=runs["run"].map(values))
+        return runs.assign(value=runs["run"].map(values).astype(float))
 
     def curve(self, metric: Metric) -> pd.DataFrame:
         """Return one row per finished run and step, with the scaled `value`."""

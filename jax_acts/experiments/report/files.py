@@ -12,17 +12,18 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from jax_acts.experiments.config.errors import RunError
-from jax_acts.experiments.config.load import Source, read as read_config
+from jax_acts.experiments.config.load import Source, load_config
 from jax_acts.experiments.config.schema import StudyConfig
 from jax_acts.experiments.records import RunRecord
 from jax_acts.experiments.report.compare_runs import compare_reports
 from jax_acts.experiments.report.export import Sink, export, frames
 from jax_acts.experiments.report.format import join
-from jax_acts.experiments.report.model import Report
+from jax_acts.experiments.report.model import DataSummary, Report
 from jax_acts.experiments.report.render import RunInfo, html, markdown, png_sheet
 from jax_acts.experiments.runtime.files import write_atomic
 from jax_acts.experiments.runtime.run_directory import (
     CONFIG,
+    read_data_contents,
     read_environments,
     read_records,
 )
@@ -59,11 +60,12 @@ def load_run(directory: Path, studies: Studies) -> LoadedRun:
         ConfigError: The config of the run cannot be read.
     """
     schemas = {name: study.config for name, study in studies.items()}
-    config = read_config(Source(directory / CONFIG), schemas)
+    config = load_config(Source(directory / CONFIG), schemas)
     records, notices = read_records(directory)
     environments = read_environments(directory)
     report = studies[config.study].report(config, records)
-    report = replace(report, is_quick=bool(config.quick))
+    data = _add_contents(report.data, read_data_contents(directory))
+    report = replace(report, is_quick=bool(config.quick), data=data)
     text = (directory / CONFIG).read_text(encoding="utf-8")
     info = RunInfo(config.name, text, _distinct(environments))
     return LoadedRun(config, records, environments, report, info, notices)
@@ -121,6 +123,20 @@ def export_records(directory: Path, studies: Studies, sink: Sink) -> str:
     config = run.config.model_dump(mode="json")
     tables = frames(run.config.name, run.records, config, run.environments)
     return export(tables, directory, sink)
+
+
+def _add_contents(
+    data: Sequence[DataSummary], contents: Mapping[str, str]
+) -> tuple[DataSummary, ...]:
+    """Return the datasets with their contents, which only the run itself knows."""
+    origins = {one.name: one for one in data}
+    names = [*origins, *(name for name in contents if name not in origins)]
+    return tuple(
+        origins.get(name, DataSummary(name))._replace(content=contents[name])
+        if name in contents
+        else origins[name]
+        for name in names
+    )
 
 
 def _distinct(environments: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -35,24 +35,62 @@ def interval_column(
     )
 
 
-def metric_columns(
-    comparison: Comparison, metric: Metric, prefix: str, **options: Any
-) -> tuple[pd.DataFrame, Column]:
-    """Return the mean and interval of a metric by group, and the column of them."""
-    summary = comparison.summary(metric).set_index("group")
-    frame = summary[["mean", "ci_low", "ci_high"]].add_prefix(f"{prefix}_")
-    low, high = f"{prefix}_ci_low", f"{prefix}_ci_high"
-    meaning = "mean over the seeds [95 % CI]"
-    column = interval_column(
-        f"{prefix}_mean",
+def metric_column(metric: Metric, **options: Any) -> Column:
+    """Return the column of the mean of a metric, in the frame of `summarize`."""
+    name = metric_key(metric)
+    return interval_column(
+        f"{name}_mean",
         metric.label,
         metric.digits,
-        low=low,
-        high=high,
-        meaning=meaning,
+        low=f"{name}_ci_low",
+        high=f"{name}_ci_high",
+        meaning="mean over the seeds [95 % CI]",
         **options,
     )
-    return frame, column
+
+
+def metric_key(metric: Metric) -> str:
+    """Return what the columns of a metric begin with: "accuracy", "rms_first_0"."""
+    layer = None if metric.layer == "mean" else metric.layer
+    parts = [metric.name, "first" if metric.at == "first" else None, layer]
+    return "_".join(str(part) for part in parts if part is not None)
+
+
+def summarize(comparison: Comparison, metrics: Sequence[Metric]) -> pd.DataFrame:
+    """Return one row per group with a run, the best first within each family.
+
+    Columns: the group, by the title of the comparison; <metric>_mean, …_ci_low and
+    …_ci_high of each metric; delta, delta_ci_low, delta_ci_high, cohens_d, p, p_holm,
+    tied and baseline of the tests of the first metric against the best; finished and
+    diverged (runs); train_seconds (median).
+    """
+    runs, metric = comparison.runs, metrics[0]
+    table = pd.crosstab(runs["group"], runs["status"]).reindex(
+        columns=["finished", "diverged"], fill_value=0
+    )
+    table["train_seconds"] = runs.groupby("group")["train_seconds"].median()
+    for one in metrics:
+        summary = comparison.summary(one).set_index("group")
+        summary = summary[["mean", "ci_low", "ci_high"]]
+        table = table.join(summary.add_prefix(f"{metric_key(one)}_"))
+    tests = comparison.tests(metric).set_index("group").drop(columns="n")
+    names = {"mean_diff": "delta", "ci_low": "delta_ci_low", "ci_high": "delta_ci_high"}
+    table = table.join(tests.rename(columns=names))
+    best = table.index.isin(tests["baseline"])
+    table.loc[best, "delta"] = 0.0
+    table["is_best"] = best
+    ties = tests[tests["tied"] & tests["p"].notna()]
+    table["tied"] = table.index.isin([*ties.index, *ties["baseline"]])
+    family = {g: n for n, names in enumerate(comparison.families) for g in names}
+    score = table[f"{metric_key(metric)}_mean"]
+    order = pd.DataFrame(
+        {
+            "family": table.index.map(family),
+            "score": score if metric.lower_is_better else -score,
+        },
+        index=table.index,
+    ).sort_values(["family", "score"], kind="stable")
+    return table.loc[order.index].rename_axis(comparison.title)
 
 
 def score_table(
@@ -71,59 +109,40 @@ def score_table(
         extra: Further values by group, which is the index.
         extra_columns: How the values of `extra` are shown.
     """
-    runs = comparison.runs
-    counts = pd.crosstab(runs["group"], runs["status"]).reindex(
-        columns=["finished", "diverged"], fill_value=0
+    frame = summarize(comparison, [metric, *more])
+    frame = frame if extra is None else frame.join(extra)
+    p = Column(
+        "p_holm",
+        "Holm-adjusted p",
+        p_value,
+        meaning="paired t-test against the best",
+        essential=False,
     )
-    seconds = runs.groupby("group")["train_seconds"].median()
-    tests = comparison.tests(metric).set_index("group")
-    frame, score = metric_columns(comparison, metric, "score")
-    frames, columns = [], []
-    for n, one in enumerate(more):
-        values, column = metric_columns(comparison, one, f"metric_{n}")
-        frames.append(values)
-        columns.append(column)
-    frames += [tests, counts, seconds] + ([] if extra is None else [extra])
-    table = counts[[]].join([frame, *frames], how="left")
-    table["is_best"] = table.index.isin(set(tests["baseline"]))
-    table["has_tie"] = table.index.isin(set(tests.loc[tests["tied"], "baseline"]))
-    table.loc[table["is_best"], "mean_diff"] = 0.0
-    table.index.name = "group"
-    family = {g: n for n, names in enumerate(comparison.families) for g in names}
-    sign = 1 if metric.lower_is_better else -1
-    order = pd.DataFrame(
-        {"family": table.index.map(family), "score": sign * table["score_mean"]},
-        index=table.index,
-    ).sort_values(["family", "score"], kind="stable")
+    seeds = Column(
+        "finished",
+        "seeds",
+        str,
+        lambda row: f"{row['diverged']} diverged" if row["diverged"] else "",
+        meaning="runs that finished without diverging",
+        essential=False,
+    )
+    seconds = number_column(
+        "train_seconds",
+        "train time (s)",
+        meaning="median over the seeds, without compilation",
+        essential=False,
+    )
     return Table(
-        table.loc[order.index].reset_index(),
+        frame.reset_index(),
         (
-            Column("group", comparison.title),
-            score,
+            Column(comparison.title, comparison.title),
+            metric_column(metric),
             difference_column(metric),
-            Column(
-                "p_holm",
-                "Holm-adjusted p",
-                p_value,
-                meaning="paired t-test against the best",
-                essential=False,
-            ),
-            *columns,
+            p,
+            *map(metric_column, more),
             *extra_columns,
-            Column(
-                "finished",
-                "seeds",
-                lambda count: f"{count:g}",
-                lambda row: f"{row['diverged']:g} diverged" if row["diverged"] else "",
-                meaning="runs that finished without diverging",
-                essential=False,
-            ),
-            number_column(
-                "train_seconds",
-                "train time (s)",
-                meaning="median over the seeds, without compilation",
-                essential=False,
-            ),
+            seeds,
+            seconds,
         ),
     )
 
@@ -133,14 +152,15 @@ def difference_column(metric: Metric) -> Column:
     unit = f" ({metric.difference_unit})" if metric.difference_unit else ""
 
     def detail(row: Row) -> str:
-        if row["is_best"]:
-            return "tied" if row["has_tie"] else "best"
-        ci = interval(row["ci_low"], row["ci_high"], metric.digits, sign=True)
-        return f"{ci} tied" if row["tied"] is True and ci else ci
+        ci = interval(
+            row["delta_ci_low"], row["delta_ci_high"], metric.digits, sign=True
+        )
+        ending = "tied" if row["tied"] else "best" if row["is_best"] else ""
+        return f"{ci} {ending}".strip()
 
     text = lambda value: number(value, metric.digits, sign=True)
     meaning = "mean over pairs of equal seeds [95 % CI]; tied: not significant"
-    return Column("mean_diff", f"Δ vs best{unit}", text, detail, meaning)
+    return Column("delta", f"Δ vs best{unit}", text, detail, meaning)
 
 
 def paired_test_table(tests: pd.DataFrame, metric: Metric, title: str = "") -> Table:

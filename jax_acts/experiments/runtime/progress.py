@@ -205,6 +205,7 @@ class BarReporter(ProgressReporter):
         columns = _columns(console.width)
         self.bars = Progress(*columns, console=console, expand=True, get_time=clock)
         self.tasks = {}
+        self._update(self.all, None)
 
     def _show(self, group: _Group, new: Sequence[RunRecord] = ()) -> None:
         if group.steps or group.name in self.tasks:

@@ -3,6 +3,7 @@
     runs/quickstart-1a2b3c4d/
       config.toml          the resolved config, itself runnable
       fingerprint.json     hashes of config, data and model that the records belong to
+      data.json            counts, shapes, classes and content hash of the data
       environment.jsonl    one line per session: versions, device, git revision
       records.jsonl        one line per run, on the disk before the next one is appended
       records-1.jsonl      the same, of the second of several processes; and so on
@@ -51,7 +52,7 @@ from jax_acts.experiments.runtime.locking import (
 )
 
 CONFIG, ENVIRONMENT, RECORDS = "config.toml", "environment.jsonl", "records.jsonl"
-CHECKPOINTS = "checkpoints"
+CHECKPOINTS, DATA = "checkpoints", "data.json"
 ARCHIVE = "previous"
 
 
@@ -234,6 +235,17 @@ def read_environments(directory: Path) -> tuple[dict[str, Any], ...]:
         with contextlib.suppress(json.JSONDecodeError):
             sessions.append(json.loads(line))
     return tuple(session for session in sessions if isinstance(session, dict))
+
+
+def save_data_contents(directory: Path, contents: Mapping[str, str]) -> None:
+    """Write what each dataset holds, by its title."""
+    write_atomic(directory / DATA, json.dumps(dict(contents), indent=2) + "\n")
+
+
+def read_data_contents(directory: Path) -> dict[str, str]:
+    """Return what each dataset holds; nothing where no session has started."""
+    path = directory / DATA
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
 
 
 def _record_files(directory: Path) -> list[Path]:

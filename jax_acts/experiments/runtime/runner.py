@@ -25,6 +25,7 @@ from jax_acts.experiments.runtime.run_directory import (
     Journal,
     open_journal,
     read_records,
+    save_data_contents,
 )
 from jax_acts.experiments.study import (
     BatchedTrainer,
@@ -88,13 +89,14 @@ def run_study(
             data or another model; the executor fails; or the disk is full.
         KeyboardInterrupt: The user pressed Ctrl-C. Finished trial batches are recorded.
     """
-    if executor is Executor.RAY:
+    if executor == Executor.RAY:
         ray_executor.import_ray()
     runs, trainer = study.runs(config), prepared.trainer
     fingerprint = Fingerprint.of(config, prepared)
     with open_journal(
         directory, config, fingerprint, collect_environment(), process, fresh=fresh
     ) as journal:
+        save_data_contents(directory, prepared.data_contents)
         for notice in journal.notices:
             console.print(notice, markup=False, highlight=False, soft_wrap=True)
         recorder = _Recorder(journal)
@@ -112,7 +114,7 @@ def run_study(
                     ray_executor.train_batches(
                         study, config, fingerprint, batches, reporter, interrupt
                     )
-                    if executor is Executor.RAY
+                    if executor == Executor.RAY
                     else _train_batches(
                         trainer, batches, directory, reporter, interrupt
                     )

@@ -112,12 +112,23 @@ def _dependencies(origin: str, module: _Module, node: ast.stmt) -> Iterator[Name
     for inner in ast.walk(node):
         if isinstance(inner, ast.Import | ast.ImportFrom):
             yield from _imported(module.package, inner, None)
-        elif isinstance(inner, ast.Name) and inner.id in module.by_name:
+        elif not isinstance(inner, ast.Name):
+            continue
+        elif inner.id not in module.by_name:
+            yield from (
+                (star, inner.id) for star in module.stars if _has(star, inner.id)
+            )
+        else:
             yield origin, inner.id
             for statement in module.by_name[inner.id]:
                 if isinstance(statement, ast.Import | ast.ImportFrom):
                     attribute = attributes.get(id(inner))
                     yield from _imported(module.package, statement, attribute)
+
+
+def _has(module: str, name: str) -> bool:
+    parsed = _parse(module)
+    return bool(parsed and (name in parsed.by_name or parsed.stars))
 
 
 def _imported(

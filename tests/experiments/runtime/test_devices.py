@@ -5,57 +5,65 @@ import sys
 import pytest
 
 from jax_acts.experiments.runtime import devices
-from tests.experiments.conftest import ROOT
+from tests.experiments.runtime.helpers import ROOT
 
 pytestmark = pytest.mark.slow  # each test starts processes
 
 NUMBER = "JAX_NUM_CPU_DEVICES"
-TIGHT = """
+LITTLE_MEMORY = """
+from jax_acts.experiments.config.schema import TrialBatch
 from jax_acts.experiments.runtime import memory
-from jax_acts.experiments.train import vectorized as sweep
-from jax_acts.experiments.train.trial import grid, prepared
-from jax_acts.experiments.config.schema import Chunks
-from tests.experiments.test_sweep import hungry
+from jax_acts.experiments.study import grid
+from jax_acts.experiments.train import vectorized
+from tests.experiments.runtime import line_study
 
-memory.available = lambda device, sharing: 1e9 if sharing <= 2 else 1e3
-tried, over = [], sweep.over_members
-sweep.over_members = lambda *known: tried.append(known[-1].size) or over(*known)
-together = prepared(hungry(4000), Chunks(members=7)).together
-records = together.train(grid(seed=range(7)))
-print(tried, len(records))
+memory.available_bytes = lambda device, num_devices: 1e9 if num_devices <= 2 else 1e3
+memory.required_bytes = lambda compiled: 1e4
+tried, over_runs = [], vectorized.over_runs
+vectorized.over_runs = lambda f, **keys: (
+    tried.append(keys["mesh"].size) or over_runs(f, **keys)
+)
+config = line_study.Config(trial_batch=TrialBatch(size=7), seeds=7)
+trainer = line_study.prepare(config).trainer
+runs = grid(loss=["abs"], seed=range(7))
+records = trainer.train(runs, lambda step, total, loss: None, None)
+print([*dict.fromkeys(tried)], len(records))
 """
 
 
-def printed(program: str, **environment: str) -> str:
-    """Returns what a program prints whose process has these variables too."""
-    mine = {k: v for k, v in os.environ.items() if k not in ("XLA_FLAGS", NUMBER)}
-    done = subprocess.run(
+def run_program(program: str, **environment: str) -> str:
+    """Returns what a program prints whose process has these variables as well."""
+    inherited = {k: v for k, v in os.environ.items() if k not in ("XLA_FLAGS", NUMBER)}
+    process = subprocess.run(
         [sys.executable, "-c", program],
         cwd=ROOT,
-        env={**mine, "PYTHONPATH": str(ROOT), **environment},
+        env={**inherited, "PYTHONPATH": str(ROOT), **environment},
         capture_output=True,
         text=True,
         check=True,
     )
-    return done.stdout
+    return process.stdout
 
 
 @pytest.mark.parametrize(
     ("cores", "environment", "expected"),
     [
         (3, {}, 3),
-        (1, {}, devices.LEAST),
+        (1, {}, devices.MIN_DEVICES),
         (3, {NUMBER: "1"}, 1),
         (3, {"XLA_FLAGS": f"--{devices.FLAG}=4"}, 4),
     ],
 )
-def test_a_cpu_has_a_device_for_each_core_unless_told_otherwise(
+def test_a_cpu_has_one_device_per_core_unless_the_environment_gives_a_number(
     cores, environment, expected
 ):
-    begin = f"from experiments import devices; devices.begin({cores})"
-    count = f"{begin}; import jax; print(jax.local_device_count())"
-    assert int(printed(count, **environment)) == expected
+    module = "jax_acts.experiments.runtime.devices"
+    program = (
+        f"from {module} import configure_cpu_devices; configure_cpu_devices({cores}); "
+        "import jax; print(jax.local_device_count())"
+    )
+    assert int(run_program(program, **environment)) == expected
 
 
-def test_a_chunk_that_needs_too_much_of_all_cores_is_trained_on_fewer():
-    assert printed(TIGHT, **{NUMBER: "8"}) == "[7, 3, 1] 7\n"
+def test_a_trial_batch_that_needs_too_much_of_all_cores_is_trained_on_fewer():
+    assert run_program(LITTLE_MEMORY, **{NUMBER: "8"}) == "[7, 3, 1] 7\n"

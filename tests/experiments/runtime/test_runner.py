@@ -11,7 +11,11 @@ import pytest
 from jax_acts.experiments.config.errors import RunError
 from jax_acts.experiments.records import RunRecord
 from jax_acts.experiments.runtime.checkpoint import checkpoint_directory
-from jax_acts.experiments.runtime.run_directory import CHECKPOINTS, RECORDS, open_journal
+from jax_acts.experiments.runtime.run_directory import (
+    CHECKPOINTS,
+    RECORDS,
+    open_journal,
+)
 from jax_acts.experiments.study import PreparedStudy
 from tests.experiments.runtime import count_study, line_study
 from tests.experiments.runtime.helpers import (
@@ -24,7 +28,7 @@ from tests.experiments.runtime.helpers import (
     wait_until,
 )
 
-LONG = {"training": {"steps": 400_000, "num_evals": 2}, "losses": ("square",)}
+LONG = {"training": {"steps": 200_000, "num_evals": 2}, "losses": ("square",)}
 """A trial batch of it takes a second or more."""
 
 
@@ -76,7 +80,9 @@ def test_the_data_and_the_model_of_a_run_do_not_change(tmp_path):
     prepared = count_study.prepare(count_study.Config())
     for name, key in (("data", "data_hash"), ("model", "model_hash")):
         changed = replace(prepared, **{key: "cccc0000"})
-        with pytest.raises(RunError, match=f"the {name} changed .*got cccc0000.*--fresh"):
+        with pytest.raises(
+            RunError, match=f"the {name} changed .*got cccc0000.*--fresh"
+        ):
             run(tmp_path, prepared=changed)
     assert "resumes" not in run(tmp_path, prepared=changed, options={"fresh": True})
     assert values(tmp_path) == values(tmp_path / "previous" / "1")

@@ -43,7 +43,7 @@ for (const button of legend) {
 const tip = document.querySelector(".tip");
 let here = null;
 document.addEventListener("pointermove", event => {
-  const mark = event.target.closest?.("figure [role=graphics-symbol][aria-label]");
+  const mark = event.target.closest?.("figure [aria-roledescription='rect mark']");
   if (mark !== here) {
     here?.classList.remove("here");
     mark?.classList.add("here");
