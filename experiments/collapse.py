@@ -179,7 +179,6 @@ def report(config: Config, records: Sequence[RunRecord]) -> Report:
         charts=charts,
         notes=_NOTES,
         data=tuple(map(summarize_data, config.datasets)),
-        is_quick=bool(config.quick),
     )
 
 

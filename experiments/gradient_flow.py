@@ -137,7 +137,6 @@ def report(config: Config, records: Sequence[RunRecord]) -> Report:
         charts=_charts(config, comparison),
         notes=_NOTES,
         data=(summarize_data(config.data),),
-        is_quick=bool(config.quick),
     )
 
 

@@ -29,7 +29,7 @@ from jax_acts.experiments.config.schema import (
 )
 from jax_acts.experiments.models import MLP
 from jax_acts.experiments.records import RunRecord, Value
-from jax_acts.experiments.report.builders import compare_report, test_sections
+from jax_acts.experiments.report.builders import compare_report, paired_test_sections
 from jax_acts.experiments.report.comparisons import (
     ACCURACY,
     NO_CONCLUSION,
@@ -154,10 +154,9 @@ def report(config: Config, records: Sequence[RunRecord]) -> Report:
             extra=pd.DataFrame({"learned": learned}),
             extra_columns=[column],
         ),
-        sections=test_sections(tests, ACCURACY, "Learned against fixed"),
+        sections=paired_test_sections(tests, ACCURACY, "Learned against fixed"),
         notes=_NOTES,
         data=(summarize_data(config.data),),
-        is_quick=bool(config.quick),
     )
 
 

@@ -180,7 +180,6 @@ def report(config: Config, records: Sequence[RunRecord]) -> Report:
         charts=charts,
         notes=_NOTES,
         data=(summarize_data(config.data),),
-        is_quick=bool(config.quick),
     )
 
 

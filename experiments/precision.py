@@ -22,7 +22,7 @@ from jax_acts.experiments.base import (
 from jax_acts.experiments.config.schema import check_distinct
 from jax_acts.experiments.models import MLP
 from jax_acts.experiments.records import RunRecord, Value
-from jax_acts.experiments.report.builders import compare_report, test_sections
+from jax_acts.experiments.report.builders import compare_report, paired_test_sections
 from jax_acts.experiments.report.comparisons import (
     ACCURACY,
     NO_CONCLUSION,
@@ -128,10 +128,9 @@ def report(config: Config, records: Sequence[RunRecord]) -> Report:
         summarize(config),
         comparison,
         conclusion=conclude(tests),
-        sections=test_sections(tests, ACCURACY, "Against float32"),
+        sections=paired_test_sections(tests, ACCURACY, "Against float32"),
         notes=_NOTES,
         data=(summarize_data(config.data),),
-        is_quick=bool(config.quick),
     )
 
 

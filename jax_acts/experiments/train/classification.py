@@ -11,7 +11,13 @@ from jax import Array
 from jax_acts.experiments.config.schema import TrainingConfig
 from jax_acts.experiments.datasets.dataset import Dataset
 from jax_acts.experiments.models import MLP
-from jax_acts.experiments.train.loop import EpochSampler, Metrics, Params, Task
+from jax_acts.experiments.train.loop import (
+    Batch,
+    EpochSampler,
+    Metrics,
+    Params,
+    Task,
+)
 from jax_acts.experiments.train.metrics import (
     hidden_layer_metrics,
     kernel_gradient_norms,
@@ -80,37 +86,48 @@ def supervised(
         init: Returns parameters from a key and one input with a batch axis.
         apply: Returns outputs from parameters and normalized inputs.
         data: The dataset.
-        training: Batches are drawn with replacement where its length is in steps, and
-            without where it is in epochs; then examples that do not fill a batch are
-            left out of the epoch.
+        training: Batch size and sampling; see `make_sampler`.
         loss: The loss of outputs and targets.
         metrics: The metrics of parameters.
     """
-    count, batch_size = len(data.y), training.batch_size
 
     def take(indices: Array) -> tuple[Array, Array]:
         return data.x[indices], data.y[indices]
-
-    def draw(key: Array) -> tuple[Array, Array]:
-        return take(jax.random.randint(key, (batch_size,), 0, count))
-
-    def shuffle(key: Array) -> Array:
-        order = jax.random.permutation(key, count)
-        return order[: count // batch_size * batch_size].reshape(-1, batch_size)
 
     def batch_loss(params: Params, batch: tuple[Array, Array]) -> Array:
         x, y = batch
         return loss(apply(params, data.normalize(x)), y)
 
-    sampler = EpochSampler(
-        count // batch_size, shuffle, lambda order, n: take(order[n])
-    )
     return Task(
         lambda key: init(key, data.normalize(data.x[:1])),
-        sampler if training.epochs else draw,
+        make_sampler(len(data.y), training, take),
         batch_loss,
         metrics,
     )
+
+
+def make_sampler(
+    count: int, training: TrainingConfig, take: Callable[[Array], Batch]
+) -> Callable[[Array], Batch] | EpochSampler:
+    """Return the sampler of a task with `count` training examples.
+
+    Args:
+        count: The number of training examples.
+        training: Batches are drawn with replacement where its length is in steps, and
+            without where it is in epochs; then examples that do not fill a batch are
+            left out of the epoch.
+        take: Returns the examples of indices.
+    """
+    size = training.batch_size
+    if not training.epochs:
+        return lambda key: take(jax.random.randint(key, (size,), 0, count))
+    num_steps = count // size
+
+    def shuffle(key: Array) -> Array:
+        order = jax.random.permutation(key, count)
+        return order[: num_steps * size].reshape(num_steps, size)
+
+    return EpochSampler(num_steps, shuffle, lambda order, n: take(order[n]))
 
 
 def linen_functions(model: Any) -> tuple[Callable[[Array, Array], Params], Apply]:
@@ -134,7 +151,7 @@ def classification(
     Args:
         model: Takes inputs of shape `(n, …)`; returns logits `(n, classes)`.
         data: The dataset.
-        training: Batch size and sampling; see `supervised`.
+        training: Batch size and sampling; see `make_sampler`.
         extra_metrics: Metrics besides the test accuracy.
         loss: The loss of logits and labels.
     """

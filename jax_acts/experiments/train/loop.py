@@ -14,6 +14,7 @@ import numpy as np
 import optax
 from jax import Array
 
+from jax_acts.experiments.config.errors import ConfigError, ConfigIssue
 from jax_acts.experiments.config.schema import AdamConfig, TrainingConfig
 
 Params = Any
@@ -83,8 +84,15 @@ LOSSES_PER_RUN = 60
 
 
 def make_schedule(training: TrainingConfig, num_train: int = 0) -> Schedule:
-    """Return the schedule of a config on `num_train` examples."""
+    """Return the schedule of a config on `num_train` examples.
+
+    Raises:
+        ConfigError: Its epochs have no step: the study generates its examples.
+    """
     total, evals = training.num_steps(num_train), training.num_evals or 1
+    if not total:
+        message = "training.epochs: expected training.steps for generated examples"
+        raise ConfigError(ConfigIssue("training.epochs", message))
     num_losses = min(LOSSES_PER_RUN, total) if training.epochs else evals
     eval_steps = tuple(n * total // evals for n in range(evals + 1))
     return Schedule(total, eval_steps, num_losses)
