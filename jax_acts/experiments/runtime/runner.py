@@ -89,7 +89,7 @@ def run_study(
             data or another model; the executor fails; or the disk is full.
         KeyboardInterrupt: The user pressed Ctrl-C. Finished trial batches are recorded.
     """
-    if executor is Executor.RAY:
+    if executor == Executor.RAY:
         ray_executor.import_ray()
     runs, trainer = study.runs(config), prepared.trainer
     fingerprint = Fingerprint.of(config, prepared)
@@ -114,7 +114,7 @@ def run_study(
                     ray_executor.train_batches(
                         study, config, fingerprint, batches, reporter, interrupt
                     )
-                    if executor is Executor.RAY
+                    if executor == Executor.RAY
                     else _train_batches(
                         trainer, batches, directory, reporter, interrupt
                     )

@@ -49,7 +49,8 @@ def start(
     **keys: Any,
 ) -> Process:
     """Starts a run in a process, with so many devices, or as many as cores."""
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
+    environment = {**os.environ, "PYTHONPATH": path}
     environment.pop("JAX_NUM_CPU_DEVICES", None)
     if devices is not None:
         environment["JAX_NUM_CPU_DEVICES"] = str(devices)

@@ -136,7 +136,7 @@ def test_one_process_per_id_and_one_number_of_processes_are_accepted(process, tm
         run(tmp_path, options=as_process(0, 2))
     with (
         open_journal(tmp_path, config, current, {}),
-        pytest.raises(RunError, match="another process is training this run$"),
+        pytest.raises(RunError, match=r"another process is training this run$"),
     ):
         run(tmp_path, options=as_process(1, 2))
 

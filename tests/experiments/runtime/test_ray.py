@@ -1,19 +1,35 @@
 import contextlib
 import sys
+from dataclasses import replace
 from typing import Any
 
 import psutil
 import pytest
-from typer.testing import CliRunner
 
-from experiments.cli import app
-from jax_acts.experiments.runtime.records import RECORDS
-from tests.experiments.conftest import PATIENCE, learned, lines, started, until
+from jax_acts.experiments.config.errors import RunError
+from jax_acts.experiments.runtime import devices
+from jax_acts.experiments.runtime.fingerprint import Fingerprint
+from jax_acts.experiments.runtime.ray_executor import (
+    _prepare_trainer,
+    import_ray,
+    import_study,
+)
+from jax_acts.experiments.runtime.run_directory import RECORDS
+from tests.experiments.runtime import count_study, line_study
+from tests.experiments.runtime.helpers import (
+    PATIENCE,
+    count_lines,
+    finish,
+    metrics,
+    run,
+    start,
+    wait_until,
+)
 
-pytestmark = pytest.mark.usefixtures("quickly_compiled")
+RAY = {"executor": "ray"}
 
 # Ray would start its workers at a low priority, and wait long for what is killed.
-QUICK = {
+IMPATIENT = {
     "RAY_worker_niceness": "0",
     "RAY_gcs_rpc_server_reconnect_timeout_s": "5",
     "RAY_health_check_initial_delay_ms": "1000",
@@ -21,86 +37,104 @@ QUICK = {
 }
 
 
-def run(*arguments: object):
-    return CliRunner().invoke(app, ["run", *map(str, arguments)])
-
-
 def node(address: str) -> dict[str, Any]:
     """Returns the arguments of a node with one worker, at an address of loopback."""
-    store = 80 * 2**20  # bytes, the least that Ray takes
+    store = 80 * 2**20  # bytes, the minimum of Ray
     return {"num_cpus": 1, "node_ip_address": address, "object_store_memory": store}
 
 
-def training(node: Any) -> list[psutil.Process]:
-    """Returns the workers of a node that train a chunk."""
-    found = []
+def workers(node: Any) -> list[psutil.Process]:
+    """Returns the workers of a node that train a trial batch."""
+    result = []
     raylet = psutil.Process(node.all_processes["raylet"][0].process.pid)
     for child in raylet.children():
         with contextlib.suppress(psutil.Error):
             if "ray::_train" in " ".join(child.cmdline()):
-                found.append(child)
-    return found
+                result.append(child)
+    return result
 
 
-def test_a_worker_a_node_and_the_whole_cluster_killed_leave_equal_records(
-    slopes, tmp_path, monkeypatch
-):
+@pytest.mark.slow
+@pytest.mark.usefixtures("quickly_compiled")
+def test_a_killed_worker_node_and_cluster_leave_equal_records(tmp_path, monkeypatch):
     reason = "ray is an extra: pip install 'jax-acts[ray]'"
     ray = pytest.importorskip("ray.cluster_utils", reason=reason)
-    for name, value in QUICK.items():
+    for name, value in IMPATIENT.items():
         monkeypatch.setenv(name, value)
-    # Enough steps that each kill comes between two chunks, each of one member.
-    sweep = ["chunks.members=1", "chunks.vmapped=1", "training.steps=6000"]
-    sweep = [slopes, *(word for key in sweep for word in ("--set", key))]
-    on_ray = *sweep, "--executor", "ray", "--out"
-    cut, again = tmp_path / "cut", tmp_path / "again"
+    # Enough steps that each kill comes between two trial batches, each of one run.
+    training = {"steps": 200_000, "num_evals": 2}
+    keys = {"training": training, "trial_batch": {"size": 1}}
+    killed, again, local = (tmp_path / name for name in ("killed", "again", "local"))
 
     cluster = ray.Cluster(True, head_node_args=node("127.0.0.2"))
     try:
         other = cluster.add_node(**node("127.0.0.3"))
         monkeypatch.setenv("RAY_ADDRESS", cluster.address)
-        running = started(*on_ray, cut)
-        until(lambda: training(cluster.head_node) and training(other), running)
-        training(cluster.head_node)[0].kill()
-        until(lambda: lines(cut / RECORDS) > 0 and training(other), running)
-        before = (cut / RECORDS).read_bytes()
-        assert lines(cut / RECORDS) < 9
+        process = start(killed, line_study, RAY, **keys)
+        wait_until(lambda: workers(cluster.head_node) and workers(other), process)
+        workers(cluster.head_node)[0].kill()
+        wait_until(lambda: count_lines(killed / RECORDS) and workers(other), process)
+        before = (killed / RECORDS).read_bytes()
+        assert count_lines(killed / RECORDS) < 9
         cluster.remove_node(other, allow_graceful=False)
-        _, said = running.communicate(timeout=PATIENCE)
-        assert running.returncode == 0, said.decode()
-        assert (cut / RECORDS).read_bytes().startswith(before)
+        finish(process)
+        assert (killed / RECORDS).read_bytes().startswith(before)
 
-        running = started(*on_ray, again)
-        until(lambda: lines(again / RECORDS) > 0, running)
+        process = start(again, line_study, RAY, **keys)
+        wait_until(lambda: count_lines(again / RECORDS) > 0, process)
         cluster.head_node.kill_all_processes(check_alive=False, allow_graceful=False)
-        running.communicate(timeout=PATIENCE)
-        assert running.returncode != 0
+        process.communicate(timeout=PATIENCE)
+        assert process.returncode != 0
     finally:
         cluster.shutdown()
-    before, kept = (again / RECORDS).read_bytes(), lines(again / RECORDS)
-    assert 1 <= kept < 10
+    before, saved = (again / RECORDS).read_bytes(), count_lines(again / RECORDS)
+    assert 1 <= saved < 10
     monkeypatch.delenv("RAY_ADDRESS")
-    running = started(*on_ray, again)
-    _, said = running.communicate(timeout=PATIENCE)
-    assert running.returncode == 0, said.decode()
-    assert f"{kept} of 10 members are done already" in said.decode()
+    output = finish(start(again, line_study, RAY, **keys))
+    assert f"resumes: {saved} of 10 runs finished" in output
+    assert "compiling" in output, "workers report their progress"
     assert (again / RECORDS).read_bytes().startswith(before)
 
-    assert run(*sweep, "--out", tmp_path / "local").exit_code == 0
-    assert len(learned(tmp_path / "local")) == 10
-    assert learned(cut) == learned(again) == learned(tmp_path / "local")
+    run(local, line_study, **keys)
+    assert len(metrics(local)) == 10
+    assert metrics(killed) == metrics(again) == metrics(local)
 
 
-def test_a_study_that_is_no_sweep_is_refused_on_ray(tiny, tmp_path):
-    result = run(tiny, "--executor", "ray", "--out", tmp_path / "run")
-    assert result.exit_code == 1
-    assert "the members of cnn are trained in one process" in result.stderr
-    assert not (tmp_path / "run").exists()
+def test_a_worker_with_other_data_refuses_to_train(monkeypatch):
+    monkeypatch.setattr(devices, "configure_cpu_devices", lambda cores: None)
+    config = line_study.Config()
+    current = Fingerprint.of(config, line_study.prepare(config))
+    arguments = "tests.experiments.runtime.line_study:STUDY", config.model_dump_json()
+    _prepare_trainer(*arguments, current)
+    with pytest.raises(RunError, match="the data changed"):
+        _prepare_trainer(*arguments, current.model_copy(update={"data": "cccc"}))
 
 
-def test_where_ray_is_not_installed_it_is_said_how(slopes, tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    ("path", "reason"),
+    [
+        ("tests.experiments.gone:STUDY", "No module named 'tests.experiments.gone'"),
+        ("tests.experiments.runtime.count_study:GONE", "no attribute 'GONE'"),
+        ("tests.experiments.runtime.count_study:Config", "expected a Study, got"),
+        ("count", "expected the import path of a study"),
+    ],
+)
+def test_a_path_without_a_study_is_an_error(path, reason):
+    with pytest.raises(RunError, match=reason):
+        import_study(path)
+
+
+def test_the_import_path_of_a_study_leads_to_it():
+    assert import_study(count_study.STUDY.import_path) is count_study.STUDY
+    moved = replace(count_study.STUDY, config=int)
+    with pytest.raises(RunError, match="builtins:STUDY"):
+        import_study(moved.import_path)
+
+
+def test_without_ray_the_message_names_the_extra(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "ray", None)
-    result = run(slopes, "--executor", "ray", "--out", tmp_path / "run")
-    assert result.exit_code == 1
-    assert "there is no Ray: pip install 'jax-acts[ray]'" in result.stderr
+    with pytest.raises(RunError, match=r"pip install 'jax-acts\[ray\]'"):
+        import_ray()
+    with pytest.raises(RunError, match=r"pip install 'jax-acts\[ray\]'"):
+        run(tmp_path / "run", options=RAY)
     assert not (tmp_path / "run").exists()

@@ -11,7 +11,7 @@ from jax_acts.experiments.runtime.fingerprint import (
     Fingerprint,
     verify_fingerprint,
 )
-from jax_acts.experiments.runtime.locking import Process
+from jax_acts.experiments.runtime.locking import SINGLE_PROCESS, Process
 from jax_acts.experiments.runtime.run_directory import (
     CONFIG,
     RECORDS,
@@ -35,7 +35,7 @@ def append(
     config: Config = CONFIG_A,
     data: str = "aaaa",
     model: str = "bbbb",
-    process: Process = Process(),
+    process: Process = SINGLE_PROCESS,
     fresh: bool = False,
 ) -> tuple[str, ...]:
     """Appends records in a session; returns the notices."""
