@@ -113,8 +113,6 @@ def train_trial_batch(
     runs: Sequence[RunSpec],
     progress: ProgressCallback = lambda step, total, loss: None,
     directory: Path | None = None,
-    *,
-    checkpoint_seconds: float = CHECKPOINT_SECONDS,
 ) -> list[RunRecord]:
     """Train one trial batch and return its records, in the order of its runs.
 
@@ -126,7 +124,6 @@ def train_trial_batch(
         directory: Where checkpoints are saved, and from where training resumes. The
             programs are the same for any range of steps, so a resumed run has the
             records of an uninterrupted one.
-        checkpoint_seconds: Minimum time between two checkpoints.
     """
     batch = compiled.load([dict(run.axes) for run in runs])
     progress_state = _resume(compiled, directory)
@@ -147,7 +144,7 @@ def train_trial_batch(
             pace = (stop - step) * REPORT_SECONDS / elapsed
             num_steps = max(1, min(8 * num_steps, int(pace)))
             step, seconds = stop, seconds + elapsed
-            if directory and time.monotonic() - saved > checkpoint_seconds:
+            if directory and time.monotonic() - saved > CHECKPOINT_SECONDS:
                 here = _Progress(step, state, evaluations, seconds)
                 store.save(directory, step, _pack(compiled, here))
                 saved = time.monotonic()
@@ -175,7 +172,7 @@ def _records(
     seconds: float,
 ) -> list[RunRecord]:
     lengths = schedule.loss_lengths
-    losses = sums / lengths.astype(np.float32)
+    losses = sums * (np.float32(1) / lengths.astype(np.float32))
     metrics = [metrics for metrics, _ in evaluations]
     finite = evaluations[-1][1]
     steps = schedule.eval_steps
