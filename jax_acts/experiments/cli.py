@@ -121,7 +121,7 @@ def validate(
 
         typed, prepared = _prepare(Source(config, tuple(overrides or ())), quick)
         directory = run_directory(typed)
-        print(f"{config}: valid\n{prepared.summary}\nrun directory: {directory}")
+        print(f"{config}: valid\n{_describe(prepared)}\nrun directory: {directory}")
 
 
 @app.command()
@@ -229,7 +229,7 @@ def train(
 
     typed, prepared = _prepare(source, quick)
     directory = out or run_directory(typed)
-    log(f"{prepared.summary}\nrun directory: {directory}")
+    log(f"{_describe(prepared)}\nrun directory: {directory}")
     study = load_studies()[typed.study]
     try:
         with exit_on_config_errors(source):
@@ -248,6 +248,11 @@ def train(
         _log_interrupt(directory, len(study.runs(typed)))
         raise typer.Exit(INTERRUPTED) from None
     return directory
+
+
+def _describe(prepared: "PreparedStudy") -> str:
+    data = [f"{name}: {content}" for name, content in prepared.data_contents.items()]
+    return "\n".join([prepared.summary, *data])
 
 
 def _log_interrupt(directory: Path, total: int) -> None:
