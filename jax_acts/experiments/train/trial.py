@@ -95,7 +95,7 @@ def prepare_trial(
         BatchedTrainer(trial_batch.size, group_key, train),
         hash_arrays(trial.data),
         hash_source(
-            trial.make_task,
+            trial.source or trial.make_task,
             *(jax_acts.get(name).function for name in trial.activations),
         ),
     )
