@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import jax
@@ -59,6 +60,8 @@ class Trial(NamedTuple):
     """Activations of the runs, whose source is part of the model hash."""
     source: Any = None
     """What the model hash is of; `make_task` if left out."""
+    data_contents: Mapping[str, str] = MappingProxyType({})
+    """The content of each dataset by its title, in one sentence."""
 
 
 def prepare_trial(
@@ -98,6 +101,7 @@ def prepare_trial(
             trial.source or trial.make_task,
             *(jax_acts.get(name).function for name in trial.activations),
         ),
+        trial.data_contents,
     )
 
 
