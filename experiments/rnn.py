@@ -253,7 +253,8 @@ def report(config: Config, records: Sequence[RunRecord]) -> Report:
 
 def _ratio(norms: pd.DataFrame) -> pd.Series:
     """Return log10 of |gradient in the first input| / |gradient in the last|."""
-    return norms.iloc[:, 0] - norms.iloc[:, -1]
+    ratios = [row[0] - row[-1] for row in norms.to_numpy(float)]
+    return pd.Series(ratios, norms.index, float)
 
 
 _ADDING_DATA = DataSummary(
