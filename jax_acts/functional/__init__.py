@@ -5,6 +5,7 @@ from jax_acts.functional.algebraic import (
     bent_identity as bent_identity,
     isrlu as isrlu,
     isru as isru,
+    nelu as nelu,
     soft_sign as soft_sign,
     square as square,
     squareplus as squareplus,
@@ -45,15 +46,6 @@ from jax_acts.functional.gated_bounded import (
     swiglu_clamped as swiglu_clamped,
     swiglu_oai as swiglu_oai,
 )
-from jax_acts.functional.gaussian import (
-    erf as erf,
-    gaussian as gaussian,
-    gelu as gelu,
-    gelu_clipped as gelu_clipped,
-    gelu_exact as gelu_exact,
-    gelu_tanh as gelu_tanh,
-    laplace as laplace,
-)
 from jax_acts.functional.glu import (
     bilinear as bilinear,
     drelu as drelu,
@@ -92,10 +84,6 @@ from jax_acts.functional.hyperbolic import (
     tanh as tanh,
     tanh_shrink as tanh_shrink,
 )
-from jax_acts.functional.leaking import (
-    nelu as nelu,
-    smu as smu,
-)
 from jax_acts.functional.learnable import (
     aconc as aconc,
     derf as derf,
@@ -122,6 +110,16 @@ from jax_acts.functional.logistic import (
     softplus as softplus,
     sqrt_softplus as sqrt_softplus,
     swish as swish,
+)
+from jax_acts.functional.normal import (
+    erf as erf,
+    gaussian as gaussian,
+    gelu as gelu,
+    gelu_clipped as gelu_clipped,
+    gelu_exact as gelu_exact,
+    gelu_tanh as gelu_tanh,
+    laplace as laplace,
+    smu as smu,
 )
 from jax_acts.functional.normalization import (
     crelu as crelu,
