@@ -45,13 +45,18 @@ from jax_acts.functional.entmax import (
     entmax as entmax,
     entmax15 as entmax15,
 )
-from jax_acts.functional.exponential import (
+from jax_acts.functional.exp_log import (
+    exponential as exponential,
+    log1mexp as log1mexp,
+    nlrelu as nlrelu,
+    symexp as symexp,
+    symlog as symlog,
+)
+from jax_acts.functional.exponential_linear import (
     celu as celu,
     elu as elu,
     elu_plus_one as elu_plus_one,
-    exponential as exponential,
     hexpo as hexpo,
-    log1mexp as log1mexp,
     selu as selu,
     xielu as xielu,
 )
@@ -109,11 +114,6 @@ from jax_acts.functional.log_gated import (
     gish as gish,
     logish as logish,
     smish as smish,
-)
-from jax_acts.functional.logarithmic import (
-    nlrelu as nlrelu,
-    symexp as symexp,
-    symlog as symlog,
 )
 from jax_acts.functional.logistic import (
     gelu_quick as gelu_quick,
