@@ -29,9 +29,6 @@ from jax_acts.functional.attention import (
     softmax_sink as softmax_sink,
     ssmax as ssmax,
 )
-from jax_acts.functional.clipping import (
-    soft_clipping as soft_clipping,
-)
 from jax_acts.functional.combinators import (
     affine as affine,
     blend as blend,
@@ -121,6 +118,7 @@ from jax_acts.functional.logistic import (
     shifted_softplus as shifted_softplus,
     sigmoid as sigmoid,
     silu as silu,
+    soft_clipping as soft_clipping,
     softplus as softplus,
     sqrt_softplus as sqrt_softplus,
     swish as swish,
