@@ -338,7 +338,8 @@ def _silu_derivative(a: Array, lo: Real, p: ScaledExp) -> Array:
     """Return the derivative f' of z σ(z) at z = -(a + lo); f'(-z) = 1 - f'(z)."""
     e = mul_scaled_exp(1.0, p)
     numerator = mul_scaled_exp(1 - (a + lo) + e, p)
-    return numerator / (1 + e * (2 + e))  # (1 + e)² with one rounding
+    # (1 + e)² expanded: a square doubles the relative error.
+    return numerator / (1 + e * (2 + e))
 
 
 def _silu_d2(z: Array, a: Array, lo: Real, p: ScaledExp, scale: Real) -> Array:
@@ -383,5 +384,5 @@ def _numerator(alpha: Real, p: ScaledExp) -> Array:
 
 
 def _denominator(e: Array, decay: Real) -> Array:
-    """Return (1 + e) (1 + decay e) with one rounding."""
+    """Return (1 + e) (1 + decay e), expanded: a product adds the relative errors."""
     return 1 + e * ((1 + decay) + decay * e)
