@@ -49,6 +49,14 @@ from jax_acts.functional.exp_log import (
     symexp as symexp,
     symlog as symlog,
 )
+from jax_acts.functional.exponential_gated import (
+    gish as gish,
+    golu as golu,
+    mish as mish,
+    serf as serf,
+    tanhexp as tanhexp,
+    telu as telu,
+)
 from jax_acts.functional.exponential_linear import (
     celu as celu,
     elu as elu,
@@ -73,9 +81,6 @@ from jax_acts.functional.glu import (
     seglu as seglu,
     sreglu as sreglu,
     swiglu as swiglu,
-)
-from jax_acts.functional.gompertz import (
-    golu as golu,
 )
 from jax_acts.functional.hard import (
     clip as clip,
@@ -106,11 +111,6 @@ from jax_acts.functional.learnable import (
     dyt as dyt,
     pelu as pelu,
     srelu as srelu,
-)
-from jax_acts.functional.log_gated import (
-    gish as gish,
-    logish as logish,
-    smish as smish,
 )
 from jax_acts.functional.logistic import (
     gelu_quick as gelu_quick,
@@ -171,12 +171,6 @@ from jax_acts.functional.rectified import (
     threshold as threshold,
     thresholded_relu as thresholded_relu,
 )
-from jax_acts.functional.self_gated import (
-    mish as mish,
-    serf as serf,
-    tanhexp as tanhexp,
-    telu as telu,
-)
 from jax_acts.functional.shares import (
     softpick as softpick,
     taylor_softmax as taylor_softmax,
@@ -186,6 +180,8 @@ from jax_acts.functional.sigmoid_gated import (
     bsilu as bsilu,
     elish as elish,
     hard_elish as hard_elish,
+    logish as logish,
+    smish as smish,
 )
 from jax_acts.functional.softmax import (
     gumbel_softmax as gumbel_softmax,
