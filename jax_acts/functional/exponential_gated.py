@@ -16,7 +16,6 @@ from jax_acts._numerics.exp_log import (
     exp_hi_lo,
     expm1,
     exponent_product,
-    fold_half_line,
     log1p,
     mul_exp,
     mul_scaled_exp,
@@ -26,10 +25,10 @@ from jax_acts._numerics.exp_log import (
     scaled_exp,
 )
 from jax_acts._numerics.types import Real
+from jax_acts.functional.normal import ERF_DX_0, erfc_ratio
 
 INF = math.inf
 
-_ERF_DX_0 = 2 / math.sqrt(math.pi)  # erf'(0)
 _EXP_UNDERFLOW_X = 1000.0  # e^-x underflows to 0 beyond, in float64 too
 _GAUSSIAN_UNDERFLOW_X = 40.0  # e^-x² underflows to 0 beyond
 _GOMPERTZ_UNDERFLOW_X = 7.0  # e^-e^x underflows to 0 beyond
@@ -154,10 +153,10 @@ def serf_dx(x: Real) -> Array:
     z, p = _exp_minus_abs(x)
     e = mul_scaled_exp(1.0, p)
     series = polynomial(e, coeffs.SERF_GATE_1) + z * polynomial(e, coeffs.SERF_SLOPE)
-    left = mul_scaled_exp(_ERF_DX_0 * ((1 + z) + e * series), p)
+    left = mul_scaled_exp(ERF_DX_0 * ((1 + z) + e * series), p)
     left = patch_near_zero(z, left, coeffs.SERF_1)
     gate, density = _serf_gate_right(z, e)
-    return where(x < 0, left, gate + _ERF_DX_0 * z * density / (1 + e))
+    return where(x < 0, left, gate + ERF_DX_0 * z * density / (1 + e))
 
 
 @serf.derivative.defderivative
@@ -171,7 +170,7 @@ def serf_dx2(x: Real) -> Array:
     # s = s_numerator / (1 + e), 1 - s = c_numerator / (1 + e).
     s_numerator, c_numerator = where(z < 0, e, 1.0), where(z < 0, 1.0, e)
     d2 = (2 + z * ((c_numerator - 2 * p * s_numerator) / (1 + e))) / (1 + e)
-    d2 = mul_exp(_ERF_DX_0 * d2, -square, -square_lo)
+    d2 = mul_exp(ERF_DX_0 * d2, -square, -square_lo)
     left = patch_near_zero(z, mul_exp(d2, jnp.minimum(z, 0)), coeffs.SERF_2_LEFT)
     right = patch_near_zero(z, d2, coeffs.SERF_2_RIGHT)
     return propagate_nan(x, where(z < 0, left, right))
@@ -204,7 +203,7 @@ def gish_dx(x: Real) -> Array:
     q, m = exp_and_expm1(-u, tail=True)
     quotient = z / (1 - m)  # x / (2 - q)
     ratio, ratio_lo = _gish_gate_ratio(u)
-    # The sum 1 + z is exact for -2 <= z <= -1 (Sterbenz).
+    # 1 + z is exact for -2 <= z <= -1/2 (Sterbenz lemma).
     left = mul_exp((1 + z) + (((ratio - 1) + ratio_lo) + 2 * m * quotient), z)
     right = log1p(-m) + u * q * quotient
     return patch_near_zero(z, where(x < 0, left, right), coeffs.GISH_1)
@@ -276,11 +275,8 @@ def golu_dx2(x: Real, alpha: Real = 1.0, beta: Real = 1.0, gamma: Real = 1.0) ->
 def golu_dbeta(
     x: Real, alpha: Real = 1.0, beta: Real = 1.0, gamma: Real = 1.0
 ) -> Array:
-    return (
-        -alpha
-        / beta
-        * _mul_gate_dz(_clip_1e9(x), *_gompertz_exponent(x, beta, gamma), beta)
-    )
+    x_gate_dz = _mul_gate_dz(_clip_1e9(x), *_gompertz_exponent(x, beta, gamma), beta)
+    return -alpha / beta * x_gate_dz
 
 
 @golu.defpartial("gamma")
@@ -301,10 +297,9 @@ def _serf_gate_right(x: Array, e: Array) -> tuple[Array, Array]:
     """Return erf(v) and e^-v², v = log(1 + e^x), for x > 0 and e = e^-x."""
     v = max_nan_free(0.0, x) + log1p(e)
     density = exp(-v * v)
-    ratio = math.sqrt(2) * polynomial(fold_half_line(math.sqrt(2) * v), coeffs.PHI_TAIL)
-    # 1 - erfc(v) loses accuracy where erfc(v) is as large as 0.3.
+    # For small x, erfc(v) is up to 0.3, and 1 - erfc(v) has its rounding error.
     small = polynomial(x - 0.8, coeffs.SERF_GATE_RIGHT)
-    return where(x < 1.6, small, 1 - ratio * density / v), density
+    return where(x < 1.6, small, 1 - erfc_ratio(v) * density / v), density
 
 
 def _double_exponential(x: Real) -> tuple[Array, ScaledExp, Array, Array]:

@@ -72,14 +72,15 @@ def tanh_shrink(x: Real) -> Array:
     """
     a = lax.abs(x)
     e = exp(-2 * a)
-    far = (a - 1) + 2 * e / (1 + e)
-    return where(a <= 1, _tanh_shrink_near_0(x), mul_sign(far, x))
+    large = (a - 1) + 2 * e / (1 + e)
+    return where(a <= 1, _tanh_shrink_near_0(x), mul_sign(large, x))
 
 
 @tanh_shrink.defderivative
 def tanh_shrink_dx(x: Real) -> Array:
-    far = 1 - tanh.derivative(x)
-    return where(lax.abs(x) < 0.9, jnp.square(x - _tanh_shrink_near_0(x)), far)
+    large = 1 - tanh.derivative(x)
+    small = jnp.square(x - _tanh_shrink_near_0(x))  # tanh(x)²
+    return where(lax.abs(x) < 0.9, small, large)
 
 
 @tanh_shrink.derivative.defderivative

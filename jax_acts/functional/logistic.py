@@ -346,8 +346,8 @@ def _silu_d2(z: Array, a: Array, lo: Real, p: ScaledExp, scale: Real) -> Array:
     """Return `scale` times the second derivative of z σ(z), an even function."""
     e = mul_scaled_exp(1.0, p)
     cube = (1 + e) * (1 + e * (2 + e))
-    d2 = 2 - (a + lo) + e * (2 + (a + lo))
-    d2 = mul_scaled_exp(scale * d2, p) / cube
+    factor = 2 - (a + lo) + e * (2 + (a + lo))
+    d2 = mul_scaled_exp(scale * factor, p) / cube
     return patch_near_zero(a, d2, coeffs.SILU_2, lo, scale)
 
 
@@ -362,7 +362,7 @@ def _softplus_root(x: Real) -> tuple[Array, Array]:
 def _folded_exponent(x: Real, alpha: Real) -> tuple[Array, ScaledExp, Real]:
     """Return u = alpha min(x, 1 - x), e^u and e^-alpha.
 
-    The value at 1 - x is 1 minus the value at x, so u <= alpha / 2 is enough.
+    soft_clipping is evaluated for x <= 1/2: its value at 1 - x is 1 minus that at x.
     """
     x = jnp.asarray(x)
     hi, lo = two_sum(*two_prod(alpha, jnp.clip(x, -1e9, 1e9)))

@@ -32,7 +32,7 @@ from jax_acts._numerics.types import Real
 INF = math.inf
 
 _PDF_0 = 1 / math.sqrt(2 * math.pi)  # normal density at 0
-_ERF_DX_0 = 2 / math.sqrt(math.pi)  # erf'(0)
+ERF_DX_0 = 2 / math.sqrt(math.pi)  # erf'(0)
 _EXPONENT_LIMIT = 40.0  # e^(-x²/2) underflows to 0 beyond, in float64 too
 
 
@@ -162,6 +162,8 @@ def gelu_dx(x: Real, approximate: bool = True) -> Array:
 def gelu_clipped(x: Real, min_val: Real = -10.0, max_val: Real = 10.0) -> Array:
     r"""Clipped GELU, $\min(\max(x\,\Phi(x), a), b)$.
 
+    The derivatives at the kinks are those of `gelu_exact`.
+
     Args:
         x: The input.
         min_val: $a$.
@@ -234,7 +236,7 @@ def smu_dx2(x: Real, alpha: Real = 0.25, mu: Real = 1.0) -> Array:
     a, y, lo = _scaled_gaussian_exponent(x, c)
     ca, ca_lo = two_prod(c, a)
     factor = ((1 - ca) - ca_lo) * (1 + c * a)  # 1 - (c x)², whose zero depends on c
-    return mul_exp(_ERF_DX_0 * (1 - alpha) * c * factor, y, lo)
+    return mul_exp(ERF_DX_0 * (1 - alpha) * c * factor, y, lo)
 
 
 @smu.defpartial("alpha")
@@ -245,7 +247,7 @@ def smu_dalpha(x: Real, alpha: Real = 0.25, mu: Real = 1.0) -> Array:
 @smu.defpartial("mu")
 def smu_dmu(x: Real, alpha: Real = 0.25, mu: Real = 1.0) -> Array:
     a, y, lo = _scaled_gaussian_exponent(x, mu * (1 - alpha))
-    return mul_exp(0.5 * _ERF_DX_0 * jnp.square((1 - alpha) * a), y, lo)
+    return mul_exp(0.5 * ERF_DX_0 * jnp.square((1 - alpha) * a), y, lo)
 
 
 @activation(range=(-1, 1), reference=lambda m, x: m.erf(x))
@@ -256,8 +258,7 @@ def erf(x: Real) -> Array:
     Array([-0.8427,  0.       ,  0.5205], dtype=float32)
     """
     a, y, lo = _gaussian_exponent(x, scale=-1.0)
-    tail = math.sqrt(2) * polynomial(fold_half_line(math.sqrt(2) * a), coeffs.PHI_TAIL)
-    far = 1 - mul_exp(tail, y, lo) / a
+    far = 1 - mul_exp(erfc_ratio(a), y, lo) / a
     clipped = min_nan_free(1.0, a)
     center = clipped * polynomial(clipped * clipped, coeffs.ERF)
     return mul_sign(where(a <= 0.9, center, far), x)
@@ -266,13 +267,13 @@ def erf(x: Real) -> Array:
 @erf.defderivative
 def erf_dx(x: Real) -> Array:
     _, y, lo = _gaussian_exponent(x, scale=-1.0)
-    return mul_exp(_ERF_DX_0, y, lo)
+    return mul_exp(ERF_DX_0, y, lo)
 
 
 @erf.derivative.defderivative
 def erf_dx2(x: Real) -> Array:
     a, y, lo = _gaussian_exponent(x, scale=-1.0)
-    return mul_exp(-2 * _ERF_DX_0 * jnp.copysign(a, x), y, lo)
+    return mul_exp(-2 * ERF_DX_0 * jnp.copysign(a, x), y, lo)
 
 
 @activation(
@@ -344,6 +345,11 @@ def gaussian_dx2(x: Real) -> Array:
     return mul_exp(4 * difference, y, lo)
 
 
+def erfc_ratio(a: Array) -> Array:
+    """Return a e^(a²) erfc(a) for a >= 0."""
+    return math.sqrt(2) * polynomial(fold_half_line(math.sqrt(2) * a), coeffs.PHI_TAIL)
+
+
 def _normal_cdf(u: Array, y: Array, lo: Array) -> Array:
     """Return Φ(u), with the exponent y + lo = -u²/2."""
     a = lax.abs(u)
@@ -376,7 +382,8 @@ def _gelu_tanh_exponent(x: Real) -> tuple[Array, Array]:
     The relative error of e^v is the absolute error of v. The high word, b f, is exact:
     b is a rounded to 8 bits, and f is l + c b² rounded to 16 bits (float32).
     """
-    limit = {"float32": 16.0, "float64": 64.0}  # gelu_tanh is 0; powers of 2: a - b = 0
+    # gelu_tanh(-x) is 0 beyond the limit; a power of 2 makes a - b = 0 there.
+    limit = {"float32": 16.0, "float64": 64.0}
     a = min_nan_free(limit[jnp.asarray(x).dtype.name], lax.abs(x))
     (linear, linear_lo), (cubic, cubic_lo) = _linear_and_cubic(a)
     b = round_to_bits(a, {"float32": 8, "float64": 17})
@@ -406,7 +413,7 @@ def _standardize(x: Real, mu: Real, sigma: Real) -> tuple[Array, Array, Array]:
     """Return u = (x - mu) / sigma, and -u²/2 in double-word."""
     x = jnp.asarray(x)
     mu, mu_lo = hi_lo(mu, x.dtype)
-    mu = propagate_nan(x, mu)  # an array: XLA would add up constants
+    mu = propagate_nan(x, mu)  # an array: XLA folds (x - c) - d into x - (c + d)
     shifted, shifted_lo = two_sum(min_nan_free(1e18, max_nan_free(-1e18, x)), -mu)
     hi, lo = two_div(shifted, sigma)
     lo = lo + (shifted_lo - mu_lo) / sigma
