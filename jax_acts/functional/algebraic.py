@@ -15,7 +15,7 @@ from jax_acts._numerics.bitwise import (
     where,
 )
 from jax_acts._numerics.double_word import hi_lo, two_prod
-from jax_acts._numerics.exp_log import polynomial
+from jax_acts._numerics.polynomial import polynomial
 from jax_acts._numerics.types import Real
 
 INF = math.inf

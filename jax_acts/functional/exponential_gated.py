@@ -19,11 +19,10 @@ from jax_acts._numerics.exp_log import (
     log1p,
     mul_exp,
     mul_scaled_exp,
-    patch_near_zero,
-    polynomial,
-    polynomial_hi_lo,
     scaled_exp,
 )
+from jax_acts._numerics.polynomial import polynomial, polynomial_hi_lo
+from jax_acts._numerics.root import patch_near_zero
 from jax_acts._numerics.types import Real
 from jax_acts.functional.normal import ERF_DX_0, erfc_ratio
 

@@ -16,8 +16,8 @@ from jax_acts._numerics.exp_log import (
     expm1_plus,
     exponent_quotient,
     mul_exp,
-    polynomial,
 )
+from jax_acts._numerics.polynomial import polynomial
 from jax_acts._numerics.types import Real
 
 INF = math.inf

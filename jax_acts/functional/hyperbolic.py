@@ -20,10 +20,10 @@ from jax_acts._numerics.exp_log import (
     log_reduce,
     mul_exp,
     mul_scaled_exp,
-    patch_near_zero,
-    polynomial,
     scaled_exp,
 )
+from jax_acts._numerics.polynomial import polynomial
+from jax_acts._numerics.root import patch_near_zero
 from jax_acts._numerics.types import Real
 
 INF = math.inf

@@ -8,7 +8,7 @@ from jax import Array, lax
 from jax_acts._core.activation import activation
 from jax_acts._numerics import coefficients as coeffs
 from jax_acts._numerics.bitwise import max_nan_free, mul_sign, propagate_nan, where
-from jax_acts._numerics.double_word import hi_lo, two_prod, two_sum
+from jax_acts._numerics.double_word import Constant, hi_lo, two_prod, two_sum
 from jax_acts._numerics.exp_log import (
     ScaledExp,
     exp,
@@ -18,10 +18,10 @@ from jax_acts._numerics.exp_log import (
     log1p,
     log1p_ratio,
     mul_scaled_exp,
-    patch_near_zero,
-    polynomial,
     scaled_exp,
 )
+from jax_acts._numerics.polynomial import polynomial
+from jax_acts._numerics.root import patch_near_zero
 from jax_acts._numerics.types import Real
 
 INF = math.inf
@@ -318,7 +318,7 @@ def soft_clipping_dalpha(x: Real, alpha: Real = 1.0) -> Array:
 
 
 def _scaled_exponent(
-    beta: Real | coeffs.Constant, x: Real
+    beta: Real | Constant, x: Real
 ) -> tuple[Array, Array, Real, ScaledExp]:
     """Return z = beta x, a + lo = |beta x| in double-word, and e^-(a + lo)."""
     z, lo = exponent_product(beta, x)

@@ -17,16 +17,9 @@ from jax_acts._numerics.bitwise import (
     where,
 )
 from jax_acts._numerics.double_word import hi_lo, two_div, two_prod, two_sum
-from jax_acts._numerics.exp_log import (
-    exp,
-    fold_half_line,
-    mul_exp,
-    mul_scaled_exp,
-    patch_near_zero,
-    polynomial,
-    polynomial_hi_lo,
-    scaled_exp,
-)
+from jax_acts._numerics.exp_log import exp, mul_exp, mul_scaled_exp, scaled_exp
+from jax_acts._numerics.polynomial import fold_half_line, polynomial, polynomial_hi_lo
+from jax_acts._numerics.root import patch_near_zero
 from jax_acts._numerics.types import Real
 
 INF = math.inf

@@ -8,14 +8,9 @@ from jax import Array, lax
 from jax_acts._core.activation import activation
 from jax_acts._numerics import coefficients as coeffs
 from jax_acts._numerics.bitwise import max_nan_free, min_nan_free, propagate_nan, where
-from jax_acts._numerics.exp_log import (
-    exp,
-    exp_and_expm1,
-    expm1,
-    mul_exp,
-    patch_near_zero,
-    polynomial,
-)
+from jax_acts._numerics.exp_log import exp, exp_and_expm1, expm1, mul_exp
+from jax_acts._numerics.polynomial import polynomial
+from jax_acts._numerics.root import patch_near_zero
 from jax_acts._numerics.types import Real
 from jax_acts.functional.logistic import silu
 
