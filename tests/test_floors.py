@@ -115,8 +115,8 @@ def cycle() -> list[str]:
             return []
         path.append(name)
         for target in sorted(imported(name)):
-            if found := visit(target):
-                return found
+            if circle := visit(target):
+                return circle
         done.add(path.pop())
         return []
 
