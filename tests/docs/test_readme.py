@@ -1,0 +1,98 @@
+"""The tables, commands and links of the README; its Python blocks run as doctests."""
+
+import math
+import pickle
+import re
+import shlex
+import tomllib
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import pytest
+from typer.testing import CliRunner
+
+import experiments.cli
+import jax_acts
+import jax_acts.cli.main
+from jax_acts._registry.dialects import DIALECTS
+
+ROOT = Path(__file__).parents[2]
+TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
+ROWS = re.findall(r"^\| `(.+)` \| (.+) \| (.+) \|$", TEXT, re.M)
+COMMANDS = [
+    shlex.split(line, comments=True)
+    for block in re.findall(r"^```sh\n(.*?)^```", TEXT, re.M | re.S)
+    for line in block.splitlines()
+    if line.strip()
+]
+NAMES = {
+    "array": jnp.array,
+    "bfloat16": jnp.bfloat16,
+    "float16": jnp.float16,
+    "float32": jnp.float32,
+    "grad": jax.grad,
+    "inf": math.inf,
+    "int32": jnp.int32,
+    "leaves": jax.tree.leaves,
+    "pickle": pickle,
+    "vjp": jax.vjp,
+}
+
+
+def evaluate(expression, library):
+    """Return the value of an expression as the table prints it, or the error name."""
+    try:
+        value = eval(expression, {**vars(library), **NAMES})
+    except Exception as error:
+        return type(error).__name__
+    if isinstance(value, bool | jnp.dtype):
+        return str(value)
+    return f"{float(value):.3g}"
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row[0])
+def test_difference_from_jax_nn_is_as_tabulated(row):
+    expression, theirs, ours = row
+    assert evaluate(expression, jax.nn) == theirs
+    assert evaluate(expression, jax_acts) == ours
+    assert theirs != ours
+
+
+def test_every_table_row_is_tested():
+    lines = [line for line in TEXT.splitlines() if line.startswith("| `")]
+    assert len(ROWS) == len(lines) > 20
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_command_runs(command, tmp_path, monkeypatch):
+    match command:
+        case ["make", target]:
+            assert re.search(rf"^{target}:.*##", (ROOT / "Makefile").read_text(), re.M)
+        case ["pip", "install", requirement]:
+            project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+            extras = re.findall(r"\w+", requirement.partition("[")[2])
+            assert set(extras) <= set(project["optional-dependencies"])
+        case ["python", "-m", "experiments", *rest]:
+            monkeypatch.chdir(ROOT)
+            check = ["validate" if word == "run" else word for word in rest]
+            result = CliRunner().invoke(experiments.cli.app, check)
+            assert result.exit_code == 0, result.output
+        case ["jax-acts", *rest]:
+            monkeypatch.chdir(tmp_path)
+            Path("docs").mkdir()
+            result = CliRunner().invoke(jax_acts.cli.main.app, rest)
+            assert result.exit_code == 0, result.output
+            assert result.output
+        case _:
+            raise AssertionError(f"untested command: {shlex.join(command)}")
+
+
+def test_linked_files_exist():
+    for target in re.findall(r"\]\((?!https?:)([^)]+)\)", TEXT):
+        assert (ROOT / target).is_file(), target
+
+
+def test_every_dialect_is_listed():
+    (sentence,) = re.findall(r"The dialects are ([^.]*)\.", TEXT)
+    assert re.findall(r"\w+", sentence.replace(" and ", " ")) == list(DIALECTS)
