@@ -144,7 +144,7 @@ def _ratio(norms: pd.DataFrame) -> pd.Series:
     """Return log10 of |gradient of the first kernel| / |gradient of the last|."""
     depths = norms.index.get_level_values("depth")
     rows = zip(norms.to_numpy(float), depths, strict=True)
-    return pd.Series([row[0] - row[depth] for row, depth in rows], norms.index)
+    return pd.Series([row[0] - row[depth] for row, depth in rows], norms.index, float)
 
 
 def _charts(config: Config, comparison: Comparison) -> list[Chart]:

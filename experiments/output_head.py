@@ -131,42 +131,44 @@ TASKS: Mapping[str, TableTask] = MappingProxyType(
             "regression (diabetes)",
             sklearn_tables.diabetes,
             {
-                "identity, squared error": _value_head("identity", is_recommended=True),
-                "tanh, squared error": _value_head("tanh"),
-                "sigmoid, squared error": _value_head("sigmoid"),
-                "relu, squared error": _value_head("relu"),
-                "softplus, squared error": _value_head("softplus"),
+                "identity + squared error": _value_head(
+                    "identity", is_recommended=True
+                ),
+                "tanh + squared error": _value_head("tanh"),
+                "sigmoid + squared error": _value_head("sigmoid"),
+                "relu + squared error": _value_head("relu"),
+                "softplus + squared error": _value_head("softplus"),
             },
         ),
         "binary": TableTask(
             "binary classification (breast cancer)",
             sklearn_tables.breast_cancer,
             {
-                "sigmoid, cross-entropy": _logit_head(_identity, is_recommended=True),
-                "softmax of two, cross-entropy": _softmax_head(
+                "sigmoid + cross-entropy": _logit_head(_identity, is_recommended=True),
+                "softmax of two + cross-entropy": _softmax_head(
                     2, _identity, is_recommended=True
                 ),
-                "sigmoid, squared error": _squared_binary_head("sigmoid"),
-                "identity, squared error": _squared_binary_head("identity"),
-                "sigmoid twice, cross-entropy": _logit_head(jax_acts.sigmoid),
+                "sigmoid + squared error": _squared_binary_head("sigmoid"),
+                "identity + squared error": _squared_binary_head("identity"),
+                "sigmoid twice + cross-entropy": _logit_head(jax_acts.sigmoid),
                 "relu before the sigmoid": _logit_head(jax_acts.relu),
-                "softmax of one, squared error": _single_softmax_head(),
+                "softmax of one + squared error": _single_softmax_head(),
             },
         ),
         "multiclass": TableTask(
             "classification of ten classes (digits)",
             sklearn_tables.digits,
             {
-                "softmax, cross-entropy": _softmax_head(
+                "softmax + cross-entropy": _softmax_head(
                     10, _identity, is_recommended=True
                 ),
-                "softmax twice, cross-entropy": _softmax_head(10, jax_acts.softmax),
+                "softmax twice + cross-entropy": _softmax_head(10, jax_acts.softmax),
                 "relu before the softmax": _softmax_head(10, jax_acts.relu),
                 "sigmoid before the softmax": _softmax_head(10, jax_acts.sigmoid),
-                "a sigmoid each, cross-entropy": _one_vs_rest_head(
+                "a sigmoid each + cross-entropy": _one_vs_rest_head(
                     10, optax.sigmoid_binary_cross_entropy
                 ),
-                "a sigmoid each, squared error": _one_vs_rest_head(
+                "a sigmoid each + squared error": _one_vs_rest_head(
                     10, lambda z, y: jnp.square(jax_acts.sigmoid(z) - y)
                 ),
             },
@@ -209,10 +211,10 @@ def runs(config: Config) -> tuple[RunSpec, ...]:
 
 def prepare(config: Config) -> PreparedStudy:
     """Return the study with its data on the device."""
+    datasets = {name: TASKS[name].load() for name in config.tasks}
     data = {
         name: jax.tree.map(jnp.asarray, (*dataset.train, *dataset.test))
-        for name in config.tasks
-        for dataset in [TASKS[name].load()]
+        for name, dataset in datasets.items()
     }
 
     def make_group_task(fixed: Mapping[str, Value]) -> MakeTask:
@@ -225,6 +227,9 @@ def prepare(config: Config) -> PreparedStudy:
         num_train=min(len(arrays[1]) for arrays in data.values()),
         activations=[config.activation],
         source=make_task,
+        data_contents={
+            TASKS[name].title: dataset.describe() for name, dataset in datasets.items()
+        },
     )
     return prepare_trial(trial, config.training, config.trial_batch)
 
@@ -310,7 +315,10 @@ def report(config: Config, records: Sequence[RunRecord]) -> Report:
         charts=charts,
         sections=paired_test_sections(tests, SCORE, "Against the recommended head"),
         notes=_NOTES,
-        data=(DataSummary("Tables of scikit-learn", sklearn_tables.ORIGIN),),
+        data=tuple(
+            DataSummary(TASKS[task].title, sklearn_tables.ORIGIN)
+            for task in config.tasks
+        ),
     )
 
 

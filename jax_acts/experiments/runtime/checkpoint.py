@@ -9,6 +9,7 @@ when the records of the trial batch are on the disk.
 import hashlib
 import re
 import shutil
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -29,22 +30,36 @@ def checkpoint_directory(directory: Path, batch: Sequence[RunSpec]) -> Path:
 
 
 def save(directory: Path, step: int, state: Any) -> None:
-    """Save a tree of dicts and arrays; it replaces the one before."""
+    """Save a tree of dicts and arrays; it replaces the one before.
+
+    A full disk causes a warning: the checkpoint before stays, and training continues.
+    """
     args = _orbax().args
-    with _manager(directory) as manager:
-        manager.save(step, args=args.StandardSave(state))
+    try:
+        with _manager(directory) as manager:
+            manager.save(step, args=args.StandardSave(state))
+    except (OSError, ValueError) as error:  # ValueError is raised by TensorStore
+        warnings.warn(f"{directory}: checkpoint not saved: {error}", stacklevel=2)
 
 
 def latest(directory: Path) -> tuple[int, Any] | None:
-    """Return the latest step and its tree; None where there is no checkpoint."""
+    """Return the latest step and its tree; None where there is no checkpoint.
+
+    A damaged checkpoint causes a warning and is removed: training starts again.
+    """
     if not directory.is_dir():
         return None
     args = _orbax().args
-    with _manager(directory) as manager:
-        step = manager.latest_step()
-        if step is None:
-            return None
-        return step, manager.restore(step, args=args.StandardRestore())
+    try:
+        with _manager(directory) as manager:
+            step = manager.latest_step()
+            if step is None:
+                return None
+            return step, manager.restore(step, args=args.StandardRestore())
+    except (OSError, ValueError) as error:
+        warnings.warn(f"{directory}: damaged checkpoint: {error}", stacklevel=2)
+    remove(directory)
+    return None
 
 
 def remove(directory: Path) -> None:

@@ -196,7 +196,7 @@ def archive_results(directory: Path) -> Path | None:
     The fingerprint is moved first: what an interruption leaves behind belongs to no
     config. Files that are not of the run stay.
     """
-    names = [FINGERPRINT, CONFIG, ENVIRONMENT, CHECKPOINTS]
+    names = [FINGERPRINT, CONFIG, DATA, ENVIRONMENT, CHECKPOINTS]
     paths = [
         *(directory / name for name in names),
         *_record_files(directory),
@@ -243,9 +243,12 @@ def save_data_contents(directory: Path, contents: Mapping[str, str]) -> None:
 
 
 def read_data_contents(directory: Path) -> dict[str, str]:
-    """Return what each dataset holds; nothing where no session has started."""
-    path = directory / DATA
-    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    """Return what each dataset holds; nothing where the file is missing or damaged."""
+    try:
+        contents = json.loads((directory / DATA).read_bytes())
+    except (FileNotFoundError, ValueError):
+        return {}
+    return contents if isinstance(contents, dict) else {}
 
 
 def _record_files(directory: Path) -> list[Path]:

@@ -29,8 +29,15 @@ _FOLLOWED = (f"{ENGINE}.models", f"{ENGINE}.train")
 A study therefore lists its activations as roots.
 """
 
-Name = tuple[str, str | None]
-"""A module, and a name in it; None for the whole module."""
+
+class Name(NamedTuple):
+    """A name in a module."""
+
+    module: str
+    name: str | None
+    """None for all of the module."""
+    attribute: str | None = None
+    """What is used of it, if it is an imported module; None for all of it."""
 
 
 class _Module(NamedTuple):
@@ -67,12 +74,12 @@ def hash_source(*roots: Any) -> str:
     for root in roots:
         root = inspect.unwrap(root.func if isinstance(root, partial) else root)
         if isinstance(root, ModuleType):
-            names.append((root.__name__, None))
+            names.append(Name(root.__name__, None))
             continue
         if not hasattr(root, "__name__"):
             root = type(root)
         top = getattr(root, "__qualname__", root.__name__).partition(".")[0]
-        name = root.__module__, top
+        name = Name(root.__module__, top)
         if _parse(root.__module__):
             names.append(name)
         else:
@@ -86,24 +93,24 @@ def _reachable(names: Iterable[Name]) -> Iterator[tuple[str, ast.stmt]]:
     pending, visited, statements = [*names], set(), set()
     while pending:
         name = pending.pop()
-        module = None if name in visited else _parse(name[0])
+        module = None if name in visited else _parse(name.module)
         visited.add(name)
         if module is None:
             continue
-        for node in (*module.named(name[1]), *module.unnamed):
-            if node in statements:
-                continue
-            statements.add(node)
-            yield name[0], node
-            pending += _dependencies(name[0], module, node)
-        if name[1] not in module.by_name:
-            pending += [(star, name[1]) for star in module.stars]
+        for node in (*module.named(name.name), *module.unnamed):
+            if isinstance(node, ast.Import | ast.ImportFrom):
+                pending += _imported(module.package, node, name.attribute)
+            elif node not in statements:
+                pending += _dependencies(name.module, module, node)
+            if node not in statements:
+                statements.add(node)
+                yield name.module, node
+        if name.name and name.name not in module.by_name:
+            pending += [name._replace(module=star) for star in module.stars]
 
 
 def _dependencies(origin: str, module: _Module, node: ast.stmt) -> Iterator[Name]:
-    """Yield the names that a statement uses; `m.f` of an imported module m is f."""
-    if isinstance(node, ast.Import | ast.ImportFrom):
-        return  # resolved where its name is used
+    """Yield the names that a statement uses."""
     attributes = {
         id(inner.value): inner.attr
         for inner in ast.walk(node)
@@ -114,16 +121,10 @@ def _dependencies(origin: str, module: _Module, node: ast.stmt) -> Iterator[Name
             yield from _imported(module.package, inner, None)
         elif not isinstance(inner, ast.Name):
             continue
-        elif inner.id not in module.by_name:
-            yield from (
-                (star, inner.id) for star in module.stars if _has(star, inner.id)
-            )
+        elif inner.id in module.by_name:
+            yield Name(origin, inner.id, attributes.get(id(inner)))
         else:
-            yield origin, inner.id
-            for statement in module.by_name[inner.id]:
-                if isinstance(statement, ast.Import | ast.ImportFrom):
-                    attribute = attributes.get(id(inner))
-                    yield from _imported(module.package, statement, attribute)
+            yield from (Name(s, inner.id) for s in module.stars if _has(s, inner.id))
 
 
 def _has(module: str, name: str) -> bool:
@@ -138,11 +139,14 @@ def _imported(
     for alias in statement.names:
         if isinstance(statement, ast.Import):
             is_bound = alias.asname or "." not in alias.name
-            yield alias.name, attribute if is_bound else None
+            yield Name(alias.name, attribute if is_bound else None)
             continue
         origin = _origin(package, statement)
         inner = f"{origin}.{alias.name}"
-        yield (inner, attribute) if _find(inner) else (origin, alias.name)
+        is_module = _find(inner) is not None
+        yield (
+            Name(inner, attribute) if is_module else Name(origin, alias.name, attribute)
+        )
 
 
 def _origin(package: str, statement: ast.ImportFrom) -> str:

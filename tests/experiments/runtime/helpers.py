@@ -6,11 +6,13 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import pytest
 from rich.console import Console
 
 from jax_acts.experiments.runtime.run_directory import read_records
@@ -97,3 +99,15 @@ def metrics(directory: Path) -> dict[str, str]:
 def values(directory: Path) -> list[float]:
     """Returns the squares that a run recorded."""
     return [record.curves["value"].values[0] for record in read_records(directory)[0]]
+
+
+@contextmanager
+def limit_file_size(size: int) -> Iterator[None]:
+    """Makes the operating system refuse what is written beyond so many bytes."""
+    resource = pytest.importorskip("resource", reason="only POSIX limits a process")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)

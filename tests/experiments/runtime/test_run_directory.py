@@ -145,7 +145,7 @@ def test_a_directory_without_results_takes_another_config(tmp_path):
 
 def test_fresh_moves_results_and_nothing_else(tmp_path):
     append(tmp_path, 0, 1)
-    for name in ("report.html", "notes.txt"):
+    for name in ("report.html", "data.json", "notes.txt"):
         (tmp_path / name).write_text(name)
     (tmp_path / "checkpoints" / "a").mkdir(parents=True)
     first = (tmp_path / RECORDS).read_bytes()
@@ -157,7 +157,7 @@ def test_fresh_moves_results_and_nothing_else(tmp_path):
     assert (archive / "1" / RECORDS).read_bytes() == first
     assert {path.name for path in (archive / "1").iterdir()} == {
         *(CONFIG, FINGERPRINT, RECORDS, "environment.jsonl", "report.html"),
-        "checkpoints",
+        *("checkpoints", "data.json"),
     }
     assert numbers(archive / "2") == [2]
     verify_fingerprint(archive / "2", hashes(CONFIG_A, "cccc"))

@@ -2,8 +2,6 @@ import errno
 import io
 import os
 import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 
 import pytest
@@ -21,6 +19,7 @@ from tests.experiments.runtime import count_study, line_study
 from tests.experiments.runtime.helpers import (
     count_lines,
     finish,
+    limit_file_size,
     metrics,
     run,
     start,
@@ -140,18 +139,6 @@ def test_a_second_ctrl_c_stops_at_once(tmp_path):
 
     with pytest.raises(KeyboardInterrupt):
         run(tmp_path, prepared=prepared_with(train))
-
-
-@contextmanager
-def limit_file_size(size: int) -> Iterator[None]:
-    """Makes the operating system refuse what is written beyond so many bytes."""
-    resource = pytest.importorskip("resource", reason="only POSIX limits a process")
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 def test_a_full_disk_costs_only_the_records_that_it_refuses(tmp_path):

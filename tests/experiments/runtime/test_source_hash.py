@@ -11,13 +11,15 @@ from jax_acts.experiments.models.mlp import MLP
 from jax_acts.experiments.runtime.source_hash import hash_source
 
 FILES = {
-    "__init__.py": "",
+    "__init__.py": "from .exported import depth as depth, other as other\n",
+    "exported.py": "def depth():\n    return 4\n\ndef other():\n    return 6\n",
     "models.py": '''
 """Models of a project."""
 import math
 
 import numpy as np
 
+import project
 from . import layers
 from .rules import *
 from project.constants import WIDTH, UNUSED
@@ -26,7 +28,8 @@ from project.constants import WIDTH, UNUSED
 @decorate
 def make_model(activation, num_classes):
     """Return the model."""
-    return layers.Block(WIDTH), scale(num_classes)
+    np.zeros(0)
+    return layers.Block(WIDTH), scale(num_classes), project.depth()
 
 
 def other():
@@ -102,6 +105,8 @@ def edit(path: Path, old: str, new: str) -> None:
         ("layers.py", "class Base:", "import os\nos.getcwd()\nclass Base:"),
         ("rules.py", "return f", "return g"),
         ("late.py", "1", "2"),
+        ("exported.py", "return 4", "return 5"),
+        ("models.py", "import numpy as np", "import math as np"),
     ],
 )
 def test_a_change_of_what_a_function_uses_changes_the_hash(project, file, old, new):
@@ -119,6 +124,7 @@ def test_a_change_of_what_a_function_uses_changes_the_hash(project, file, old, n
         ("models.py", "return UNUSED", "return 0"),
         ("constants.py", "UNUSED = 3", "UNUSED = 4"),
         ("layers.py", "return 2", "return 5"),
+        ("exported.py", "return 6", "return 7"),
     ],
 )
 def test_comments_docstrings_and_other_definitions_do_not(project, file, old, new):
