@@ -14,7 +14,7 @@ import jax_acts
 from jax_acts.experiments.config.schema import TrainingConfig, TrialBatch
 from jax_acts.experiments.records import Curve, RunRecord, Value
 from jax_acts.experiments.runtime import checkpoint as store
-from jax_acts.experiments.runtime.fingerprint import hash_arrays
+from jax_acts.experiments.runtime.fingerprint import describe_arrays, hash_arrays
 from jax_acts.experiments.runtime.source_hash import hash_source
 from jax_acts.experiments.study import (
     BatchedTrainer,
@@ -59,6 +59,8 @@ class Trial(NamedTuple):
     """Activations of the runs, whose source is part of the model hash."""
     source: Any = None
     """What the model hash is of; `make_task` if left out."""
+    data_contents: Mapping[str, str] | None = None
+    """`Dataset.describe()` by title; if left out the shapes and the hash of `data`."""
 
 
 def prepare_trial(
@@ -67,6 +69,7 @@ def prepare_trial(
     """Return a study whose programs are compiled when they are first needed."""
     axes = {"seed": jnp.uint32} | dict.fromkeys(trial.numeric, jnp.float32)
     schedule = make_schedule(training, trial.num_train)
+    data_hash = hash_arrays(trial.data)
 
     init_programs: InitPrograms = {}
 
@@ -93,11 +96,13 @@ def prepare_trial(
         trial.summary,
         schedule.total_steps,
         BatchedTrainer(trial_batch.size, group_key, train),
-        hash_arrays(trial.data),
+        data_hash,
         hash_source(
             trial.source or trial.make_task,
             *(jax_acts.get(name).function for name in trial.activations),
         ),
+        trial.data_contents
+        or {"arrays": f"{describe_arrays(trial.data)}; sha256 {data_hash[:12]}"},
     )
 
 
