@@ -8,6 +8,7 @@ Every mark that a pointer can find has a `description`, which becomes the `aria-
 that the page shows as a tooltip.
 """
 
+import textwrap
 from collections.abc import Sequence
 from typing import Any
 
@@ -183,7 +184,9 @@ def _lines(
         )
     else:
         y_scale, y_axis = _padded(table[["low", "high"]], metric.bounds), alt.Axis()
-    y = alt.Y("value:Q", title=metric.label, scale=y_scale, axis=y_axis)
+    y = alt.Y(
+        "value:Q", title=textwrap.wrap(metric.label, 36), scale=y_scale, axis=y_axis
+    )
     scale, ticks = _x_scale(table["x"])
     x = alt.X("x:Q", title=x_title, scale=scale, axis=ticks)
     color = _color(comparison.series)
