@@ -9,7 +9,7 @@ import os
 import shlex
 import sys
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -381,7 +381,8 @@ def exit_on_errors() -> Iterator[None]:
     except ImportError as error:
         log(f"error: {error}; pip install 'jax-acts[experiments]'")
         raise typer.Exit(RUN_ERROR) from None
-    devices.configure_cpu_devices(devices.available_cores())
+    with suppress(RuntimeError):  # JAX is initialized already: called from Python
+        devices.configure_cpu_devices(devices.available_cores())
     try:
         yield
     except RunError as error:

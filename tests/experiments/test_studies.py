@@ -257,7 +257,7 @@ def test_the_linear_distance_is_zero_for_a_matrix_and_not_for_a_network():
 def test_heads_are_compared_with_the_recommended_one_of_their_task():
     config = output_head.Config(study="output_head", name="x", tasks=("binary",))
     pairs = output_head._pairs(config)
-    assert {baseline for _, baseline in pairs} == {"binary: sigmoid, cross-entropy"}
+    assert {baseline for _, baseline in pairs} == {"binary: sigmoid + cross-entropy"}
     assert len(pairs) == 5
 
 

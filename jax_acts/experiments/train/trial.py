@@ -145,7 +145,8 @@ def train_trial_batch(
             jax.block_until_ready(state)
             elapsed = time.perf_counter() - begin
             before, sums = sums, _loss_sums(compiled, state, len(runs))
-            progress(stop, schedule.total_steps, _mean(sums - before, stop - step))
+            loss = _mean_loss(before, sums, stop - step)
+            progress(stop, schedule.total_steps, loss)
             pace = (stop - step) * REPORT_SECONDS / elapsed
             num_steps = max(1, min(8 * num_steps, int(pace)))
             step, seconds = stop, seconds + elapsed
@@ -163,8 +164,11 @@ def _loss_sums(
     return compiled.layout.gather(state.loss_sums)[:num_runs]
 
 
-def _mean(sums: np.ndarray, num_steps: int) -> float | None:
-    mean = float(sums.sum(1, dtype=np.float64).mean()) / num_steps
+def _mean_loss(before: np.ndarray, after: np.ndarray, steps: int) -> float | None:
+    """Return the mean loss of the last steps; None where it is not finite."""
+    with np.errstate(invalid="ignore"):
+        added = after.astype(np.float64) - before
+    mean = float(added.sum(1).mean()) / steps
     return mean if np.isfinite(mean) else None
 
 
