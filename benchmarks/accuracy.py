@@ -24,7 +24,7 @@ from rich.progress import track
 
 from benchmarks import limits, stored
 from benchmarks.peers import DTYPES, LIBRARIES, Program, catalogue
-from jax_acts._core.function import ActivationSpec
+from jax_acts._core.spec import ActivationSpec
 from jax_acts.testing import derivatives, every, off_kinks, telling, ulps, widened
 from jax_acts.testing.reference import reference_values
 

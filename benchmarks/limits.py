@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.peers import DTYPES, Program, catalogue
-from jax_acts._core.function import ActivationSpec
+from jax_acts._core.spec import ActivationSpec
 from jax_acts.testing import derivatives, off_kinks, same_limit, ulps, widened
 from jax_acts.testing.reference import limit
 

@@ -90,6 +90,7 @@ def prepare(config: Config) -> PreparedStudy:
         num_train=len(images.train.y),
         activations=config.activations,
         source=make_task,
+        data_contents={data_title(config.data): images.describe()},
     )
     return prepare_trial(trial, config.training, config.trial_batch)
 

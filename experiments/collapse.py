@@ -125,6 +125,9 @@ def prepare(config: Config) -> PreparedStudy:
         make_task,
         num_train=min(len(dataset.train.y) for dataset in datasets.values()),
         activations=config.activations,
+        data_contents={
+            data_title(data): datasets[data.name].describe() for data in config.datasets
+        },
     )
     return prepare_trial(trial, config.training, config.trial_batch)
 

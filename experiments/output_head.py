@@ -131,42 +131,42 @@ TASKS: Mapping[str, TableTask] = MappingProxyType(
             "regression (diabetes)",
             sklearn_tables.diabetes,
             {
-                "identity, squared error": _value_head("identity", is_recommended=True),
-                "tanh, squared error": _value_head("tanh"),
-                "sigmoid, squared error": _value_head("sigmoid"),
-                "relu, squared error": _value_head("relu"),
-                "softplus, squared error": _value_head("softplus"),
+                "identity + squared error": _value_head("identity", is_recommended=True),
+                "tanh + squared error": _value_head("tanh"),
+                "sigmoid + squared error": _value_head("sigmoid"),
+                "relu + squared error": _value_head("relu"),
+                "softplus + squared error": _value_head("softplus"),
             },
         ),
         "binary": TableTask(
             "binary classification (breast cancer)",
             sklearn_tables.breast_cancer,
             {
-                "sigmoid, cross-entropy": _logit_head(_identity, is_recommended=True),
-                "softmax of two, cross-entropy": _softmax_head(
+                "sigmoid + cross-entropy": _logit_head(_identity, is_recommended=True),
+                "softmax of two + cross-entropy": _softmax_head(
                     2, _identity, is_recommended=True
                 ),
-                "sigmoid, squared error": _squared_binary_head("sigmoid"),
-                "identity, squared error": _squared_binary_head("identity"),
-                "sigmoid twice, cross-entropy": _logit_head(jax_acts.sigmoid),
+                "sigmoid + squared error": _squared_binary_head("sigmoid"),
+                "identity + squared error": _squared_binary_head("identity"),
+                "sigmoid twice + cross-entropy": _logit_head(jax_acts.sigmoid),
                 "relu before the sigmoid": _logit_head(jax_acts.relu),
-                "softmax of one, squared error": _single_softmax_head(),
+                "softmax of one + squared error": _single_softmax_head(),
             },
         ),
         "multiclass": TableTask(
             "classification of ten classes (digits)",
             sklearn_tables.digits,
             {
-                "softmax, cross-entropy": _softmax_head(
+                "softmax + cross-entropy": _softmax_head(
                     10, _identity, is_recommended=True
                 ),
-                "softmax twice, cross-entropy": _softmax_head(10, jax_acts.softmax),
+                "softmax twice + cross-entropy": _softmax_head(10, jax_acts.softmax),
                 "relu before the softmax": _softmax_head(10, jax_acts.relu),
                 "sigmoid before the softmax": _softmax_head(10, jax_acts.sigmoid),
-                "a sigmoid each, cross-entropy": _one_vs_rest_head(
+                "a sigmoid each + cross-entropy": _one_vs_rest_head(
                     10, optax.sigmoid_binary_cross_entropy
                 ),
-                "a sigmoid each, squared error": _one_vs_rest_head(
+                "a sigmoid each + squared error": _one_vs_rest_head(
                     10, lambda z, y: jnp.square(jax_acts.sigmoid(z) - y)
                 ),
             },

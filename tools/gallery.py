@@ -17,10 +17,10 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from jax_acts._core.curve import curve
+from jax_acts._core.curves import curve
 from jax_acts._registry import lookup as registry
 from jax_acts.cli.describe import Description, describe
-from jax_acts.plotting import COLOURS, plot
+from jax_acts.plotting import COLORS, plot
 
 PAGE = Path(__file__).parents[1] / "docs" / "gallery.md"
 PICTURES = PAGE.with_suffix("")
@@ -126,7 +126,7 @@ def draw(names: list[str], path: Path) -> None:
         finish(name, axes[0])
     rest = panels[len(curves) :].ravel()
     for name, panel in zip(others, rest, strict=False):
-        for (label, y), colour in zip(lines(name), COLOURS, strict=False):
+        for (label, y), colour in zip(lines(name), COLORS, strict=False):
             panel.plot(X, y, label=label, color=colour, linewidth=1.2)
         panel.legend(frameon=False, fontsize=6)
         finish(name, panel)

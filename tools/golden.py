@@ -1,4 +1,4 @@
-"""Writes what other libraries compute, to which `tests/test_golden.py` compares.
+"""Writes what other libraries compute, to which `tests/registry/test_golden.py` compares.
 
 Each library is asked for the activations in its table of `jax_acts._registry.dialects`, at the
 same 26 inputs in float64, and for their derivatives where it has autodiff. Run it where

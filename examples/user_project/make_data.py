@@ -21,11 +21,9 @@ def write():
     rng = np.random.default_rng(0)
     DATA.mkdir(exist_ok=True)
     (x, y), (x_test, y_test) = spirals(rng, 1000), spirals(rng, 500)
-    np.savez(
-        DATA / "spirals.npz", x_train=x, y_train=y, x_test=x_test, y_test=y_test
-    )
+    np.savez(DATA / "spirals.npz", x_train=x, y_train=y, x_test=x_test, y_test=y_test)
     x = rng.uniform(-2, 2, (600, 2))
-    height = np.sin(2 * x[:, 0]) * np.exp(-x[:, 1] ** 2) + rng.normal(0, 0.05, 600)
+    height = np.sin(2 * x[:, 0]) * np.exp(-(x[:, 1] ** 2)) + rng.normal(0, 0.05, 600)
     table = np.column_stack([x, height])
     np.savetxt(
         DATA / "surface.csv",

@@ -2,7 +2,7 @@
 
 import tempfile
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,12 @@ from rich.console import Console
 import jax_acts
 from jax_acts.experiments.config.errors import ConfigError, ConfigIssue, config_errors
 from jax_acts.experiments.config.schema import DataConfig
-from jax_acts.experiments.custom import STUDY, Config, prepare_custom
+from jax_acts.experiments.custom import (
+    STUDY,
+    Config,
+    compare_activations,
+    prepare_custom,
+)
 from jax_acts.experiments.datasets.dataset import Dataset, Task, make_dataset
 from jax_acts.experiments.datasets.hub import HUBS
 from jax_acts.experiments.datasets.registry import DATASETS, load_dataset
@@ -38,11 +43,13 @@ class Result:
         config: The resolved config.
         records: One record per run.
         environment: Versions, devices and revision.
+        data: Counts, shapes, classes and content hash of the data.
     """
 
     config: Config
     records: tuple[RunRecord, ...]
     environment: Mapping[str, Any]
+    data: str
 
     @property
     def conclusion(self) -> str:
@@ -51,8 +58,22 @@ class Result:
 
     @property
     def table(self) -> pd.DataFrame:
-        """One row per activation, the best first: mean, 95 % CI, paired tests."""
-        return self._report.tables[0].frame
+        """One row per activation, the best first.
+
+        Columns: activation, n, mean, sd, ci_low, ci_high (95 % interval), difference
+        to the best, p_holm (Holm-adjusted, of the paired t-test), train_seconds. The
+        name of the metric is the name of the columns.
+        """
+        comparison, metric = compare_activations(self.config, self.records)
+        table = comparison.summary(metric).set_index("group")
+        tests = comparison.tests(metric).set_index("group")
+        table = table.join(tests[["mean_diff", "p_holm"]])
+        table["train_seconds"] = comparison.runs.groupby("group")[
+            "train_seconds"
+        ].median()
+        table = table.sort_values("mean", ascending=metric.lower_is_better)
+        table = table.rename(columns={"mean_diff": "difference"})
+        return table.rename_axis(index="activation", columns=metric.label).reset_index()
 
     @property
     def runs(self) -> pd.DataFrame:
@@ -77,7 +98,9 @@ class Result:
 
     @property
     def _report(self) -> Report:
-        return STUDY.report(self.config, self.records)
+        report = STUDY.report(self.config, self.records)
+        data = [summary._replace(content=self.data) for summary in report.data]
+        return replace(report, data=tuple(data))
 
     def __repr__(self) -> str:
         return f"{self.conclusion}\n{self.table.to_string()}"
@@ -160,7 +183,7 @@ def compare(
     with tempfile.TemporaryDirectory() as temporary:
         run_directory = Path(directory or temporary)
         records = run_study(STUDY, config, prepared, run_directory, console)
-    return Result(config, records, collect_environment())
+    return Result(config, records, collect_environment(), dataset.describe())
 
 
 def _load(
@@ -193,7 +216,9 @@ def _load(
 def _check_batch_size(config: Config, dataset: Dataset) -> None:
     size, limit = config.training.batch_size, len(dataset.train.y)
     if size > limit:
-        message = f"batch_size = {size}: expected at most {limit}, the training examples"
+        message = (
+            f"batch_size = {size}: expected at most {limit}, the training examples"
+        )
         raise ConfigError(ConfigIssue("training.batch_size", message))
 
 

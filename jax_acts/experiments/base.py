@@ -128,6 +128,7 @@ def prepare_classification(
         len(dataset.train.y),
         activations or getattr(config, "activations", ()),
         make_task,
+        {data_title(config.data): dataset.describe()},
     )
     return prepare_trial(trial, config.training, config.trial_batch)
 

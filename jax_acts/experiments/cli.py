@@ -9,7 +9,7 @@ import os
 import shlex
 import sys
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -121,7 +121,7 @@ def validate(
 
         typed, prepared = _prepare(Source(config, tuple(overrides or ())), quick)
         directory = run_directory(typed)
-        print(f"{config}: valid\n{prepared.summary}\nrun directory: {directory}")
+        print(f"{config}: valid\n{_describe(prepared)}\nrun directory: {directory}")
 
 
 @app.command()
@@ -229,7 +229,7 @@ def train(
 
     typed, prepared = _prepare(source, quick)
     directory = out or run_directory(typed)
-    log(f"{prepared.summary}\nrun directory: {directory}")
+    log(f"{_describe(prepared)}\nrun directory: {directory}")
     study = load_studies()[typed.study]
     try:
         with exit_on_config_errors(source):
@@ -248,6 +248,11 @@ def train(
         _log_interrupt(directory, len(study.runs(typed)))
         raise typer.Exit(INTERRUPTED) from None
     return directory
+
+
+def _describe(prepared: "PreparedStudy") -> str:
+    data = [f"{name}: {content}" for name, content in prepared.data_contents.items()]
+    return "\n".join([prepared.summary, *data])
 
 
 def _log_interrupt(directory: Path, total: int) -> None:
@@ -376,7 +381,8 @@ def exit_on_errors() -> Iterator[None]:
     except ImportError as error:
         log(f"error: {error}; pip install 'jax-acts[experiments]'")
         raise typer.Exit(RUN_ERROR) from None
-    devices.configure_cpu_devices(devices.available_cores())
+    with suppress(RuntimeError):  # JAX is initialized already: called from Python
+        devices.configure_cpu_devices(devices.available_cores())
     try:
         yield
     except RunError as error:

@@ -1,7 +1,7 @@
-"""Which activation is best for a model and a dataset of the user?"""
+"""Which activation is best for this model on this dataset?"""
 
-from collections.abc import Callable, Mapping, Sequence
-from functools import cache
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
@@ -26,7 +26,7 @@ from jax_acts.experiments.models.factory import (
 )
 from jax_acts.experiments.records import RunRecord, Value
 from jax_acts.experiments.report.builders import compare_report
-from jax_acts.experiments.report.comparisons import ACCURACY, group_runs
+from jax_acts.experiments.report.comparisons import ACCURACY, Comparison, group_runs
 from jax_acts.experiments.report.model import DataSummary, Metric, Report
 from jax_acts.experiments.study import PreparedStudy, Study
 from jax_acts.experiments.train.classification import (
@@ -57,7 +57,7 @@ class Config(ActivationStudyConfig):
     import_path: Annotated[ConfigPath, Field(validate_default=True)] = Path()
     """The directory from which the module is imported; that of the config file by
     default."""
-    data: DataConfig
+    data: DataConfig = DataConfig(name="digits")
 
 
 def prepare(config: Config) -> PreparedStudy:
@@ -91,14 +91,18 @@ def prepare_custom(config: Config, factory: Factory, dataset: Dataset) -> Prepar
         return make_task
 
     trial = Trial(
-        f"{summarize(config)}\n{dataset.describe()}",
+        summarize(config),
         to_device(dataset),
         make_group_task,
         num_train=len(dataset.train.y),
         activations=config.activations,
         source=factory,
     )
-    return prepare_trial(trial, config.training, config.trial_batch)
+    return replace(
+        prepare_trial(trial, config.training, config.trial_batch),
+        data_hash=dataset.content_hash,
+        data_contents={_data_title(config.data): dataset.describe()},
+    )
 
 
 class _Targets(NamedTuple):
@@ -170,25 +174,34 @@ def summarize(config: Config) -> str:
     return (
         f"{pluralize(len(config.activations), 'activation')} × "
         f"{pluralize(config.seeds, 'seed')}: {config.model} on "
-        f"{_data_name(config.data)}, {config.training.describe()}."
+        f"{_data_title(config.data)}, {config.training.describe()}."
     )
 
 
-def _data_name(data: DataConfig) -> str:
+def _data_title(data: DataConfig) -> str:
     path = f" {data.path.name}" if data.path else ""
     return f"{dataset_info(data).title}{path}"
 
 
-def report(config: Config, records: Sequence[RunRecord]) -> Report:
-    """Return the report: activations compared by test accuracy, or by R²."""
+def compare_activations(
+    config: Config, records: Sequence[RunRecord]
+) -> tuple[Comparison, Metric]:
+    """Return the runs by activation, and the metric that decides: accuracy or R²."""
+    comparison = group_runs(records, activation_runs(config), by=("activation",))
     is_regression = any("r2" in record.curves for record in records)
+    return comparison, R2 if is_regression else ACCURACY
+
+
+def report(config: Config, records: Sequence[RunRecord]) -> Report:
+    """Return the report of the study."""
+    comparison, metric = compare_activations(config, records)
     return compare_report(
         STUDY.question,
         summarize(config),
-        group_runs(records, activation_runs(config), by=("activation",)),
-        R2 if is_regression else ACCURACY,
-        columns=(RMSE,) if is_regression else (),
-        data=(DataSummary(_data_name(config.data), dataset_info(config.data).origin),),
+        comparison,
+        metric,
+        columns=(RMSE,) if metric is R2 else (),
+        data=[DataSummary(_data_title(config.data), dataset_info(config.data).origin)],
         is_quick=bool(config.quick),
     )
 

@@ -7,8 +7,14 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from jax_acts._core.arguments import all_axes, as_real, broadcast_mask, per_row
-from jax_acts._core.function import Axis, function
+from jax_acts._core.arguments import (
+    as_real,
+    broadcast_mask,
+    broadcast_parameter,
+    canonical_axes,
+)
+from jax_acts._core.function import function
+from jax_acts._core.spec import Axis
 from jax_acts._numerics import softmax as _softmax
 from jax_acts._numerics.bitwise import promote_16bit
 from jax_acts._numerics.compensated_sum import sum_keepdims
@@ -43,8 +49,8 @@ def softmax_sink(
     Array([0.33333334, 0.33333334], dtype=float32)
     """
     x = as_real("softmax_sink", "x", x)
-    axes = all_axes("softmax_sink", x, axis)
-    s = per_row("softmax_sink", "sink", sink, x, axes)
+    axes = canonical_axes("softmax_sink", x, axis)
+    s = broadcast_parameter("softmax_sink", "sink", sink, x, axes)
     rows = tuple(1 if i in axes else n for i, n in enumerate(x.shape))
     where = broadcast_mask("softmax_sink", x, where)
     return _shares(axes, x, where, jnp.broadcast_to(s, rows))[0]
@@ -120,8 +126,8 @@ def ssmax(
     Array([0.33333334, 0.6666667 ], dtype=float32)
     """
     x = as_real("ssmax", "x", x)
-    axes = all_axes("ssmax", x, axis)
-    s = per_row("ssmax", "scale", scale, x, axes)
+    axes = canonical_axes("ssmax", x, axis)
+    s = broadcast_parameter("ssmax", "scale", scale, x, axes)
     where = (
         jnp.ones(x.shape, bool) if where is None else broadcast_mask("ssmax", x, where)
     )

@@ -17,13 +17,14 @@ from jax import Array
 from jax.custom_derivatives import SymbolicZero
 
 from jax_acts._core.arguments import (
-    all_axes,
     as_real,
     broadcast_mask,
-    one_axis,
-    per_row,
+    broadcast_parameter,
+    canonical_axes,
+    canonical_axis,
 )
-from jax_acts._core.function import Axis, function
+from jax_acts._core.function import function
+from jax_acts._core.spec import Axis
 from jax_acts._numerics.bitwise import promote_16bit
 from jax_acts._numerics.compensated_sum import sum_keepdims
 from jax_acts._numerics.exp_log import exp, log_of_reduced, log_reduce
@@ -57,7 +58,7 @@ def entmax15(x: Array, axis: Axis = -1, where: Array | None = None) -> Array:
     Array([0. , 0.5, 0.5], dtype=float32)
     """
     x = as_real("entmax15", "x", x)
-    axes = (one_axis("entmax15", x, axis),) if x.ndim else ()
+    axes = (canonical_axis("entmax15", x, axis),) if x.ndim else ()
     return _entmax15(axes, x, broadcast_mask("entmax15", x, where))
 
 
@@ -138,8 +139,8 @@ def entmax(
     0.1599
     """
     x = as_real("entmax", "x", x)
-    axes = all_axes("entmax", x, axis)
-    a = per_row("entmax", "alpha", alpha, x, axes)
+    axes = canonical_axes("entmax", x, axis)
+    a = broadcast_parameter("entmax", "alpha", alpha, x, axes)
     return _entmax(axes, x, broadcast_mask("entmax", x, where), a)
 
 

@@ -13,8 +13,9 @@ again. Units with limits are in `gated_bounded`.
 
 from jax import Array
 
-from jax_acts._core.function import Axis, function
+from jax_acts._core.function import function
 from jax_acts._core.glu import Layout, Order, apply_gate
+from jax_acts._core.spec import Axis
 from jax_acts._numerics.types import Real
 from jax_acts.functional.exponential import selu
 from jax_acts.functional.gaussian import gelu

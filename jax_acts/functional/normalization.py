@@ -4,9 +4,15 @@ import jax
 import jax.numpy as jnp
 from jax import Array, lax
 
-from jax_acts._core.arguments import all_axes, as_real, broadcast_mask, one_axis
-from jax_acts._core.function import Axis, Coefficients, function
-from jax_acts._core.pointwise import Row, pointwise
+from jax_acts._core.arguments import (
+    as_real,
+    broadcast_mask,
+    canonical_axes,
+    canonical_axis,
+)
+from jax_acts._core.function import function
+from jax_acts._core.pointwise import CoefficientList, pointwise
+from jax_acts._core.spec import Axis, Coefficients
 from jax_acts._numerics.bitwise import promote_16bit
 from jax_acts._numerics.compensated_sum import sum_keepdims
 from jax_acts._numerics.types import Axes, Real
@@ -88,7 +94,7 @@ def polynorm(
     Array([ 0.9999996 , -0.33333316], dtype=float32)
     """
 
-    def rule(z: Array, weights: Row, bias: Array, epsilon: Array) -> Array:
+    def rule(z: Array, weights: CoefficientList, bias: Array, epsilon: Array) -> Array:
         _, axes, u, power = _to_unit_size("polynorm", z, axis, None)
         # Rows that are small already are not made larger: epsilon would overflow.
         u, power = (jnp.where(power > 1, a, b) for a, b in ((z, u), (1, power)))
@@ -122,7 +128,7 @@ def crelu(x: Array, axis: Axis = -1) -> Array:
     x = as_real("crelu", "x", x)
     if not x.ndim:
         raise ValueError("crelu needs an axis of features; x is a scalar")
-    i = one_axis("crelu", x, axis)
+    i = canonical_axis("crelu", x, axis)
     return lax.concatenate([relu(x), relu(-x)], i)
 
 
@@ -134,7 +140,7 @@ def _to_unit_size(
     What is divided by is a constant to autodiff: that cancels in what follows.
     """
     x = as_real(function, "x", x)
-    axes, where = all_axes(function, x, axis), broadcast_mask(function, x, where)
+    axes, where = canonical_axes(function, x, axis), broadcast_mask(function, x, where)
     wide = promote_16bit(x) if where is None else jnp.where(where, promote_16bit(x), 0)
     size = jnp.abs(lax.stop_gradient(wide))
     m = jnp.max(size, axes, keepdims=True, initial=0)

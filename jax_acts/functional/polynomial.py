@@ -6,8 +6,17 @@ import jax
 import jax.numpy as jnp
 from jax import Array, lax
 
-from jax_acts._core.function import Coefficients, check_choice, function
-from jax_acts._core.pointwise import Row, continued, horner, pointwise, sign, within
+from jax_acts._core.errors import check_choice
+from jax_acts._core.function import function
+from jax_acts._core.pointwise import (
+    CoefficientList,
+    clip_inclusive,
+    extend_linearly,
+    horner,
+    nonzero_sign,
+    pointwise,
+)
+from jax_acts._core.spec import Coefficients
 from jax_acts._numerics.bitwise import ldexp, where
 from jax_acts.functional.hyperbolic import tanh
 
@@ -75,7 +84,7 @@ def rational(
     """
     check_choice("rational", "form", form, get_args(Form))
 
-    def rule(x: Array, above: Row, below: Row) -> Array:
+    def rule(x: Array, above: CoefficientList, below: CoefficientList) -> Array:
         return _quotient(x, above, below, form)
 
     rows = {"numerator": numerator, "denominator": denominator}
@@ -113,13 +122,13 @@ def chebyshev(
     low, high = ends("chebyshev", "interval", interval)
     middle, scale = (low + high) / 2, 2 / (high - low)
 
-    def rule(x: Array, row: Row) -> Array:
+    def rule(x: Array, row: CoefficientList) -> Array:
         z = (x - middle) * scale
         match outside:
             case "linear":
-                return continued(lambda z: _clenshaw(row, z), z, -1.0, 1.0)
+                return extend_linearly(lambda z: _clenshaw(row, z), z, -1.0, 1.0)
             case "constant":
-                return _clenshaw(row, within(z, -1.0, 1.0))
+                return _clenshaw(row, clip_inclusive(z, -1.0, 1.0))
             case "squash":
                 return _clenshaw(row, tanh(z))
 
@@ -144,7 +153,7 @@ def ends(name: str, argument: str, given: tuple[float, float]) -> tuple[float, f
     )
 
 
-def _clenshaw(row: Row, z: Array) -> Array:
+def _clenshaw(row: CoefficientList, z: Array) -> Array:
     """Returns the sum of c_i T_i(z), by T_{i+1} = 2 z T_i - T_{i-1}."""
     first, *rest = row
     after, y = jnp.zeros_like(z), jnp.zeros_like(z)
@@ -159,18 +168,20 @@ def _clenshaw(row: Row, z: Array) -> Array:
 # scaled by its greatest term. The exponents are whole numbers, constants to autodiff.
 
 
-def _quotient(x: Array, above: Row, below: Row, form: Form) -> Array:
+def _quotient(
+    x: Array, above: CoefficientList, below: CoefficientList, form: Form
+) -> Array:
     """Returns P(x) / Q(x)."""
     m = len(above) - 1
-    size = x * sign(x)
+    size = x * nonzero_sign(x)
     far = size > 1
     e = where(far, _exponent(size), 0)
     u = where(far, ldexp(size, -e), 1)  # |x| is u 2^e, 1 <= u < 2
     v = where(far, 1 / u, size)  # and w is v 2^-e
-    w = v * sign(x)
+    w = v * nonzero_sign(x)
     top, k = _scaled(above, w, e, far)
     if form == "A":
-        row = [jnp.ones_like(x), *(b * sign(b) for b in below)]
+        row = [jnp.ones_like(x), *(b * nonzero_sign(b) for b in below)]
         n = len(row) - 1
         bottom, low = _scaled(row, v, e, far)
     else:
@@ -178,16 +189,18 @@ def _quotient(x: Array, above: Row, below: Row, form: Form) -> Array:
         n = len(row) - 1
         total, place = _scaled(row, w, e, far)
         low = jnp.maximum(place, -n * e)
-        bottom = _times_power_of_two(total * sign(total), place - low)
+        bottom = _times_power_of_two(total * nonzero_sign(total), place - low)
         constant = where(far, least * lax.integer_pow(v, n), least)
         bottom = bottom + _times_power_of_two(constant, -n * e - low)
     ratio = top / bottom * lax.integer_pow(u, m - n)
     if m % 2:
-        ratio = where(far, ratio * sign(x), ratio)
+        ratio = where(far, ratio * nonzero_sign(x), ratio)
     return _times_power_of_two(ratio, k - low + (m - n) * e)
 
 
-def _scaled(row: Row, v: Array, e: Array, far: Array) -> tuple[Array, Array]:
+def _scaled(
+    row: CoefficientList, v: Array, e: Array, far: Array
+) -> tuple[Array, Array]:
     """Returns s and k: s 2^k is the polynomial of v where e is 0, and far out in
     w = v 2^-e the one with the coefficients reversed.
     """

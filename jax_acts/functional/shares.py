@@ -6,8 +6,9 @@ import jax
 import jax.numpy as jnp
 from jax import Array, lax
 
-from jax_acts._core.arguments import all_axes, as_real, broadcast_mask
-from jax_acts._core.function import Axis, function
+from jax_acts._core.arguments import as_real, broadcast_mask, canonical_axes
+from jax_acts._core.function import function
+from jax_acts._core.spec import Axis
 from jax_acts._numerics.bitwise import promote_16bit
 from jax_acts._numerics.compensated_sum import sum_keepdims
 
@@ -102,7 +103,7 @@ def _shared(
     The greatest size of a row, which the rule is given, is a constant to autodiff.
     """
     x = as_real(name, "x", x)
-    axes, where = all_axes(name, x, axis), broadcast_mask(name, x, where)
+    axes, where = canonical_axes(name, x, axis), broadcast_mask(name, x, where)
 
     def rounded(x: Array) -> Array:
         z = promote_16bit(x) if where is None else jnp.where(where, promote_16bit(x), 0)

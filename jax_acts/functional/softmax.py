@@ -7,8 +7,14 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from jax_acts._core.arguments import all_axes, as_real, broadcast_mask, per_row
-from jax_acts._core.function import Axis, function
+from jax_acts._core.arguments import (
+    as_real,
+    broadcast_mask,
+    broadcast_parameter,
+    canonical_axes,
+)
+from jax_acts._core.function import function
+from jax_acts._core.spec import Axis
 from jax_acts._numerics import softmax as _softmax
 from jax_acts._numerics.bitwise import promote_16bit
 from jax_acts._numerics.types import Axes, Real
@@ -138,7 +144,7 @@ def solu(x: Array, axis: Axis = -1) -> Array:
     Array([0.        , 0.04661262, 3.7449582 ], dtype=float32)
     """
     x = as_real("solu", "x", x)
-    axes = all_axes("solu", x, axis)
+    axes = canonical_axes("solu", x, axis)
     p = _softmax.softmax(axes, promote_16bit(x), None, None)
     # An entry of -inf gives the limit of x e^x.
     return jnp.where(p == 0, 0, promote_16bit(x) * p).astype(x.dtype)
@@ -173,7 +179,7 @@ def logsumexp(
     Array(2.0611537e-09, dtype=float32)
     """
     a = as_real("logsumexp", "a", a)
-    axes = all_axes("logsumexp", a, axis)
+    axes = canonical_axes("logsumexp", a, axis)
     where = broadcast_mask("logsumexp", a, where)
     if b is None:
         y = _softmax.log_sum(axes, False, a, where)
@@ -206,7 +212,7 @@ def logmeanexp(
     Array(3., dtype=float32)
     """
     x = as_real("logmeanexp", "x", x)
-    axes = all_axes("logmeanexp", x, axis)
+    axes = canonical_axes("logmeanexp", x, axis)
     y = _softmax.log_sum(axes, True, x, broadcast_mask("logmeanexp", x, where))
     return y if keepdims else jnp.squeeze(y, axes)
 
@@ -240,7 +246,7 @@ def standardize(
     if algorithm not in ("stable", "fast"):
         raise ValueError(f'algorithm is "stable" or "fast", not {algorithm!r}')
     x = as_real("standardize", "x", x)
-    axes = all_axes("standardize", x, axis)
+    axes = canonical_axes("standardize", x, axis)
     counted, wide = broadcast_mask("standardize", x, where), promote_16bit(x)
     average = functools.partial(jnp.mean, axis=axes, keepdims=True, where=counted)
     mu = average(wide) if mean is None else as_real("standardize", "mean", mean)
@@ -264,11 +270,11 @@ def _operands(
 ) -> tuple[Axes, tuple[Array, Array | None, Array | None]]:
     """Returns the axes, x, `where` and the temperature, which is None where it is 1."""
     x = as_real(function, "x", x)
-    axes = all_axes(function, x, axis)
+    axes = canonical_axes(function, x, axis)
     where = broadcast_mask(function, x, where)
     if isinstance(temperature, float) and temperature == 1:
         return axes, (x, where, None)
-    return axes, (x, where, per_row(function, name, temperature, x, axes))
+    return axes, (x, where, broadcast_parameter(function, name, temperature, x, axes))
 
 
 def _log_weighted(

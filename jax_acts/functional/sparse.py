@@ -8,8 +8,14 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from jax_acts._core.arguments import all_axes, as_real, broadcast_mask, one_axis
-from jax_acts._core.function import Axis, function
+from jax_acts._core.arguments import (
+    as_real,
+    broadcast_mask,
+    canonical_axes,
+    canonical_axis,
+)
+from jax_acts._core.function import function
+from jax_acts._core.spec import Axis
 from jax_acts._numerics.bitwise import promote_16bit
 from jax_acts._numerics.compensated_sum import first_true, sum_keepdims
 from jax_acts._numerics.softmax import center, softmax, weighted_jvp
@@ -32,7 +38,7 @@ def hardmax(x: Array, axis: Axis = -1, *, straight_through: bool = False) -> Arr
     Array([0., 1., 0.], dtype=float32)
     """
     x = as_real("hardmax", "x", x)
-    axes = all_axes("hardmax", x, axis)
+    axes = canonical_axes("hardmax", x, axis)
     m = jnp.max(jax.lax.stop_gradient(x), axes, keepdims=True, initial=-jnp.inf)
     y = jnp.where(jnp.isnan(m), m, first_true(x == m, axes).astype(x.dtype))
     if straight_through:
@@ -62,7 +68,7 @@ def sparsemax(x: Array, axis: Axis = -1, where: Array | None = None) -> Array:
     Array([0.  , 0.25, 0.75], dtype=float32)
     """
     x = as_real("sparsemax", "x", x)
-    axes = (one_axis("sparsemax", x, axis),) if x.ndim else ()
+    axes = (canonical_axis("sparsemax", x, axis),) if x.ndim else ()
     return _sparsemax(axes, x, broadcast_mask("sparsemax", x, where))
 
 
@@ -143,7 +149,7 @@ def maxout(x: Array, axis: Axis = -1, *, pieces: int = 2) -> Array:
     x = as_real("maxout", "x", x)
     if not x.ndim:
         raise ValueError("maxout needs an axis of features; x is a scalar")
-    i = one_axis("maxout", x, axis)
+    i = canonical_axis("maxout", x, axis)
     if pieces < 1 or x.shape[i] % pieces:
         raise ValueError(
             f"maxout: axis {axis} has size {x.shape[i]}, which does not divide into "

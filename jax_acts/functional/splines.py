@@ -6,8 +6,15 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from jax_acts._core.function import Coefficients, check_choice, function
-from jax_acts._core.pointwise import Row, continued, pointwise, within
+from jax_acts._core.errors import check_choice
+from jax_acts._core.function import function
+from jax_acts._core.pointwise import (
+    CoefficientList,
+    clip_inclusive,
+    extend_linearly,
+    pointwise,
+)
+from jax_acts._core.spec import Coefficients
 from jax_acts._numerics.types import Real
 from jax_acts.functional.logistic import silu
 from jax_acts.functional.polynomial import ends
@@ -39,7 +46,7 @@ def apl(
     Array([0.4, 0.5, 3. ], dtype=float32)
     """
 
-    def rule(x: Array, slopes: Row, hinges: Row) -> Array:
+    def rule(x: Array, slopes: CoefficientList, hinges: CoefficientList) -> Array:
         if len(slopes) != len(hinges):
             raise ValueError(
                 f"apl has a slope for each hinge; there are {len(slopes)} slopes and "
@@ -91,7 +98,7 @@ def b_spline(
     if isinstance(degree, bool) or not isinstance(degree, int) or degree < 0:
         raise ValueError(f"b_spline: degree is a whole number from 0, not {degree!r}")
 
-    def rule(x: Array, row: Row, base: Array) -> Array:
+    def rule(x: Array, row: CoefficientList, base: Array) -> Array:
         count = len(row) - degree
         if count < 1:
             raise ValueError(
@@ -101,19 +108,21 @@ def b_spline(
         z = (x - low) * (count / (high - low))
         match outside:
             case "linear":
-                y = continued(lambda z: _spline(row, z, degree), z, 0.0, float(count))
+                y = extend_linearly(
+                    lambda z: _spline(row, z, degree), z, 0.0, float(count)
+                )
             case "constant":
-                y = _spline(row, within(z, 0.0, float(count)), degree)
+                y = _spline(row, clip_inclusive(z, 0.0, float(count)), degree)
             case "zero":
                 none = [jnp.zeros_like(row[0])] * degree
-                wide = within(z + degree, 0.0, float(count + 2 * degree))
+                wide = clip_inclusive(z + degree, 0.0, float(count + 2 * degree))
                 y = _spline([*none, *row, *none], wide, degree)
         return y + base * silu(x)
 
     return pointwise("b_spline", rule, x, {"coefficients": coefficients}, base=base)
 
 
-def _spline(row: Row, z: Array, degree: int) -> Array:
+def _spline(row: CoefficientList, z: Array, degree: int) -> Array:
     """Returns the spline at z, from 0 to the number of intervals.
 
     The coefficients that reach an interval are picked by comparison, since the gradient

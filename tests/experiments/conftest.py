@@ -1,13 +1,20 @@
 """Small configs, and runs of the command line in processes of their own."""
 
+import contextlib
 import os
 import subprocess
 import sys
 from pathlib import Path
 
+import jax
 import pytest
 
+from jax_acts.experiments import cli
 from tests.experiments.runtime import count_study
+
+# The command line otherwise makes one device per core, for all tests of the process.
+with contextlib.suppress(RuntimeError):
+    jax.config.update("jax_num_cpu_devices", 1)
 
 ROOT = Path(__file__).parents[2]
 
@@ -50,7 +57,7 @@ def sweep(tmp_path: Path) -> Path:
 @pytest.fixture
 def count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A config of a study whose runs take no time."""
-    monkeypatch.setattr("experiments.cli.STUDIES", {"count": count_study.STUDY})
+    monkeypatch.setitem(cli._registered, "count", count_study.STUDY)
     path = tmp_path / "count.toml"
     path.write_text('study = "count"\n')
     return path

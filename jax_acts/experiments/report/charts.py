@@ -8,6 +8,7 @@ Every mark that a pointer can find has a `description`, which becomes the `aria-
 that the page shows as a tooltip.
 """
 
+import textwrap
 from collections.abc import Sequence
 from typing import Any
 
@@ -138,7 +139,7 @@ def axis_chart(
     """Return a metric by a numeric axis of the study, such as the depth."""
     x_title = x_title or axis.replace("_", " ")
     title = title or f"{_capitalize(metric.title)} by {x_title}"
-    rows = comparison.values(metric)
+    rows = comparison.values(metric).assign(group=lambda frame: frame["series"])
     return _lines(rows, axis, x_title, comparison, metric, title, note, log=log)
 
 
@@ -183,10 +184,16 @@ def _lines(
         )
     else:
         y_scale, y_axis = _padded(table[["low", "high"]], metric.bounds), alt.Axis()
-    y = alt.Y("value:Q", title=metric.label, scale=y_scale, axis=y_axis)
+    y = alt.Y(
+        "value:Q", title=textwrap.wrap(metric.label, 36), scale=y_scale, axis=y_axis
+    )
     scale, ticks = _x_scale(table["x"])
     x = alt.X("x:Q", title=x_title, scale=scale, axis=ticks)
-    color, dash = _color(comparison.series), _dash(comparison.series)
+    color = _color(comparison.series)
+    repeats = table["series"].map(comparison.series.index) // NUM_COLORS
+    table["repeat"] = repeats % len(DASHES)
+    dashes = alt.Scale(domain=list(range(len(DASHES))), range=DASHES)
+    dash = alt.StrokeDash("repeat:N", scale=dashes, legend=None)
     sparse = table["x"].nunique() <= 12
     return Chart(
         title,
@@ -278,8 +285,8 @@ def _padded(frame: pd.DataFrame, bounds: Bounds) -> alt.Scale:
 def _log_axis(low: float, high: float) -> tuple[alt.Scale, alt.Axis]:
     """Return a log scale with at least 4 ticks, of round numbers where possible."""
     decades = 10.0 ** np.arange(np.floor(np.log10(low)), np.log10(high) + 1)
-    axis = alt.Axis(format="~g")
-    for digits in ([1], [1, 2, 5], [1, 1.5, 2, 3, 4, 5, 6, 7, 8, 9]):
+    axis = alt.Axis(format="~g", tickCount=5)
+    for digits in ([1], [1, 2, 5], [1, 1.5, 2, 3, 5, 7]):
         ticks = np.outer(decades, digits).round(12).ravel()
         ticks = ticks[(low <= ticks) & (ticks <= high)]
         if len(ticks) >= 4:
@@ -310,13 +317,6 @@ def _x_scale(values: pd.Series) -> tuple[alt.Scale, alt.Axis]:
 
 def _color(series: Sequence[str]) -> alt.Color:
     return alt.Color("series:N", scale=alt.Scale(domain=list(series)), title=None)
-
-
-def _dash(series: Sequence[str]) -> Any:
-    """Return dashes by which series of one color differ."""
-    dashes = [DASHES[n // NUM_COLORS % len(DASHES)] for n in range(len(series))]
-    scale = alt.Scale(domain=list(series), range=dashes)
-    return alt.StrokeDash("series:N", scale=scale, title=None)
 
 
 def _group_axis(groups: pd.Series) -> alt.Y:

@@ -61,6 +61,11 @@ class Comparison:
     title: str
     num_planned: int
 
+    @property
+    def colors(self) -> dict[str, str]:
+        """The series of each group with a run."""
+        return dict(self.runs[["group", "series"]].itertuples(index=False, name=None))
+
     def values(self, metric: Metric) -> pd.DataFrame:
         """Return one row per finished run, with the scaled `value` of the metric."""
         runs = self.runs[self.runs["status"] == "finished"]
@@ -108,7 +113,10 @@ class Comparison:
 
     def select(self, **axes: Value) -> "Comparison":
         """Return the comparison of the runs at these positions on the axes."""
-        keep = lambda frame: frame[(frame[list(axes)] == pd.Series(axes)).all(axis=1)]
+
+        def keep(frame: pd.DataFrame) -> pd.DataFrame:
+            return frame[(frame[list(axes)] == pd.Series(axes)).all(axis=1)]
+
         runs = keep(self.runs)
         names = set(runs["group"])
         families = [tuple(g for g in family if g in names) for family in self.families]

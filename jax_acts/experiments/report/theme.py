@@ -15,7 +15,7 @@ FONT = 'system-ui, -apple-system, "Segoe UI", Roboto, sans-serif'
 NUM_COLORS = 10
 """Series beyond these repeat the colors, with other dashes."""
 
-DASHES = ([1, 0], [5, 3], [2, 2], [8, 3, 2, 3])
+DASHES = [[1, 0], [5, 3], [2, 2], [8, 3, 2, 3]]
 
 LIGHT = {
     "page": "#f6f5f2",
@@ -122,18 +122,18 @@ def _config(
         "title": {"anchor": "start", "fontSize": 13, "color": colors["strong"]},
         "axis": text
         | {
-            "labelFontSize": 11,
-            "titleFontSize": 11,
+            "labelFontSize": 12,
+            "titleFontSize": 12,
             "titlePadding": 8,
             "gridColor": colors["grid"],
             "domainColor": colors["grid"],
             "tickColor": colors["grid"],
             "labelOverlap": "greedy",
-            "labelSeparation": 8,
+            "labelSeparation": 5,
         },
         "legend": text
         | {
-            "labelFontSize": 11,
+            "labelFontSize": 12,
             "orient": "bottom",
             "columns": 4,
             "symbolType": "circle",

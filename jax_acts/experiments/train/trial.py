@@ -14,7 +14,7 @@ import jax_acts
 from jax_acts.experiments.config.schema import TrainingConfig, TrialBatch
 from jax_acts.experiments.records import Curve, RunRecord, Value
 from jax_acts.experiments.runtime import checkpoint as store
-from jax_acts.experiments.runtime.fingerprint import hash_arrays
+from jax_acts.experiments.runtime.fingerprint import describe_arrays, hash_arrays
 from jax_acts.experiments.runtime.source_hash import hash_source
 from jax_acts.experiments.study import (
     BatchedTrainer,
@@ -59,6 +59,8 @@ class Trial(NamedTuple):
     """Activations of the runs, whose source is part of the model hash."""
     source: Any = None
     """What the model hash is of; `make_task` if left out."""
+    data_contents: Mapping[str, str] | None = None
+    """`Dataset.describe()` by title; if left out the shapes and the hash of `data`."""
 
 
 def prepare_trial(
@@ -67,6 +69,7 @@ def prepare_trial(
     """Return a study whose programs are compiled when they are first needed."""
     axes = {"seed": jnp.uint32} | dict.fromkeys(trial.numeric, jnp.float32)
     schedule = make_schedule(training, trial.num_train)
+    data_hash = hash_arrays(trial.data)
 
     init_programs: InitPrograms = {}
 
@@ -93,11 +96,13 @@ def prepare_trial(
         trial.summary,
         schedule.total_steps,
         BatchedTrainer(trial_batch.size, group_key, train),
-        hash_arrays(trial.data),
+        data_hash,
         hash_source(
             trial.source or trial.make_task,
             *(jax_acts.get(name).function for name in trial.activations),
         ),
+        trial.data_contents
+        or {"arrays": f"{describe_arrays(trial.data)}; sha256 {data_hash[:12]}"},
     )
 
 
@@ -113,8 +118,6 @@ def train_trial_batch(
     runs: Sequence[RunSpec],
     progress: ProgressCallback = lambda step, total, loss: None,
     directory: Path | None = None,
-    *,
-    checkpoint_seconds: float = CHECKPOINT_SECONDS,
 ) -> list[RunRecord]:
     """Train one trial batch and return its records, in the order of its runs.
 
@@ -126,7 +129,6 @@ def train_trial_batch(
         directory: Where checkpoints are saved, and from where training resumes. The
             programs are the same for any range of steps, so a resumed run has the
             records of an uninterrupted one.
-        checkpoint_seconds: Minimum time between two checkpoints.
     """
     batch = compiled.load([dict(run.axes) for run in runs])
     progress_state = _resume(compiled, directory)
@@ -143,11 +145,12 @@ def train_trial_batch(
             jax.block_until_ready(state)
             elapsed = time.perf_counter() - begin
             before, sums = sums, _loss_sums(compiled, state, len(runs))
-            progress(stop, schedule.total_steps, _mean(sums - before, stop - step))
+            loss = _mean_loss(before, sums, stop - step)
+            progress(stop, schedule.total_steps, loss)
             pace = (stop - step) * REPORT_SECONDS / elapsed
             num_steps = max(1, min(8 * num_steps, int(pace)))
             step, seconds = stop, seconds + elapsed
-            if directory and time.monotonic() - saved > checkpoint_seconds:
+            if directory and time.monotonic() - saved > CHECKPOINT_SECONDS:
                 here = _Progress(step, state, evaluations, seconds)
                 store.save(directory, step, _pack(compiled, here))
                 saved = time.monotonic()
@@ -161,8 +164,11 @@ def _loss_sums(
     return compiled.layout.gather(state.loss_sums)[:num_runs]
 
 
-def _mean(sums: np.ndarray, num_steps: int) -> float | None:
-    mean = float(sums.sum(1, dtype=np.float64).mean()) / num_steps
+def _mean_loss(before: np.ndarray, after: np.ndarray, steps: int) -> float | None:
+    """Return the mean loss of the last steps; None where it is not finite."""
+    with np.errstate(invalid="ignore"):
+        added = after.astype(np.float64) - before
+    mean = float(added.sum(1).mean()) / steps
     return mean if np.isfinite(mean) else None
 
 
@@ -175,7 +181,7 @@ def _records(
     seconds: float,
 ) -> list[RunRecord]:
     lengths = schedule.loss_lengths
-    losses = sums / lengths.astype(np.float32)
+    losses = sums * (np.float32(1) / lengths.astype(np.float32))
     metrics = [metrics for metrics, _ in evaluations]
     finite = evaluations[-1][1]
     steps = schedule.eval_steps

@@ -9,7 +9,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from jax_acts import ActivationFunction, leaky_relu
-from jax_acts._core.curve import curve, jumps
+from jax_acts._core.curves import curve, find_jumps
 from jax_acts._core.latex import formula, to_unicode
 from jax_acts._registry.lookup import FUNCTIONS, get
 from jax_acts.plotting import plot
@@ -65,11 +65,11 @@ def test_jumps_are_found_wherever_they_are():
     for place in (0.0, 1 / 3, -2.0, 1.9, np.pi):
         for at in (0.0, 0.5, 1.0):
             f = lambda x, c=place, v=at: np.heaviside(np.asarray(x) - c, v)
-            (jump,) = jumps(f, np.linspace(-6, 6, 2000))
+            (jump,) = find_jumps(f, np.linspace(-6, 6, 2000))
             assert jump.x == pytest.approx(place, abs=1e-8)
             assert (jump.left, jump.right) == (0, 1)
     steep = lambda x: np.tanh(1e4 * np.asarray(x))
-    assert jumps(steep, np.linspace(-6, 6, 2000)) == []
+    assert find_jumps(steep, np.linspace(-6, 6, 2000)) == []
 
 
 def test_steep_curves_are_cut_off_and_constants_have_room():

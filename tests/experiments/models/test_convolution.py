@@ -59,7 +59,7 @@ def test_patches_start_from_the_parameters_of_flax():
 )
 def test_patches_refuse_what_they_do_not_know(option):
     _, ours = layers(kernel_size=(3, 3), **option)
-    with pytest.raises(ValueError, match="neither groups nor dilations"):
+    with pytest.raises(ValueError, match="expected no groups and no dilation"):
         ours.init(jax.random.key(0), jnp.ones((1, 8, 8, 2)))
 
 
