@@ -79,7 +79,7 @@ def summarize(comparison: Comparison, metrics: Sequence[Metric]) -> pd.DataFrame
     best = table.index.isin(tests["baseline"])
     table.loc[best, "delta"] = 0.0
     table["is_best"] = best
-    ties = tests[tests["tied"] & tests["p"].notna()]
+    ties = tests[tests["tied"]]
     table["tied"] = table.index.isin([*ties.index, *ties["baseline"]])
     family = {g: n for n, names in enumerate(comparison.families) for g in names}
     score = table[f"{metric_key(metric)}_mean"]
