@@ -153,7 +153,7 @@ for name, old, new in [
     ("logistic.py", "1 / (1 + m.exp(-x))", "1 - 1 / (1 + m.exp(x))"),
     ("rectified.py", "INF = ", "x = 1; INF = "),
     ("logistic.py", "def silu_dx(", "def silu_dx(  # derivative\\n    "),
-    ("logistic.py", "table.SILU_1, -low)", "table.SILU_1, low)"),
+    ("logistic.py", "coeffs.SILU_1, -lo)", "coeffs.SILU_1, lo)"),
 ]:
     text = (functional / name).read_text()
     assert old in text, old
