@@ -131,7 +131,9 @@ TASKS: Mapping[str, TableTask] = MappingProxyType(
             "regression (diabetes)",
             sklearn_tables.diabetes,
             {
-                "identity + squared error": _value_head("identity", is_recommended=True),
+                "identity + squared error": _value_head(
+                    "identity", is_recommended=True
+                ),
                 "tanh + squared error": _value_head("tanh"),
                 "sigmoid + squared error": _value_head("sigmoid"),
                 "relu + squared error": _value_head("relu"),
@@ -209,10 +211,10 @@ def runs(config: Config) -> tuple[RunSpec, ...]:
 
 def prepare(config: Config) -> PreparedStudy:
     """Return the study with its data on the device."""
+    datasets = {name: TASKS[name].load() for name in config.tasks}
     data = {
         name: jax.tree.map(jnp.asarray, (*dataset.train, *dataset.test))
-        for name in config.tasks
-        for dataset in [TASKS[name].load()]
+        for name, dataset in datasets.items()
     }
 
     def make_group_task(fixed: Mapping[str, Value]) -> MakeTask:
@@ -225,6 +227,9 @@ def prepare(config: Config) -> PreparedStudy:
         num_train=min(len(arrays[1]) for arrays in data.values()),
         activations=[config.activation],
         source=make_task,
+        data_contents={
+            TASKS[name].title: dataset.describe() for name, dataset in datasets.items()
+        },
     )
     return prepare_trial(trial, config.training, config.trial_batch)
 
@@ -310,7 +315,10 @@ def report(config: Config, records: Sequence[RunRecord]) -> Report:
         charts=charts,
         sections=paired_test_sections(tests, SCORE, "Against the recommended head"),
         notes=_NOTES,
-        data=(DataSummary("Tables of scikit-learn", sklearn_tables.ORIGIN),),
+        data=tuple(
+            DataSummary(TASKS[task].title, sklearn_tables.ORIGIN)
+            for task in config.tasks
+        ),
     )
 
 

@@ -123,11 +123,12 @@ def prepare(config: Config) -> PreparedStudy:
     if config.task == "adding":
         key = jax.random.key(2**31)
         data: Any = adding_problem.draw(key, 1000, config.length)
-        num_train, num_outputs = 0, 1
+        num_train, num_outputs, contents = 0, 1, {}
     else:
         images = load_images(config.data, config.training.batch_size)
         data, num_train = to_device(images), len(images.train.y)
         num_outputs = images.num_outputs
+        contents = {data_title(config.data): images.describe()}
     networks = {network.name: network for network in config.networks}
 
     def make_group_task(fixed: Mapping[str, Value]) -> MakeTask:
@@ -140,6 +141,7 @@ def prepare(config: Config) -> PreparedStudy:
         num_train=num_train,
         activations=[network.activation for network in config.networks],
         source=make_task,
+        data_contents=contents,
     )
     return prepare_trial(trial, config.training, config.trial_batch)
 

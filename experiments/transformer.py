@@ -102,6 +102,10 @@ def prepare(config: Config) -> PreparedStudy:
     _check(config, text)
     test = even_windows(jnp.asarray(text.test), config.num_test, config.length)
     num_characters = len(text.characters)
+    contents = (
+        f"{len(text.train):,} training and {len(text.test):,} test characters, "
+        f"{num_characters} distinct."
+    )
 
     def make_group_task(fixed: Mapping[str, Value]) -> MakeTask:
         return make_task(config, num_characters, fixed)
@@ -112,6 +116,7 @@ def prepare(config: Config) -> PreparedStudy:
         make_group_task,
         activations=(*config.plain, *config.gated),
         source=make_task,
+        data_contents={_text_title(config): contents},
     )
     return prepare_trial(trial, config.training, config.trial_batch)
 

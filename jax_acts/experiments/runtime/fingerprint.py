@@ -109,16 +109,3 @@ def hash_arrays(tree: Any) -> str:
         digest.update(repr(header).encode())
         digest.update(np.ascontiguousarray(array).data.cast("B") if array.size else b"")
     return digest.hexdigest()
-
-
-def describe_arrays(tree: Any) -> str:
-    """Return name, shape and dtype of each array of a pytree as text.
-
-    >>> describe_arrays({"x": np.zeros((4000, 40), "float32")})
-    'x 4,000 × 40 float32'
-    """
-    return ", ".join(
-        f"{jax.tree_util.keystr(path, simple=True, separator='.')} "
-        f"{' × '.join(f'{size:,}' for size in leaf.shape) or 'scalar'} {leaf.dtype}"
-        for path, leaf in jax.tree_util.tree_leaves_with_path(tree)
-    )

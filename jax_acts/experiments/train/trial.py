@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import jax
@@ -14,7 +15,7 @@ import jax_acts
 from jax_acts.experiments.config.schema import TrainingConfig, TrialBatch
 from jax_acts.experiments.records import Curve, RunRecord, Value
 from jax_acts.experiments.runtime import checkpoint as store
-from jax_acts.experiments.runtime.fingerprint import describe_arrays, hash_arrays
+from jax_acts.experiments.runtime.fingerprint import hash_arrays
 from jax_acts.experiments.runtime.source_hash import hash_source
 from jax_acts.experiments.study import (
     BatchedTrainer,
@@ -59,8 +60,8 @@ class Trial(NamedTuple):
     """Activations of the runs, whose source is part of the model hash."""
     source: Any = None
     """What the model hash is of; `make_task` if left out."""
-    data_contents: Mapping[str, str] | None = None
-    """`Dataset.describe()` by title; if left out the shapes and the hash of `data`."""
+    data_contents: Mapping[str, str] = MappingProxyType({})
+    """The content of each dataset by its title, in one sentence."""
 
 
 def prepare_trial(
@@ -69,7 +70,6 @@ def prepare_trial(
     """Return a study whose programs are compiled when they are first needed."""
     axes = {"seed": jnp.uint32} | dict.fromkeys(trial.numeric, jnp.float32)
     schedule = make_schedule(training, trial.num_train)
-    data_hash = hash_arrays(trial.data)
 
     init_programs: InitPrograms = {}
 
@@ -96,13 +96,12 @@ def prepare_trial(
         trial.summary,
         schedule.total_steps,
         BatchedTrainer(trial_batch.size, group_key, train),
-        data_hash,
+        hash_arrays(trial.data),
         hash_source(
             trial.source or trial.make_task,
             *(jax_acts.get(name).function for name in trial.activations),
         ),
-        trial.data_contents
-        or {"arrays": f"{describe_arrays(trial.data)}; sha256 {data_hash[:12]}"},
+        trial.data_contents,
     )
 
 

@@ -46,7 +46,10 @@ SPLIT, REPLICATED = PartitionSpec(RUNS), PartitionSpec()
 
 
 class Layout(NamedTuple):
-    """How the slices of a trial batch are divided among devices."""
+    """How the slices of a trial batch are divided among devices: in turn.
+
+    So a trial batch that is not full uses all devices as well.
+    """
 
     mesh: Mesh
     trial_batch: TrialBatch
@@ -73,14 +76,14 @@ class Layout(NamedTuple):
 
     def rows(self) -> np.ndarray:
         """Return the position of each slice on the leading axis of sharded arrays."""
-        device, slot = np.divmod(np.arange(self.num_slices), self.slices_per_device)
+        slot, device = np.divmod(np.arange(self.num_slices), self.mesh.size)
         return device * self.slots + slot
 
     def counts(self, num_runs: int) -> np.ndarray:
         """Return the number of slices of each device that have a run."""
         used = math.ceil(num_runs / self.trial_batch.vmap_width)
-        begin = np.arange(self.mesh.size) * self.slices_per_device
-        return np.clip(used - begin, 0, self.slices_per_device).astype(np.int32)
+        devices = np.arange(self.mesh.size)
+        return (-(-(used - devices) // self.mesh.size)).clip(0).astype(np.int32)
 
     def scatter(self, tree: Any) -> Any:
         """Put host arrays with a leading axis of runs onto the devices."""
