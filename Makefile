@@ -1,5 +1,5 @@
-# `make demo` and `make test` need Python 3.11 or newer, and nothing else: they make an
-# environment in .venv. `make demo VENV=/some/path` makes it elsewhere.
+# `make demo` and `make test` require Python 3.11 or newer only; they create an
+# environment in .venv (`make demo VENV=/some/path`: elsewhere).
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -17,16 +17,16 @@ help: ## List the targets
 demo: $(VENV)/demo ## Train eight activations on real images and write a report
 	@$(run) experiments run configs/quickstart.toml
 
-studies-quick: $(VENV)/demo ## Run the quick form of every study, and write its report
+studies-quick: $(VENV)/demo ## Run every study with --quick and write its report
 	@$(run) experiments all --quick
 
 studies: $(VENV)/demo ## Run every study: some three hours
 	@$(run) experiments all
 
-test: $(VENV)/dev ## Run the tests but for the slow ones; ARGS="-k silu" picks some
+test: $(VENV)/dev ## Run the tests that are not marked slow; ARGS="-k silu" selects some
 	$(run) pytest -n auto -m "not slow" $(ARGS)
 
-test-slow: $(VENV)/dev ## Run the slow tests: trainings, faults, pictures, exports
+test-slow: $(VENV)/dev ## Run the slow tests: trainings, faults, plots, exports
 	$(run) pytest -n auto -m slow $(ARGS)
 
 check: format lint types ## Check the format, the style and the types
@@ -40,11 +40,11 @@ lint: $(VENV)/dev
 types: $(VENV)/dev
 	$(run) basedpyright --pythonpath $(VENV)/bin/python
 
-# Each of these files says that a step of the set-up is done.
+# Marker files of completed set-up steps.
 
 $(VENV)/pip: constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and \
-		"this needs Python 3.11 or newer: make PYTHON=python3.11 …")'
+		"Makefile: expected Python 3.11 or newer; make PYTHON=python3.11 …")'
 	$(PYTHON) -m venv $(VENV)
 	$(run) pip install -qq --upgrade --constraint constraints.txt pip
 	@touch $@

@@ -1,8 +1,7 @@
-"""Steps that arithmetic has no operator for: choices, signs, digits, powers of two.
+"""Bitwise primitives: selection, sign, rounding to bits, powers of two.
 
-They are written in `lax`, as all other blocks are made of them: an operator of an
-array, or `jnp.where`, is a function with a `jit` of its own, and takes 3 to 10 times as
-long to trace.
+They call `lax` directly, as all building blocks do: operators of an array and
+`jnp.where` are wrapped in `jit`, which makes them 3 to 10 times slower to trace.
 """
 
 from typing import Any
@@ -15,7 +14,7 @@ from jax_acts._numerics.types import Real
 
 
 def where(condition: Array | bool, a: Real, b: Real) -> Array:
-    """Returns `jnp.where`, in `lax` if a or b has the shape of the condition."""
+    """Return `jnp.where`, as `lax.select` if a or b has the shape of the condition."""
     like = a if isinstance(a, Array) and a.shape == jnp.shape(condition) else b
     if not isinstance(like, Array) or like.shape != jnp.shape(condition):
         return jnp.where(condition, a, b)
@@ -26,77 +25,77 @@ def where(condition: Array | bool, a: Real, b: Real) -> Array:
 
 
 def propagate_nan(x: Real, value: Real) -> Array:
-    """Returns the value, but NaN where x is: a choice by comparison forgets it.
+    """Return NaN where x is NaN, else the value.
 
-    It is not x itself: what a step of training makes of an x that is chosen from, XLA
-    may make twice.
+    A selection by comparison drops NaN. The result is the constant NaN and not x:
+    a second use of x lets XLA recompute x in a training step.
     """
     x = jnp.asarray(x)
     return where(lax.eq(x, x), value, lax.full_like(x, jnp.nan))
 
 
 def max_nan_free(low: float, y: Array) -> Array:
-    """Returns the greater of two, in one step: `maximum`, which minds NaN, takes three.
+    """Return max(low, y), NaN where y is NaN.
 
-    It is NaN where y is.
+    It is one select; `lax.max` takes three instructions to handle NaN in both operands.
     """
-    least = lax.full_like(y, low)
-    return lax.select(lax.lt(y, least), least, y)
+    bound = lax.full_like(y, low)
+    return lax.select(lax.lt(y, bound), bound, y)
 
 
 def min_nan_free(high: float, y: Array) -> Array:
-    """Returns the smaller of two, as `max_nan_free` does."""
-    most = lax.full_like(y, high)
-    return lax.select(lax.gt(y, most), most, y)
+    """Return min(high, y), NaN where y is NaN; see `max_nan_free`."""
+    bound = lax.full_like(y, high)
+    return lax.select(lax.gt(y, bound), bound, y)
 
 
 def clip(x: Array, low: float, high: float) -> Array:
-    """Returns `jnp.clip`, in `lax`."""
+    """Return `jnp.clip(x, low, high)`."""
     low, high = map(x.dtype.type, (low, high))
     return lax.min(high, lax.max(low, x))
 
 
 def mul_sign(y: Array, x: Real) -> Array:
-    """Returns y, or -y where x has a minus; `copysign` takes twice the steps."""
+    """Return y * copysign(1, x), in half the instructions of `jnp.copysign`."""
     x = jnp.asarray(x)
     one = np.ones((), x.dtype).view(f"int{jnp.finfo(x.dtype).bits}")
-    minus = np.asarray(np.iinfo(one.dtype).min, one.dtype)
-    sign = lax.bitwise_and(lax.bitcast_convert_type(x, one.dtype), minus)
+    sign_bit = np.asarray(np.iinfo(one.dtype).min, one.dtype)
+    sign = lax.bitwise_and(lax.bitcast_convert_type(x, one.dtype), sign_bit)
     return y * lax.bitcast_convert_type(lax.bitwise_or(sign, one), x.dtype)
 
 
 def round_to_bits(x: Array, bits: dict[str, int]) -> Array:
-    """Returns x in so many binary digits by dtype: products of such are exact."""
+    """Round x to a significand of `bits[dtype]` bits, so that products are exact."""
     info = jnp.finfo(x.dtype)
     dropped = info.nmant + 1 - bits[x.dtype.name]
-    whole = lax.bitcast_convert_type(x, np.dtype(f"int{info.bits}"))
-    half, mask = (whole.dtype.type(n) for n in (1 << (dropped - 1), -(1 << dropped)))
-    rounded = lax.bitwise_and(lax.add(whole, half), mask)
+    pattern = lax.bitcast_convert_type(x, np.dtype(f"int{info.bits}"))
+    half, mask = (pattern.dtype.type(n) for n in (1 << (dropped - 1), -(1 << dropped)))
+    rounded = lax.bitwise_and(lax.add(pattern, half), mask)
     return lax.bitcast_convert_type(rounded, x.dtype)
 
 
 def round_to_int(v: Array) -> Array:
-    """Returns the nearest integer to v, of up to 2^21, or garbage.
+    """Return the integer nearest to v for |v| <= 2^21; undefined beyond.
 
-    Added to 1.5 2^23 it stands in the last bits of the sum: two steps, where rounding
-    and a conversion that saturates take ten.
+    The sum 1.5 2^23 + v holds the integer in its last bits: two instructions, where
+    rounding and the saturating conversion take ten.
     """
     info = jnp.finfo(v.dtype)
     magic = np.asarray(1.5 * 2.0**info.nmant, v.dtype)
-    whole = np.dtype(f"int{info.bits}")
-    bits = lax.bitcast_convert_type(lax.add(v, magic), whole)
-    return lax.sub(bits, magic.view(whole))
+    integer = np.dtype(f"int{info.bits}")
+    bits = lax.bitcast_convert_type(lax.add(v, magic), integer)
+    return lax.sub(bits, magic.view(integer))
 
 
 def power_of_two(k: Array, dtype: Any) -> Array:
-    """Returns 2^k; 0 for the exponent below the least of a normal number."""
+    """Return 2^k; 0 for the exponent one below that of the least normal number."""
     info = jnp.finfo(dtype)
-    bias, place = map(k.dtype.type, (info.maxexp - 1, info.nmant))
-    return lax.bitcast_convert_type(lax.shift_left(lax.add(k, bias), place), dtype)
+    bias, shift = map(k.dtype.type, (info.maxexp - 1, info.nmant))
+    return lax.bitcast_convert_type(lax.shift_left(lax.add(k, bias), shift), dtype)
 
 
 def ldexp(v: Real, k: Array) -> Array:
-    """Returns v 2^k, in two steps so that only the result may be out of range."""
+    """Return v 2^k, in two steps so that no intermediate result overflows."""
     half, dtype = k >> 1, jnp.asarray(v).dtype
     return v * power_of_two(half, dtype) * power_of_two(k - half, dtype)
 

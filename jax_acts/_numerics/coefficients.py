@@ -1,22 +1,8 @@
 """Written by `python -m tools.coefficients`; do not edit."""
 
-from typing import NamedTuple
-
-Coefficients = dict[str, tuple[float, ...]]
-"""Of a polynomial, by dtype, lowest power first."""
-Constant = dict[str, tuple[float, float]]
-"""A constant by dtype, as a number of the dtype and the rest."""
-
-
-class Root(NamedTuple):
-    """A zero of a function that is (x - zero) factor(x), and the factor there."""
-
-    zero: Constant
-    factor: Coefficients
-    slope: float
-    radius: float = 0.25
-    """How far from the zero the factor is good, a polynomial in x - zero."""
-
+from jax_acts._numerics.double_word import Constant
+from jax_acts._numerics.polynomial import Coefficients
+from jax_acts._numerics.root import Root
 
 EXP: Coefficients = {
     "float32": (

@@ -1,7 +1,7 @@
-"""Numbers in two parts, for what one rounding would spoil.
+"""Double-word arithmetic: a value as an unevaluated sum hi + lo of two floats.
 
-XLA adds up constants that follow each other, `(x - a) - b`, and contracts a product and
-a sum; so products are of halves, which are exact.
+XLA reassociates constants, `(x - a) - b`, and contracts a product and a sum to a fused
+multiply-add. Products are therefore taken of split operands, where they are exact.
 """
 
 from typing import Any
@@ -10,55 +10,62 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
 
-from jax_acts._numerics import coefficients as table
 from jax_acts._numerics.types import Real
 
+Constant = dict[str, tuple[float, float]]
+"""A double-word constant (hi, lo) by dtype; hi is a number of the dtype."""
 
-def hi_lo(c: Real | table.Constant, dtype: Any) -> tuple[Any, Any]:
-    """Returns a constant as a number of the dtype and the rest, 0 of an array."""
+
+def hi_lo(c: Real | Constant, dtype: Any) -> tuple[Any, Any]:
+    """Return a constant in double-word form; an array has lo = 0."""
     if isinstance(c, dict):
         return c[jnp.dtype(dtype).name]
     if isinstance(c, float):
-        high = float(np.asarray(c, dtype))
-        return high, c - high
+        hi = float(np.asarray(c, dtype))
+        return hi, c - hi
     return c, 0.0
 
 
-def split(x: Real | table.Constant, dtype: Any) -> tuple[Array, Array]:
-    """Returns x in two parts, each of half the digits: products of such are exact."""
+def split(x: Real | Constant, dtype: Any) -> tuple[Array, Array]:
+    """Return x = hi + lo with at most 12 bits each (27 and 26 in float64).
+
+    A mask in place of the Dekker multiplication, which XLA would simplify. Products of
+    two halves are exact.
+    """
     bits = jnp.finfo(dtype).bits
     mask = {32: np.int32(-(2**12)), 64: np.int64(-(2**27))}[bits]
-    if isinstance(x, dict | float):  # which has digits that the dtype has no place for
-        high, rest = hi_lo(x, dtype)
-        first = (np.asarray(high, dtype).view(mask.dtype) & mask).view(dtype)
-        rest = (high - float(first)) + rest
-        return jnp.asarray(first, dtype), jnp.asarray(rest, dtype)
+    if isinstance(x, dict | float):  # lo also holds the bits beyond the dtype
+        leading, trailing = hi_lo(x, dtype)
+        hi = (np.asarray(leading, dtype).view(mask.dtype) & mask).view(dtype)
+        lo = (leading - float(hi)) + trailing
+        return jnp.asarray(hi, dtype), jnp.asarray(lo, dtype)
     value = jnp.asarray(x, dtype)
-    whole = lax.bitcast_convert_type(value, mask.dtype)
-    first = lax.bitcast_convert_type(lax.bitwise_and(whole, mask), dtype)
-    return first, lax.sub(value, first)
+    pattern = lax.bitcast_convert_type(value, mask.dtype)
+    hi = lax.bitcast_convert_type(lax.bitwise_and(pattern, mask), dtype)
+    return hi, lax.sub(value, hi)
 
 
 def two_sum(a: Array, b: Array) -> tuple[Array, Array]:
-    """Returns a + b in two parts: the rounded sum and its rounding error.
+    """Return the rounded sum a + b and its rounding error, exactly (Knuth TwoSum).
 
-    Neither may be a constant, since XLA adds up constants.
+    Neither operand may be a constant, since XLA reassociates constants.
     """
     s = a + b
-    b_part = s - a
-    return s, (a - (s - b_part)) + (b - b_part)
+    b_rounded = s - a
+    return s, (a - (s - b_rounded)) + (b - b_rounded)
 
 
 def fast_two_sum(a: Array, b: Array) -> tuple[Array, Array]:
-    """Returns `two_sum`, in half the steps, where a is 0 or not below b in size."""
+    """Return `two_sum(a, b)` for a = 0 or |a| >= |b| (Dekker FastTwoSum)."""
     s = a + b
     return s, b - (s - a)
 
 
-def two_prod(a: Real | table.Constant, b: Real) -> tuple[Array, Array]:
-    """Returns a b in two parts, of which the first is exact in half the digits.
+def two_prod(a: Real | Constant, b: Real) -> tuple[Array, Array]:
+    """Return a b as hi + lo, where hi is an exact product of two halves.
 
-    Where e^(a b) is wanted, the rounding of a b would be multiplied by a b.
+    For e^(a b): its relative error is the absolute error of a b. The sum is within
+    2^-35 (float32) and 2^-78 (float64) of a b, relative.
     """
     b = jnp.asarray(b)
     if a is b:
@@ -70,8 +77,11 @@ def two_prod(a: Real | table.Constant, b: Real) -> tuple[Array, Array]:
 
 
 def two_div(a: Real, b: Real) -> tuple[Array, Array]:
-    """Returns a / b in two parts, as `two_prod` does."""
+    """Return a / b as hi + lo, where hi has half the bits.
+
+    The sum is within 2^-35 (float32) and 2^-78 (float64) of a / b, relative.
+    """
     a = jnp.asarray(a)
-    high, _ = split(a / b, a.dtype)
+    hi, _ = split(a / b, a.dtype)
     b0, b1 = split(b, a.dtype)
-    return high, ((a - high * b0) - high * b1) / b
+    return hi, ((a - hi * b0) - hi * b1) / b

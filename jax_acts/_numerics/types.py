@@ -5,4 +5,4 @@ from jax import Array
 Real = Array | float
 """An argument of an elementwise rule; arrays are float32 or float64."""
 Axes = tuple[int, ...]
-"""Axes of an array, counted from 0."""
+"""Nonnegative axis indices of an array."""

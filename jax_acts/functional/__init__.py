@@ -5,6 +5,7 @@ from jax_acts.functional.algebraic import (
     bent_identity as bent_identity,
     isrlu as isrlu,
     isru as isru,
+    nelu as nelu,
     soft_sign as soft_sign,
     square as square,
     squareplus as squareplus,
@@ -13,9 +14,6 @@ from jax_acts.functional.attention import (
     softmax1 as softmax1,
     softmax_sink as softmax_sink,
     ssmax as ssmax,
-)
-from jax_acts.functional.clipping import (
-    soft_clipping as soft_clipping,
 )
 from jax_acts.functional.combinators import (
     affine as affine,
@@ -30,13 +28,26 @@ from jax_acts.functional.entmax import (
     entmax as entmax,
     entmax15 as entmax15,
 )
-from jax_acts.functional.exponential import (
+from jax_acts.functional.exp_log import (
+    exponential as exponential,
+    log1mexp as log1mexp,
+    nlrelu as nlrelu,
+    symexp as symexp,
+    symlog as symlog,
+)
+from jax_acts.functional.exponential_gated import (
+    gish as gish,
+    golu as golu,
+    mish as mish,
+    serf as serf,
+    tanhexp as tanhexp,
+    telu as telu,
+)
+from jax_acts.functional.exponential_linear import (
     celu as celu,
     elu as elu,
     elu_plus_one as elu_plus_one,
-    exponential as exponential,
     hexpo as hexpo,
-    log1mexp as log1mexp,
     selu as selu,
     xielu as xielu,
 )
@@ -44,15 +55,6 @@ from jax_acts.functional.gated_bounded import (
     situ_glu as situ_glu,
     swiglu_clamped as swiglu_clamped,
     swiglu_oai as swiglu_oai,
-)
-from jax_acts.functional.gaussian import (
-    erf as erf,
-    gaussian as gaussian,
-    gelu as gelu,
-    gelu_clipped as gelu_clipped,
-    gelu_exact as gelu_exact,
-    gelu_tanh as gelu_tanh,
-    laplace as laplace,
 )
 from jax_acts.functional.glu import (
     bilinear as bilinear,
@@ -65,9 +67,6 @@ from jax_acts.functional.glu import (
     seglu as seglu,
     sreglu as sreglu,
     swiglu as swiglu,
-)
-from jax_acts.functional.gompertz import (
-    golu as golu,
 )
 from jax_acts.functional.hard import (
     clip as clip,
@@ -92,10 +91,6 @@ from jax_acts.functional.hyperbolic import (
     tanh as tanh,
     tanh_shrink as tanh_shrink,
 )
-from jax_acts.functional.leaking import (
-    nelu as nelu,
-    smu as smu,
-)
 from jax_acts.functional.learnable import (
     aconc as aconc,
     derf as derf,
@@ -103,25 +98,26 @@ from jax_acts.functional.learnable import (
     pelu as pelu,
     srelu as srelu,
 )
-from jax_acts.functional.log_gated import (
-    gish as gish,
-    logish as logish,
-    smish as smish,
-)
-from jax_acts.functional.logarithmic import (
-    nlrelu as nlrelu,
-    symexp as symexp,
-    symlog as symlog,
-)
 from jax_acts.functional.logistic import (
     gelu_quick as gelu_quick,
     log_sigmoid as log_sigmoid,
     shifted_softplus as shifted_softplus,
     sigmoid as sigmoid,
     silu as silu,
+    soft_clipping as soft_clipping,
     softplus as softplus,
     sqrt_softplus as sqrt_softplus,
     swish as swish,
+)
+from jax_acts.functional.normal import (
+    erf as erf,
+    gaussian as gaussian,
+    gelu as gelu,
+    gelu_clipped as gelu_clipped,
+    gelu_exact as gelu_exact,
+    gelu_tanh as gelu_tanh,
+    laplace as laplace,
+    smu as smu,
 )
 from jax_acts.functional.normalization import (
     crelu as crelu,
@@ -161,12 +157,6 @@ from jax_acts.functional.rectified import (
     threshold as threshold,
     thresholded_relu as thresholded_relu,
 )
-from jax_acts.functional.self_gated import (
-    mish as mish,
-    serf as serf,
-    tanhexp as tanhexp,
-    telu as telu,
-)
 from jax_acts.functional.shares import (
     softpick as softpick,
     taylor_softmax as taylor_softmax,
@@ -176,6 +166,8 @@ from jax_acts.functional.sigmoid_gated import (
     bsilu as bsilu,
     elish as elish,
     hard_elish as hard_elish,
+    logish as logish,
+    smish as smish,
 )
 from jax_acts.functional.softmax import (
     gumbel_softmax as gumbel_softmax,

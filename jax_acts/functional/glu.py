@@ -17,10 +17,10 @@ from jax_acts._core.function import function
 from jax_acts._core.glu import Layout, Order, apply_gate
 from jax_acts._core.spec import Axis
 from jax_acts._numerics.types import Real
-from jax_acts.functional.exponential import selu
-from jax_acts.functional.gaussian import gelu
+from jax_acts.functional.exponential_linear import selu
 from jax_acts.functional.hyperbolic import tanh
 from jax_acts.functional.logistic import gelu_quick, sigmoid, silu
+from jax_acts.functional.normal import gelu
 from jax_acts.functional.rectified import relu, relu_squared
 
 

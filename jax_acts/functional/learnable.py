@@ -19,9 +19,9 @@ from jax_acts._numerics.exp_log import (
     mul_exp,
 )
 from jax_acts._numerics.types import Real
-from jax_acts.functional.gaussian import erf
 from jax_acts.functional.hyperbolic import tanh
 from jax_acts.functional.logistic import silu
+from jax_acts.functional.normal import erf
 
 INF = math.inf
 _FAR = 1e30

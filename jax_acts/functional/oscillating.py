@@ -11,7 +11,8 @@ from jax_acts._core.activation import activation
 from jax_acts._numerics import coefficients as table
 from jax_acts._numerics.bitwise import min_nan_free, mul_sign, propagate_nan, where
 from jax_acts._numerics.double_word import split, two_prod, two_sum
-from jax_acts._numerics.exp_log import mul_exp, patch_near_zero
+from jax_acts._numerics.exp_log import mul_exp
+from jax_acts._numerics.root import patch_near_zero
 from jax_acts._numerics.trig import (
     Angle,
     angle,

@@ -29,9 +29,9 @@ from jax_acts._core.errors import check_choice
 from jax_acts._numerics.bitwise import propagate_nan
 from jax_acts._numerics.types import Real
 from jax_acts.functional.algebraic import arctan, soft_sign
-from jax_acts.functional.gaussian import gaussian
 from jax_acts.functional.hard import hard_tanh
 from jax_acts.functional.hyperbolic import tanh
+from jax_acts.functional.normal import gaussian
 
 INF = math.inf
 Surrogate = Literal[

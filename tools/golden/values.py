@@ -1,13 +1,13 @@
-"""Writes what other libraries compute, to which `tests/registry/test_golden.py` compares.
+"""Write golden values of other libraries for `tests/registry/test_golden.py`.
 
-Each library is asked for the activations in its table of `jax_acts._registry.dialects`, at the
-same 26 inputs in float64, and for their derivatives where it has autodiff. Run it where
-the library is installed; what is stored of the others stays:
+Evaluates the activations of each library's dialect at the same 26 inputs in float64,
+and their derivatives where the library has autodiff. Requires the library; the stored
+values of all others are kept:
 
-    python tools/golden.py torch hf timm onnx keras mlx
-    python tools/golden.py keras2
-    python tools/golden.py snntorch spikingjelly norse
-    python tools/golden.py onnxruntime
+    python -m tools.golden.values torch hf timm onnx keras mlx
+    python -m tools.golden.values keras2
+    python -m tools.golden.values snntorch spikingjelly norse
+    python -m tools.golden.values onnxruntime
 """
 
 import ast
@@ -21,16 +21,16 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-PATH = Path(__file__).parent.parent / "tests" / "data" / "golden.json"
+PATH = Path(__file__).parents[2] / "tests" / "data" / "golden.json"
 
 INPUTS = [
     *(-40.0, -12.5, -7.25, -5.5, -4.125, -3.0, -2.0, -1.6, -1.0, -0.75, -0.3, -0.01),
     *(-1e-4, 0.0, 1e-4, 0.02, 0.4, 0.8, 1.0, 1.7, 2.0, 3.0, 4.4, 6.0, 7.5, 40.0),
 ]
-"""Among them are the usual kinks; their number is even, for glu."""
+"""They include the usual kinks; their number is even, for glu."""
 
 RUNTIME_OPSET = 24
-"""The greatest that ONNX Runtime knows; all operators that are asked for have it."""
+"""The newest opset of ONNX Runtime; it has all operators below."""
 
 SPECS = {
     "torch": """
@@ -121,214 +121,214 @@ SPECS = {
         """,
 }
 SPECS["onnxruntime"] = SPECS["onnx"]
-"""What each library is asked for; of classes, an instance is made."""
+"""Calls by library; a class is instantiated first."""
 
 Arguments = dict[str, Any]
-Answer = Mapping[str, Sequence[float | None]]
+Golden = Mapping[str, Sequence[float | None]]
 
 
 def main(libraries: Iterable[str]) -> None:
-    """Asks the libraries and stores what they answer."""
+    """Evaluate the libraries and store their values."""
     stored = json.loads(PATH.read_text()) if PATH.exists() else {}
-    versions, answers = stored.get("versions", {}), stored.get("answers", {})
+    versions, golden = stored.get("versions", {}), stored.get("answers", {})
     for library in libraries:
-        version, ask = LIBRARIES[library]()
-        kept = {k: v for k, v in answers.items() if not k.startswith(f"{library}:")}
-        new = {f"{library}:{s}": ask(*parsed(s)) for s in SPECS[library].split()}
-        versions[library], answers = version, {**kept, **new}
-    write(dict(sorted(versions.items())), answers)
+        version, evaluate = LIBRARIES[library]()
+        others = {k: v for k, v in golden.items() if not k.startswith(f"{library}:")}
+        new = {
+            f"{library}:{s}": evaluate(*parse_call(s)) for s in SPECS[library].split()
+        }
+        versions[library], golden = version, {**others, **new}
+    write(dict(sorted(versions.items())), golden)
 
 
-def write(versions: dict[str, str], answers: dict[str, Answer]) -> None:
-    """Writes one line for each answer, so that a change shows as one."""
-    lines = ",\n".join(
-        f"  {json.dumps(k)}: {json.dumps(v)}" for k, v in answers.items()
-    )
+def write(versions: dict[str, str], golden: dict[str, Golden]) -> None:
+    """Write one line per call, so that a diff shows what changed."""
+    lines = ",\n".join(f"  {json.dumps(k)}: {json.dumps(v)}" for k, v in golden.items())
     head = f'"versions": {json.dumps(versions)},\n"inputs": {json.dumps(INPUTS)}'
     PATH.parent.mkdir(exist_ok=True)
     PATH.write_text(f'{{\n{head},\n"answers": {{\n{lines}\n}}\n}}\n')
 
 
-def parsed(spec: str) -> tuple[str, Arguments]:
-    """Returns the name and the arguments that a spec gives by name."""
+def parse_call(spec: str) -> tuple[str, Arguments]:
+    """Return the name and the keyword arguments of a call written as text."""
     name, bracket, inside = spec.partition("(")
     call = ast.parse(f"f({inside}" if bracket else "f()", mode="eval").body
     keywords = call.keywords if isinstance(call, ast.Call) else []
     return name, {str(k.arg): ast.literal_eval(k.value) for k in keywords}
 
 
-def of_torch() -> tuple[str, Callable[[str, Arguments], Answer]]:
-    """Returns the version of PyTorch, and who asks it."""
+def of_torch() -> tuple[str, Callable[[str, Arguments], Golden]]:
+    """Return the version of PyTorch, and its evaluation function."""
     torch, nn = module("torch"), module("torch.nn")
     functional = module("torch.nn.functional")
 
-    def ask(name: str, arguments: Arguments) -> Answer:
+    def evaluate(name: str, arguments: Arguments) -> Golden:
         if name[0].isupper():
             return with_torch(getattr(nn, name)(**arguments).eval())
         function = getattr(functional, name, None) or getattr(torch, name)
         return with_torch(lambda x: function(x, **arguments))
 
-    return torch.__version__, ask
+    return torch.__version__, evaluate
 
 
-def of_hf() -> tuple[str, Callable[[str, Arguments], Answer]]:
-    """Returns the version of transformers, and who asks it."""
+def of_hf() -> tuple[str, Callable[[str, Arguments], Golden]]:
+    """Return the version of transformers, and its evaluation function."""
     torch, activations = module("torch"), module("transformers.activations")
 
-    def ask(name: str, arguments: Arguments) -> Answer:
-        if "xielu" in name.lower():  # whose parameters are bfloat16 otherwise
+    def evaluate(name: str, arguments: Arguments) -> Golden:
+        if "xielu" in name.lower():  # its parameters default to bfloat16
             arguments = {**arguments, "dtype": torch.float64}
             return with_torch(activations.XIELUActivation(**arguments))
         if name in activations.ACT2CLS:
             return with_torch(activations.ACT2FN[name])
         return with_torch(getattr(activations, name)(**arguments))
 
-    return module("transformers").__version__, ask
+    return module("transformers").__version__, evaluate
 
 
-def of_timm() -> tuple[str, Callable[[str, Arguments], Answer]]:
-    """Returns the version of timm, and who asks it."""
+def of_timm() -> tuple[str, Callable[[str, Arguments], Golden]]:
+    """Return the version of timm, and its evaluation function."""
     layers = module("timm.layers")
     classes = module("timm.layers.activations")
 
-    def ask(name: str, arguments: Arguments) -> Answer:
+    def evaluate(name: str, arguments: Arguments) -> Golden:
         if name[0].isupper():
             return with_torch(getattr(classes, name)(**arguments))
         return with_torch(layers.create_act_layer(name, **arguments))
 
-    return module("timm").__version__, ask
+    return module("timm").__version__, evaluate
 
 
-def with_torch(f: Any) -> Answer:
-    """Returns the values and derivatives of a PyTorch function or module."""
+def with_torch(f: Any) -> Golden:
+    """Return the values and derivatives of a PyTorch function or module."""
     torch = module("torch")
     x = torch.tensor(INPUTS, dtype=torch.float64, requires_grad=True)
     y = (f.double() if isinstance(f, torch.nn.Module) else f)(x.clone())
-    answer = {"value": y.reshape(-1).tolist()}
+    result = {"value": y.reshape(-1).tolist()}
     if y.shape == x.shape and y.requires_grad:
-        (slopes,) = torch.autograd.grad(y.sum(), x)
-        finite = [v if math.isfinite(v) else None for v in slopes.tolist()]
-        answer["derivative"] = finite
-    return answer
+        (derivatives,) = torch.autograd.grad(y.sum(), x)
+        finite = [v if math.isfinite(v) else None for v in derivatives.tolist()]
+        result["derivative"] = finite
+    return result
 
 
-def of_snntorch() -> tuple[str, Callable[[str, Arguments], Answer]]:
-    """Returns the version of snnTorch, and who asks it."""
+def of_snntorch() -> tuple[str, Callable[[str, Arguments], Golden]]:
+    """Return the version of snnTorch, and its evaluation function."""
     surrogate = module("snntorch.surrogate")
 
-    def ask(name: str, arguments: Arguments) -> Answer:
+    def evaluate(name: str, arguments: Arguments) -> Golden:
         return with_torch(getattr(surrogate, name)(**arguments))
 
-    return version("snntorch"), ask
+    return version("snntorch"), evaluate
 
 
-def of_spikingjelly() -> tuple[str, Callable[[str, Arguments], Answer]]:
-    """Returns the version of SpikingJelly, and who asks it."""
+def of_spikingjelly() -> tuple[str, Callable[[str, Arguments], Golden]]:
+    """Return the version of SpikingJelly, and its evaluation function."""
     surrogate = module("spikingjelly.activation_based.surrogate")
 
-    def ask(name: str, arguments: Arguments) -> Answer:
+    def evaluate(name: str, arguments: Arguments) -> Golden:
         return with_torch(getattr(surrogate, name)(**arguments))
 
-    return version("spikingjelly"), ask
+    return version("spikingjelly"), evaluate
 
 
-def of_norse() -> tuple[str, Callable[[str, Arguments], Answer]]:
-    """Returns the version of Norse, and who asks it."""
+def of_norse() -> tuple[str, Callable[[str, Arguments], Golden]]:
+    """Return the version of Norse, and its evaluation function."""
     functions = module("norse.torch.functional.threshold")
 
-    def ask(name: str, arguments: Arguments) -> Answer:
+    def evaluate(name: str, arguments: Arguments) -> Golden:
         return with_torch(lambda x: getattr(functions, name)(x, **arguments))
 
-    return version("norse"), ask
+    return version("norse"), evaluate
 
 
-def of_keras() -> tuple[str, Callable[[str, Arguments], Answer]]:
-    """Returns the version of Keras 3, over JAX, and who asks it."""
+def of_keras() -> tuple[str, Callable[[str, Arguments], Golden]]:
+    """Return the version of Keras 3, over JAX, and its evaluation function."""
     os.environ["KERAS_BACKEND"] = "jax"
     jax = module("jax")
     jax.config.update("jax_enable_x64", True)
     keras = module("keras")
     keras.config.set_floatx("float64")
 
-    def ask(name: str, arguments: Arguments) -> Answer:
+    def evaluate(name: str, arguments: Arguments) -> Golden:
         x = jax.numpy.asarray(INPUTS)
         if name[0].isupper():
             layer = getattr(keras.layers, name)(**arguments)
             f = lambda x: layer(x[None])[0]
         else:
-            place = keras.ops if name.startswith("ops.") else keras.activations
-            function = getattr(place, name.removeprefix("ops."))
+            namespace = keras.ops if name.startswith("ops.") else keras.activations
+            function = getattr(namespace, name.removeprefix("ops."))
             f = lambda x: function(x, **arguments)
         y = f(x)
-        answer = {"value": y.reshape(-1).tolist()}
+        result = {"value": y.reshape(-1).tolist()}
         if y.shape == x.shape:
-            answer["derivative"] = jax.grad(lambda x: f(x).sum())(x).tolist()
-        return answer
+            result["derivative"] = jax.grad(lambda x: f(x).sum())(x).tolist()
+        return result
 
-    return keras.__version__, ask
+    return keras.__version__, evaluate
 
 
-def of_keras2() -> tuple[str, Callable[[str, Arguments], Answer]]:
-    """Returns the version of Keras 2, over TensorFlow, and who asks it."""
+def of_keras2() -> tuple[str, Callable[[str, Arguments], Golden]]:
+    """Return the version of Keras 2, over TensorFlow, and its evaluation function."""
     tf, keras = module("tensorflow"), module("tf_keras")
 
-    def ask(name: str, arguments: Arguments) -> Answer:
+    def evaluate(name: str, arguments: Arguments) -> Golden:
         x = tf.constant(INPUTS, tf.float64)
         if name[0].isupper():
             layer = getattr(keras.layers, name)(**arguments, dtype="float64")
             f = lambda x: layer(x[None])[0]
-        elif name.endswith("softmax"):  # which wants a batch
+        elif name.endswith("softmax"):  # it requires a batch axis
             f = lambda x: keras.activations.get(name)(x[None])[0]
         else:
             f = lambda x: keras.activations.get(name)(x, **arguments)
         with tf.GradientTape() as tape:
             tape.watch(x)
             y = f(x)
-        slopes = tape.gradient(y, x)
-        return {"value": y.numpy().tolist(), "derivative": slopes.numpy().tolist()}
+        derivatives = tape.gradient(y, x)
+        return {"value": y.numpy().tolist(), "derivative": derivatives.numpy().tolist()}
 
-    return keras.__version__, ask
+    return keras.__version__, evaluate
 
 
-def of_onnx() -> tuple[str, Callable[[str, Arguments], Answer]]:
-    """Returns the version of ONNX, and who asks its reference evaluator."""
+def of_onnx() -> tuple[str, Callable[[str, Arguments], Golden]]:
+    """Return the version of ONNX, and its evaluation functions reference evaluator."""
     onnx = module("onnx")
     evaluator = module("onnx.reference").ReferenceEvaluator
 
-    def ask(name: str, arguments: Arguments) -> Answer:
+    def evaluate(name: str, arguments: Arguments) -> Golden:
         (y,) = evaluator(onnx_model(name, arguments)).run(
             None, {"x": inputs("float64")}
         )
         return {"value": y.astype("float64").reshape(-1).tolist()}
 
-    return onnx.__version__, ask
+    return onnx.__version__, evaluate
 
 
-def of_onnxruntime() -> tuple[str, Callable[[str, Arguments], Answer]]:
-    """Returns the version of ONNX Runtime, and who asks it, in float32.
+def of_onnxruntime() -> tuple[str, Callable[[str, Arguments], Golden]]:
+    """Return the version of ONNX Runtime, and its evaluation function, in float32.
 
-    Most of its kernels have no float64; an opset that it does not know yet is lowered.
+    Most of its kernels have no float64.
     """
     runtime = module("onnxruntime")
 
-    def ask(name: str, arguments: Arguments) -> Answer:
+    def evaluate(name: str, arguments: Arguments) -> Golden:
         model = onnx_model(name, arguments, "FLOAT", opset=RUNTIME_OPSET)
         session = runtime.InferenceSession(model.SerializeToString())
         (y,) = session.run(None, {"x": inputs("float32")})
         return {"value": [float(f"{v:.9g}") for v in y.reshape(-1).tolist()]}
 
-    return runtime.__version__, ask
+    return runtime.__version__, evaluate
 
 
 def inputs(dtype: str) -> Any:
-    """Returns the inputs as an array of NumPy."""
+    """Return the inputs as an array of NumPy."""
     return module("numpy").asarray(INPUTS, dtype)
 
 
 def onnx_model(
     name: str, arguments: Arguments, kind: str = "DOUBLE", opset: int | None = None
 ) -> Any:
-    """Returns a model of one node, with its further inputs as constants."""
+    """Return a model of one node, with its other inputs as constants."""
     onnx = module("onnx")
     helper, dtype = onnx.helper, getattr(onnx.TensorProto, kind)
     schema = onnx.defs.get_schema(name)
@@ -347,13 +347,13 @@ def onnx_model(
     return helper.make_model(graph, opset_imports=imports, ir_version=ir)
 
 
-def of_mlx() -> tuple[str, Callable[[str, Arguments], Answer]]:
-    """Returns the version of MLX, on the CPU, and who asks it."""
-    os.environ["MLX_DISABLE_COMPILE"] = "1"  # which needs a C++ compiler
+def of_mlx() -> tuple[str, Callable[[str, Arguments], Golden]]:
+    """Return the version of MLX, on the CPU, and its evaluation function."""
+    os.environ["MLX_DISABLE_COMPILE"] = "1"  # compilation needs a C++ compiler
     mx, nn = module("mlx.core"), module("mlx.nn")
-    mx.set_default_device(mx.cpu)  # which has float64
+    mx.set_default_device(mx.cpu)  # the GPU has no float64
 
-    def ask(name: str, arguments: Arguments) -> Answer:
+    def evaluate(name: str, arguments: Arguments) -> Golden:
         x = mx.array(INPUTS, mx.float64)
         if name[0].isupper():
             layer = getattr(nn, name)(**arguments)
@@ -362,22 +362,22 @@ def of_mlx() -> tuple[str, Callable[[str, Arguments], Answer]]:
         else:
             f = lambda x: getattr(nn, name)(x, **arguments)
         y = f(x)
-        answer = {"value": [float(v) for v in y.tolist()]}
+        result = {"value": [float(v) for v in y.tolist()]}
         if y.shape == x.shape:
-            slopes = mx.grad(lambda x: f(x).astype(mx.float64).sum())(x)
-            answer["derivative"] = slopes.tolist()
-        return answer
+            derivatives = mx.grad(lambda x: f(x).astype(mx.float64).sum())(x)
+            result["derivative"] = derivatives.tolist()
+        return result
 
-    return version("mlx"), ask
+    return version("mlx"), evaluate
 
 
 def version(library: str) -> str:
-    """Returns the version of a library that does not say it itself."""
+    """Return the version of an installed distribution."""
     return importlib.metadata.version(library)
 
 
 def module(name: str) -> Any:
-    """Returns a module that this project does not depend on."""
+    """Import an optional module."""
     return importlib.import_module(name)
 
 

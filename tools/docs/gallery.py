@@ -1,9 +1,9 @@
-"""Writes docs/gallery.md: a picture of every function, family by family.
+"""Write docs/gallery.md: plots of every function, by family.
 
-    python -m tools.gallery
+    python -m tools.docs.gallery
 
-A curve has a row of its picture, with its first two derivatives; what depends on a
-value or on a row has one panel. It needs matplotlib.
+An elementwise function has three panels: value, first and second derivative. A gated
+unit or a function along an axis has one. Requires matplotlib.
 """
 
 import itertools
@@ -22,30 +22,29 @@ from jax_acts._registry import lookup as registry
 from jax_acts.cli.describe import Description, describe
 from jax_acts.plotting import COLORS, plot
 
-PAGE = Path(__file__).parents[1] / "docs" / "gallery.md"
-PICTURES = PAGE.with_suffix("")
+PAGE = Path(__file__).parents[2] / "docs" / "gallery.md"
+IMAGES = PAGE.with_suffix("")
 
 HEAD = """# Gallery
 
-Written by `python -m tools.gallery`: every function, by family, at its default
-arguments, or with those that stand over it. The sources are in
+Written by `python -m tools.docs.gallery`: every function, by family, with the arguments
+in the panel title, defaults otherwise. References:
 [references.bib](../jax_acts/references.bib).
 
-- A function of one number has a row of the picture: its value, its derivative and its
-  second derivative. A dot on a curve is a kink, or the value at a jump, with its limits
-  as circles.
-- A gated unit has a panel: its value against the gate, for a few values.
-- A function of a row has a panel: what it makes of the row (x, 0, 1), against x.
+- Elementwise functions: value, first and second derivative. A dot marks a kink, or the
+  value at a jump, whose limits are circles.
+- Gated units: output over the gate, for several values.
+- Functions along an axis: outputs for the vector (x, 0, 1), over x.
 """
 
 VALUES = (-1.0, 1.0, 4.0)
-"""The values for which a gated unit is drawn."""
-REST = (0.0, 1.0)
-"""The entries of a row after the first, which is drawn against."""
+"""Values of a gated unit."""
+OTHERS = (0.0, 1.0)
+"""Entries of the vector after the first."""
 X = np.linspace(-6, 6, 601, dtype=np.float32)
-ACROSS = 3  # panels, of a picture 7.6 inches wide
+ACROSS = 3  # panels per row
 
-SHOWN = {
+SPECS = {
     "affine": "affine(scale=2.0, rate=1.5, shift=-1.0, offset=0.5, of=tanh)",
     "blend": "blend(weight=0.7, first=relu, second=sine)",
     "capped": "capped(cap=2.0, of=relu)",
@@ -68,50 +67,50 @@ SHOWN = {
     "polyrelu": "polyrelu(coefficients=(0.0, 0.5, 0.1, 0.02))",
     "rational": "rational(numerator=(0.0, 1.0, 1.0), denominator=(0.0, 1.0))",
 }
-"""The specs of what would look like another function, or flat, by default."""
+"""Specs of functions whose defaults equal another function or are constant."""
 
 
 def main() -> None:
-    """Writes the page and its pictures."""
-    PICTURES.mkdir(exist_ok=True)
+    """Write the page and its images."""
+    IMAGES.mkdir(exist_ok=True)
     for family, rows in families().items():
-        draw([row["name"] for row in rows], PICTURES / f"{family}.png")
+        draw([row["name"] for row in rows], IMAGES / f"{family}.png")
         print(family)
     PAGE.write_text(page(), encoding="utf-8")
 
 
 def families() -> dict[str, list[Description]]:
-    """Returns what there is to say of the functions of each family."""
+    """Return the descriptions of the functions of each family."""
     rows = [describe(name) for name in registry.names()]
     rows.sort(key=lambda row: (row["family"], row["name"]))
     grouped = itertools.groupby(rows, key=lambda row: row["family"])
-    return {family: list(members) for family, members in grouped}
+    return {family: list(rows) for family, rows in grouped}
 
 
 def page() -> str:
-    """Returns the page."""
+    """Return the page."""
     return HEAD + "".join(section(*item) for item in families().items())
 
 
 def section(family: str, rows: list[Description]) -> str:
-    """Returns the picture of a family, and a line for each of its functions."""
+    """Return the image of a family, and one table row per function."""
     lines = [
         f"| `{row['name']}` | {cell(row['latex'] or row['summary'])} "
         f"| {' '.join(row['cite'])} |"
         for row in rows
     ]
-    picture = f"![{family}](gallery/{family}.png)"
-    table = "\n".join(["| function | formula | sources |", "|---|---|---|", *lines])
-    return f"\n## {family}\n\n{picture}\n\n{table}\n"
+    image = f"![{family}](gallery/{family}.png)"
+    table = "\n".join(["| function | formula | references |", "|---|---|---|", *lines])
+    return f"\n## {family}\n\n{image}\n\n{table}\n"
 
 
 def cell(text: str) -> str:
-    """Returns text as a cell of a table, where a bar would end it."""
+    """Return text with vertical bars escaped for a table cell."""
     return text.replace(r"\|", r"\Vert ").replace("|", r"\vert ")
 
 
 def draw(names: list[str], path: Path) -> None:
-    """Draws the curves one below the other, and then the panels of the others."""
+    """Draw the elementwise functions, one per row, then the panels of the others."""
     curves = [name for name in names if is_curve(name)]
     others = [name for name in names if name not in curves]
     rows = len(curves) + -(-len(others) // ACROSS)
@@ -119,15 +118,15 @@ def draw(names: list[str], path: Path) -> None:
     figure.set_layout_engine("constrained")
     panels = figure.subplots(rows, ACROSS, squeeze=False)
     for name, axes in zip(curves, panels, strict=False):
-        plot(SHOWN.get(name, name), axes=list(axes))
+        plot(SPECS.get(name, name), axes=list(axes))
         legend = axes[0].get_legend()
         if legend is not None:
             legend.remove()
         finish(name, axes[0])
     rest = panels[len(curves) :].ravel()
     for name, panel in zip(others, rest, strict=False):
-        for (label, y), colour in zip(lines(name), COLORS, strict=False):
-            panel.plot(X, y, label=label, color=colour, linewidth=1.2)
+        for (label, y), color in zip(lines(name), COLORS, strict=False):
+            panel.plot(X, y, label=label, color=color, linewidth=1.2)
         panel.legend(frameon=False, fontsize=6)
         finish(name, panel)
     for panel in panels.ravel():
@@ -139,34 +138,36 @@ def draw(names: list[str], path: Path) -> None:
 
 
 def finish(name: str, panel: Axes) -> None:
-    """Puts the spec over a panel."""
-    spec = SHOWN.get(name, name)
+    """Set the spec as the title of a panel."""
+    spec = SPECS.get(name, name)
     title = "\n".join(textwrap.wrap(spec, 42))
     panel.set_title(title, loc="left", fontsize=9 if spec == name else 7.5)
 
 
 def is_curve(name: str) -> bool:
-    """Returns whether each output depends on its own input alone."""
+    """Return whether the function is elementwise."""
     try:
-        curve(registry.get(SHOWN.get(name, name)))
+        curve(registry.get(SPECS.get(name, name)))
     except ValueError:
         return False
     return True
 
 
 def lines(name: str) -> Iterator[tuple[str, np.ndarray]]:
-    """Yields the curves of a gated unit, or of each output of a row, with its name."""
-    bound = registry.get(SHOWN.get(name, name))
-    takes = registry.FUNCTIONS[name].parameters
-    if "value" in takes:
+    """Yield the labeled curves of a gated unit or of the outputs of a vector."""
+    bound = registry.get(SPECS.get(name, name))
+    parameters = registry.FUNCTIONS[name].parameters
+    if "value" in parameters:
         for value in VALUES:
             yield (
                 f"value {value:g}",
                 np.asarray(bound(X, value=jnp.full_like(X, value))),
             )
         return
-    given = {"key": jax.random.key(0)} if "key" in takes else {}
-    row = jax.vmap(lambda x: jnp.atleast_1d(bound(jnp.stack([x, *REST]), **given)))
+    arguments = {"key": jax.random.key(0)} if "key" in parameters else {}
+    row = jax.vmap(
+        lambda x: jnp.atleast_1d(bound(jnp.stack([x, *OTHERS]), **arguments))
+    )
     outputs = np.asarray(row(X)).T
     for number, y in enumerate(outputs):
         yield f"output {number + 1}" if len(outputs) > 1 else "output", y

@@ -1,20 +1,20 @@
-"""Writes what the package entmax computes, for `tests/functional/test_entmax.py`.
+"""Write golden values of the package `entmax` for `tests/functional/test_sparse.py`.
 
-Run it where `torch` and `entmax` (1.3) are installed:
+Requires `torch` and `entmax` 1.3:
 
-    python tools/golden_entmax.py
+    python -m tools.golden.entmax
 """
 
 import importlib
 import json
 from pathlib import Path
 
-PATH = Path(__file__).parent.parent / "tests" / "data" / "entmax.json"
+PATH = Path(__file__).parents[2] / "tests" / "data" / "entmax.json"
 ALPHAS = 1.3, 1.5, 1.8, 2.0
 
 
 def main() -> None:
-    """Writes rows, their values, and the gradients of values times 0, 1, 2, …."""
+    """Write inputs, values, and gradients of the values weighted by 0, 1, 2, …."""
     torch, entmax = map(importlib.import_module, ("torch", "entmax"))
     torch.manual_seed(0)
     x = 2 * torch.randn(4, 6, dtype=torch.float64)

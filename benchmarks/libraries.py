@@ -1,8 +1,8 @@
-"""The same functions in other libraries, by the names that `jax_acts._registry.dialects` has.
+"""The functions of the catalogue in other libraries, matched by the dialect tables.
 
-Each library is a dict from a name of the catalogue to a program, which takes inputs and
-a dtype and returns the value and the first two derivatives there, each by the mode that
-it was computed in.
+Each library is a dict from a name of the catalogue to a program. A program takes inputs
+and a dtype, and returns the value and the first two derivatives, each by the mode in
+which it was computed.
 """
 
 import functools
@@ -21,7 +21,7 @@ from jax_acts._core.activation import ActivationFunction
 from jax_acts._core.compat import enable_x64
 from jax_acts._registry import lookup as registry
 from jax_acts.testing import evaluate, nth
-from tools.golden import parsed
+from tools.golden.values import parse_call
 
 DTYPES: dict[str, Any] = {
     "bfloat16": ml_dtypes.bfloat16,
@@ -30,18 +30,18 @@ DTYPES: dict[str, Any] = {
     "float64": np.float64,
 }
 Results = list[dict[str, NDArray[Any]]]
-"""For each order of derivative the results by mode."""
+"""Results by mode, one dict per order of the derivative."""
 Program = Callable[[NDArray[Any], Any], Results]
 
 
 def catalogue() -> dict[str, ActivationFunction[...]]:
-    """Returns the elementwise functions of this library that have an oracle."""
+    """Return the elementwise functions of this library by name."""
     functions = {n: registry.FUNCTIONS[n] for n in registry.names()}
     return {n: f for n, f in functions.items() if isinstance(f, ActivationFunction)}
 
 
 def of_jax_acts() -> tuple[str, dict[str, Program]]:
-    """Returns the version of this library, and its programs."""
+    """Return the version of jax_acts and its programs."""
     import jax_acts
 
     programs = {
@@ -51,23 +51,25 @@ def of_jax_acts() -> tuple[str, dict[str, Program]]:
 
 
 def of_jax() -> tuple[str, dict[str, Program]]:
-    """Returns the version of JAX, and its programs."""
-    places = (jax.nn, jnp, jax.scipy.special)
-    return jax.__version__, {n: with_jax(f) for n, f in found("jax", places).items()}
+    """Return the version of JAX and its programs."""
+    modules = (jax.nn, jnp, jax.scipy.special)
+    return jax.__version__, {
+        n: with_jax(f) for n, f in matching("jax", modules).items()
+    }
 
 
 def of_keras() -> tuple[str, dict[str, Program]]:
-    """Returns the version of Keras, over JAX, and its programs."""
+    """Return the version of Keras (JAX backend) and its programs."""
     os.environ["KERAS_BACKEND"] = "jax"
     keras = importlib.import_module("keras")
-    functions = found("keras", (keras.activations, keras.ops))
+    functions = matching("keras", (keras.activations, keras.ops))
     return keras.__version__, {n: with_jax(f) for n, f in functions.items()}
 
 
 def of_torch() -> tuple[str, dict[str, Program]]:
-    """Returns the version of PyTorch, and its programs."""
+    """Return the version of PyTorch and its programs."""
     torch = importlib.import_module("torch")
-    functions = found("torch", (torch.nn.functional, torch))
+    functions = matching("torch", (torch.nn.functional, torch))
     return torch.__version__, {n: with_torch(f) for n, f in functions.items()}
 
 
@@ -79,18 +81,22 @@ LIBRARIES: dict[str, Callable[[], tuple[str, dict[str, Program]]]] = {
 }
 
 
-def found(dialect: str, places: tuple[Any, ...]) -> dict[str, Callable[..., Any]]:
-    """Returns the functions of a library that mean one of ours at its defaults."""
+def matching(dialect: str, modules: tuple[Any, ...]) -> dict[str, Callable[..., Any]]:
+    """Return the functions of a library that equal one of ours at its defaults.
+
+    Args:
+        dialect: A dialect of the registry.
+        modules: The modules in which its functions are looked up, in this order.
+    """
     functions = {}
     for name in catalogue():
         for alias in registry.aliases(name):
-            # PyTorch has a clip that must be given a bound.
-            ours = alias.dialect == dialect and alias.meaning == name != "clip"
-            if ours:
-                spelling, given = parsed(alias.call)
-                place = next((p for p in places if hasattr(p, spelling)), None)
-                if place is not None and spelling.islower():
-                    f = functools.partial(getattr(place, spelling), **given)
+            # torch.clip requires a bound.
+            if alias.dialect == dialect and alias.meaning == name != "clip":
+                spelling, arguments = parse_call(alias.call)
+                module = next((m for m in modules if hasattr(m, spelling)), None)
+                if module is not None and spelling.islower():
+                    f = functools.partial(getattr(module, spelling), **arguments)
                     functions.setdefault(name, f)
     return functions
 
@@ -98,11 +104,10 @@ def found(dialect: str, places: tuple[Any, ...]) -> dict[str, Callable[..., Any]
 def with_jax(
     f: Callable[..., Any], second: Callable[..., Any] | None = None
 ) -> Program:
-    """Returns a program for a function of JAX.
+    """Return a program for a JAX function.
 
-    Called eagerly, it compiles what itself says; the functions of this library are
-    compiled whole. Under `jax.disable_jit` they would be a step at a time, which rounds
-    some products anew; the laws of `jax_acts.testing` mind that.
+    The eager mode calls `f` outside `jit`. Functions of this library are compiled whole
+    there too; `jax.disable_jit` is covered by the properties of `jax_acts.testing`.
     """
     first = lambda x: jax.jvp(f, (x,), (jnp.ones_like(x),))[1]
     ones = lambda g: lambda x: jax.vjp(g, x)[1](jnp.ones_like(g(x)))[0]
@@ -131,7 +136,7 @@ def with_jax(
 
 
 def with_torch(f: Callable[..., Any]) -> Program:
-    """Returns a program for a function of PyTorch, eager, with its autograd."""
+    """Return a program for a PyTorch function, eager, with its autograd."""
     torch = importlib.import_module("torch")
 
     def program(xs: NDArray[Any], dtype: Any) -> Results:
@@ -143,7 +148,7 @@ def with_torch(f: Callable[..., Any]) -> Program:
         if first.requires_grad:
             try:
                 (second,) = torch.autograd.grad(first.sum(), x, materialize_grads=True)
-            except RuntimeError:  # for some functions there is none
+            except RuntimeError:  # some functions have no second derivative
                 second = torch.full_like(x, torch.nan)
         narrow = lambda t: t.detach().double().numpy().astype(dtype)
         return [

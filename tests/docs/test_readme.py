@@ -1,4 +1,4 @@
-"""What the README says, beyond its Python blocks, which run as doctests."""
+"""The tables, commands and links of the README; its Python blocks run as doctests."""
 
 import math
 import pickle
@@ -17,7 +17,7 @@ import jax_acts
 import jax_acts.cli.main
 from jax_acts._registry.dialects import DIALECTS
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
 ROWS = re.findall(r"^\| `(.+)` \| (.+) \| (.+) \|$", TEXT, re.M)
 COMMANDS = [
@@ -40,8 +40,8 @@ NAMES = {
 }
 
 
-def shown(expression, library):
-    """Returns the value of an expression as the table has it, or the error's name."""
+def evaluate(expression, library):
+    """Return the value of an expression as the table prints it, or the error name."""
     try:
         value = eval(expression, {**vars(library), **NAMES})
     except Exception as error:
@@ -52,47 +52,47 @@ def shown(expression, library):
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row[0])
-def test_jax_nn_and_jax_acts_differ_as_the_table_says(row):
+def test_difference_from_jax_nn_is_as_tabulated(row):
     expression, theirs, ours = row
-    assert shown(expression, jax.nn) == theirs
-    assert shown(expression, jax_acts) == ours
+    assert evaluate(expression, jax.nn) == theirs
+    assert evaluate(expression, jax_acts) == ours
     assert theirs != ours
 
 
-def test_the_table_is_read_whole():
+def test_every_table_row_is_tested():
     lines = [line for line in TEXT.splitlines() if line.startswith("| `")]
     assert len(ROWS) == len(lines) > 20
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
-def test_commands_do_what_they_say(command, tmp_path, monkeypatch):
+def test_command_runs(command, tmp_path, monkeypatch):
     match command:
         case ["make", target]:
             assert re.search(rf"^{target}:.*##", (ROOT / "Makefile").read_text(), re.M)
-        case ["pip", "install", what]:
+        case ["pip", "install", requirement]:
             project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-            extras = re.findall(r"\w+", what)
+            extras = re.findall(r"\w+", requirement.partition("[")[2])
             assert set(extras) <= set(project["optional-dependencies"])
         case ["python", "-m", "experiments", *rest]:
-            monkeypatch.chdir(ROOT)  # where the config is
+            monkeypatch.chdir(ROOT)
             check = ["validate" if word == "run" else word for word in rest]
-            done = CliRunner().invoke(experiments.cli.app, check)
-            assert done.exit_code == 0, done.output
+            result = CliRunner().invoke(experiments.cli.app, check)
+            assert result.exit_code == 0, result.output
         case ["jax-acts", *rest]:
             monkeypatch.chdir(tmp_path)
             Path("docs").mkdir()
-            done = CliRunner().invoke(jax_acts.cli.main.app, rest)
-            assert done.exit_code == 0, done.output
-            assert done.output
+            result = CliRunner().invoke(jax_acts.cli.main.app, rest)
+            assert result.exit_code == 0, result.output
+            assert result.output
         case _:
-            raise AssertionError(f"no test knows {shlex.join(command)}")
+            raise AssertionError(f"untested command: {shlex.join(command)}")
 
 
-def test_the_files_that_are_linked_exist():
+def test_linked_files_exist():
     for target in re.findall(r"\]\((?!https?:)([^)]+)\)", TEXT):
         assert (ROOT / target).is_file(), target
 
 
-def test_the_dialects_are_all_named():
+def test_every_dialect_is_listed():
     (sentence,) = re.findall(r"The dialects are ([^.]*)\.", TEXT)
     assert re.findall(r"\w+", sentence.replace(" and ", " ")) == list(DIALECTS)

@@ -1,4 +1,4 @@
-"""The gallery shows every function."""
+"""The gallery page shows every function of the catalogue."""
 
 from pathlib import Path
 
@@ -7,16 +7,16 @@ import pytest
 
 from jax_acts import get
 from jax_acts._registry.lookup import FUNCTIONS, names
-from tools import gallery
+from tools.docs import gallery
 
-DOCS = Path(__file__).parents[1] / "docs"
+DOCS = Path(__file__).parents[2] / "docs"
 
 
-def test_the_page_is_the_one_that_the_command_writes():
+def test_page_equals_the_output_of_its_command():
     assert gallery.PAGE.read_text(encoding="utf-8") == gallery.page()
 
 
-def test_the_page_has_every_function_and_a_picture_of_each_family():
+def test_page_lists_every_function_once_and_an_image_per_family():
     text = gallery.PAGE.read_text(encoding="utf-8")
     for name in names():
         assert text.count(f"\n| `{name}` |") == 1, name
@@ -26,12 +26,12 @@ def test_the_page_has_every_function_and_a_picture_of_each_family():
     assert len(list((DOCS / "gallery").iterdir())) == len(gallery.families())
 
 
-def test_what_is_shown_with_arguments_is_the_function_of_its_row():
-    for name, spec in gallery.SHOWN.items():
+def test_specs_with_arguments_resolve_to_their_function():
+    for name, spec in gallery.SPECS.items():
         assert get(spec).function is FUNCTIONS[name]
 
 
-def test_a_picture_is_drawn_with_a_row_for_each_function(tmp_path):
+def test_images_are_deterministic(tmp_path):
     gallery.draw(["relu"], tmp_path / "a.png")
     gallery.draw(["relu"], tmp_path / "b.png")
     first, second = ((tmp_path / f"{n}.png").read_bytes() for n in "ab")
@@ -47,9 +47,9 @@ def test_a_picture_is_drawn_with_a_row_for_each_function(tmp_path):
         ("logsumexp", 1, 0.0, [np.log(2 + np.e)]),
     ],
 )
-def test_gates_and_rows_are_drawn_by_their_values(name, count, x, want):
+def test_gated_units_and_axis_functions_are_drawn_by_value(name, count, x, want):
     assert not gallery.is_curve(name)
-    drawn = [y for _, y in gallery.lines(name)]
-    assert len(drawn) == count
+    curves = [y for _, y in gallery.lines(name)]
+    assert len(curves) == count
     at = np.abs(gallery.X - x).argmin()
-    np.testing.assert_allclose([y[at] for y in drawn], want, rtol=1e-5)
+    np.testing.assert_allclose([y[at] for y in curves], want, rtol=1e-5)

@@ -1,0 +1,180 @@
+"""Stored results: the row types of every measurement, and their files in `data/`.
+
+A file is one JSON object: what was measured where (`head`), and a list of rows.
+"""
+
+import json
+import os
+import platform
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
+
+import jax
+
+DATA = Path(__file__).parent / "data"
+
+
+class AccuracyRow(NamedTuple):
+    """Errors of one derivative of one function in one dtype."""
+
+    function: str
+    dtype: str
+    order: int
+    """0 for the value, 1 and 2 for the derivatives."""
+    mode: str
+    """The evaluation mode with the largest error."""
+    max: float
+    """Largest error in ulp; infinite where NaN is returned for a finite value."""
+    mean: float
+    x: float
+    got: float
+    want: float
+    """The worst input, the result there and the exact value."""
+    nonfinite: int
+    """Number of NaN or infinite results whose exact value is finite."""
+    vanished: int
+    """Number of zero results whose exact value is normal."""
+    wrong_sign: int
+
+
+class LimitRow(NamedTuple):
+    """Results of one derivative of one function at ±inf and at subnormal inputs."""
+
+    function: str
+    dtype: str
+    order: int
+    below: float
+    below_want: float
+    above: float
+    above_want: float
+    """Results at -inf and inf, and the limits; NaN where there is none."""
+    subnormal: float
+    """Largest error in ulp at subnormal inputs."""
+    x: float
+    """The input of that error."""
+
+
+class SpeedRow(NamedTuple):
+    """Time of one program."""
+
+    function: str
+    library: str
+    dtype: str
+    size: int
+    direction: str
+    """One of `DIRECTIONS`."""
+    newly_allocated: bool
+    """Whether every call writes to newly allocated memory."""
+    nanoseconds: float
+    """Time per element."""
+    copies: float
+    """Time in units of a copy of the same array: lower deciles over the rounds."""
+    spread: float
+    """Median minus lower decile, in units of a copy."""
+
+
+class AxisRow(NamedTuple):
+    """Time of one program along an axis, in units of a copy."""
+
+    function: str
+    library: str
+    length: int
+    direction: str
+    copies: float
+    spread: float
+
+
+class Loop(NamedTuple):
+    """Instructions of a compiled loop for eight float32 elements."""
+
+    instructions: float
+    slow: float
+    """Number of divisions and square roots among them."""
+
+
+class InstructionRow(NamedTuple):
+    """The loops of one function; None where the program has no loop."""
+
+    function: str
+    forward: Loop | None
+    derivative: Loop | None
+    jax: Loop | None
+    """Forward, of `jax.nn`."""
+
+
+DIRECTIONS = {"forward": "forward", "forward_backward": "forward + backward"}
+"""Keys of what a program computes, and their titles."""
+ROWS = {
+    "accuracy": AccuracyRow,
+    "limits": LimitRow,
+    "speed": SpeedRow,
+    "axis": AxisRow,
+    "instructions": InstructionRow,
+}
+Row = TypeVar("Row", bound=tuple)
+
+
+def machine() -> dict[str, Any]:
+    """Return the versions and the hardware that results are stored with."""
+    return {
+        "jax": jax.__version__,
+        "device": jax.devices()[0].device_kind,
+        "machine": f"{platform.system()} {platform.machine()}, {processor()}",
+        "cores": os.cpu_count(),
+    }
+
+
+def processor() -> str:
+    """Return the model name of the CPU."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor()
+    names = [line.partition(":")[2].strip() for line in lines if "model name" in line]
+    return names[0] if names else platform.processor()
+
+
+def path_of(measurement: str, library: str = "", backend: str = "") -> Path:
+    """Return the file of a measurement on a backend, the current one by default."""
+    parts = [measurement, backend or jax.default_backend(), library]
+    return DATA / f"{'-'.join(part for part in parts if part)}.json"
+
+
+def store_rows(
+    measurement: str, rows: Iterable[tuple[Any, ...]], library: str = "", **head: Any
+) -> None:
+    """Write rows, one line each, with the machine and `head`."""
+    lines = ",\n".join(json.dumps(row) for row in rows)
+    start = json.dumps(machine() | ({"library": library} if library else {}) | head)
+    text = f'{start[:-1]}, "rows": [\n{lines}\n]}}\n'
+    path_of(measurement, library).write_text(text)
+
+
+def load_rows(
+    measurement: str, row: type[Row], library: str = "", backend: str = "cpu"
+) -> tuple[dict[str, Any], list[Row]]:
+    """Return the head and the rows of a measurement; empty if nothing is stored."""
+    path = path_of(measurement, library, backend)
+    if not path.exists():
+        return {}, []
+    head = json.loads(path.read_text())
+    return head, [row(*values) for values in head.pop("rows")]
+
+
+def load_instructions() -> dict[str, InstructionRow]:
+    """Return the stored loops by function."""
+    loop = lambda values: Loop(*values) if values else None
+    rows = load_rows("instructions", InstructionRow)[1]
+    return {row.function: InstructionRow(row[0], *map(loop, row[1:])) for row in rows}
+
+
+def store(measurement: str, **content: Any) -> None:
+    """Write nested results with the machine."""
+    path = path_of(measurement)
+    path.write_text(json.dumps(machine() | content, indent=1) + "\n")
+
+
+def load(measurement: str, backend: str = "cpu") -> dict[str, Any]:
+    """Return nested results."""
+    return json.loads(path_of(measurement, backend=backend).read_text())

@@ -1,0 +1,72 @@
+"""Measurements run and return plausible results; times are never asserted."""
+
+import importlib
+import math
+import platform
+import re
+import shutil
+
+import numpy as np
+import pytest
+
+from benchmarks import axis, instructions, limits, overhead, pages
+from jax_acts.testing import same_limit
+
+
+@pytest.mark.slow
+def test_overhead_reports_import_call_and_compile_times(capsys):
+    overhead.main(1, 1, 2, 1)
+    table = capsys.readouterr().out
+    rows = ("import, added", "eager silu", "eager gelu", "eager relu", "compiled silu")
+    for row in rows:
+        times = re.search(rf"{row} +([\d.]+) .s +([\d.]+) .s +([\d.]+)", table)
+        assert times is not None, table
+        assert all(float(t) > 0 for t in times.groups()), table
+
+
+def test_limits_reports_a_wrong_limit():
+    def naive_silu(xs, dtype):
+        with np.errstate(invalid="ignore"):  # -inf / inf
+            return [{"jit": (xs / (1 + np.exp(-xs))).astype(dtype)}]
+
+    (row,) = limits.measure("silu", naive_silu, np.float32)
+    assert math.isnan(row.below)
+    assert (row.below_want, row.above_want) == (0, math.inf)
+    assert not same_limit(row.below, row.below_want, np.float32)
+    assert same_limit(row.above, row.above_want, np.float32)
+    assert row.subnormal <= 0.5
+
+
+def test_axis_measures_every_library_that_has_the_function():
+    rows = [
+        *axis.measure("logsumexp", 1000, "forward_backward", rounds=2),
+        *axis.measure("sparsemax", 1000, "forward", rounds=2),
+    ]
+    assert [r.library for r in rows] == ["jax_acts", "jax", "jax_acts"]
+    assert all(r.copies > 0 for r in rows), rows
+
+
+@pytest.mark.skipif(
+    platform.machine() != "x86_64" or not shutil.which("objdump"),
+    reason="counts x86 instructions with objdump of GNU binutils",
+)
+def test_instructions_counts_compiled_loops():
+    row = instructions.measure("silu")
+    copy = instructions.count(lambda x: x + 1)
+    assert None not in (copy, *row)
+    assert [loop.slow for loop in row[1:] if loop] == [
+        1,
+        1,
+        1,
+    ]  # the division of the sigmoid
+    sizes = [loop.instructions for loop in (copy, *row[1:3]) if loop]
+    assert sizes[0] < 8 < 20 < sizes[1] < sizes[2] < 100
+
+
+@pytest.mark.parametrize("name", ["accuracy", "performance"])
+def test_page_is_a_function_of_the_stored_results(name, monkeypatch, tmp_path):
+    module = importlib.import_module(f"benchmarks.pages.{name}")
+    monkeypatch.setattr(module, "DOCS", tmp_path)
+    module.write()
+    stored = (pages.DOCS / f"{name}.md").read_text(encoding="utf-8")
+    assert (tmp_path / f"{name}.md").read_text(encoding="utf-8") == stored
