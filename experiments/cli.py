@@ -9,8 +9,9 @@ import jax
 import typer
 
 from experiments.catalogue import STUDIES
-from jax_acts.experiments import cli
-from jax_acts.experiments.cli import Quick, exit_on_errors, log
+from jax_acts.experiments import cli, commands
+from jax_acts.experiments.cli import Quick
+from jax_acts.experiments.commands import exit_on_errors, log
 from jax_acts.experiments.config.errors import MissingDataError
 from jax_acts.experiments.config.load import Source
 from jax_acts.experiments.report.files import write_report
@@ -18,7 +19,7 @@ from jax_acts.experiments.report.files import write_report
 PROGRAM = "python -m experiments"
 CONFIGS = Path("configs")
 
-cli.register(STUDIES, PROGRAM)
+commands.register(STUDIES, PROGRAM)
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -46,11 +47,11 @@ def run_all(
         chosen = configs or sorted(CONFIGS.rglob("*.toml"))
         if not chosen:
             log(f"error: {CONFIGS}: expected configs, got none")
-            raise typer.Exit(cli.CONFIG_ERROR)
+            raise typer.Exit(commands.CONFIG_ERROR)
         failed = sum(not _run(path, quick) for path in chosen)
         if failed:
             log(f"error: {failed} of {len(chosen)} configs failed")
-            raise typer.Exit(cli.RUN_ERROR)
+            raise typer.Exit(commands.RUN_ERROR)
 
 
 def _run(path: Path, quick: bool) -> bool:
@@ -59,10 +60,10 @@ def _run(path: Path, quick: bool) -> bool:
     outcome = "failed"
     try:
         with exit_on_errors():
-            directory = cli.train(Source(path), quick=quick, quiet=True)
-            outcome = str(write_report(directory, cli.load_studies()).path)
+            directory = commands.run(Source(path), quick=quick, quiet=True)
+            outcome = str(write_report(directory, commands.STUDIES).path)
     except typer.Exit as stop:
-        if stop.exit_code == cli.INTERRUPTED:
+        if stop.exit_code == commands.INTERRUPTED:
             raise
         if isinstance(stop.__cause__, MissingDataError):
             outcome = "skipped"
@@ -76,11 +77,13 @@ def _run(path: Path, quick: bool) -> bool:
 @app.command(name="list")
 def list_all() -> None:
     """List the studies, the configs under configs/, and the datasets."""
-    studies = cli.load_studies()
-    cli.show_names("studies", {name: s.question for name, s in studies.items()})
+    questions = {name: study.question for name, study in commands.STUDIES.items()}
+    commands.show_names("studies", questions)
     configs = sorted(CONFIGS.rglob("*.toml"))
-    cli.show_names("configs", {str(path): _first_comment(path) for path in configs})
-    cli.datasets()
+    commands.show_names(
+        "configs", {str(path): _first_comment(path) for path in configs}
+    )
+    commands.list_datasets()
 
 
 def _first_comment(path: Path) -> str:

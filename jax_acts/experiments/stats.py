@@ -135,8 +135,8 @@ def difference_to_best(
 
     Returns:
         The table of `paired_tests`, Holm-adjusted over all families, with a column
-        `tied`: the difference is not significant at 1 - level. There is no row of the
-        best group itself, which is `baseline`.
+        `tied`: p_holm is at least 1 - level. There is no row of the best group itself,
+        which is `baseline`.
     """
     pairs = []
     for names in [list(scores)] if families is None else families:
@@ -144,4 +144,4 @@ def difference_to_best(
         ranking = means.sort_values(ascending=lower_is_better, kind="stable").index
         pairs += [(other, ranking[0]) for other in ranking[1:]]
     table = paired_tests(scores, pairs, bounds=bounds, level=level)
-    return table.assign(tied=~(table["p_holm"] < 1 - level))
+    return table.assign(tied=table["p_holm"] >= 1 - level)

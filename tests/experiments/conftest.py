@@ -9,7 +9,7 @@ from pathlib import Path
 import jax
 import pytest
 
-from jax_acts.experiments import cli
+from jax_acts.experiments import commands
 from tests.experiments.runtime import count_study
 
 # The command line otherwise makes one device per core, for all tests of the process.
@@ -57,7 +57,7 @@ def sweep(tmp_path: Path) -> Path:
 @pytest.fixture
 def count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A config of a study whose runs take no time."""
-    monkeypatch.setitem(cli._registered, "count", count_study.STUDY)
+    monkeypatch.setitem(commands.STUDIES, "count", count_study.STUDY)
     path = tmp_path / "count.toml"
     path.write_text('study = "count"\n')
     return path

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from experiments.catalogue import STUDIES
 from experiments.cli import app as repository_app
-from jax_acts.experiments import cli
+from jax_acts.experiments import commands
 from jax_acts.experiments.cli import app
 from jax_acts.experiments.datasets import registry
 from jax_acts.experiments.report.model import Column, Report, Table
@@ -32,8 +32,8 @@ def make_report(config, records: Sequence) -> Report:
 def program(monkeypatch):
     """Registers a study with a report, as a program with its own studies does."""
     study = replace(count_study.STUDY, report=make_report)
-    monkeypatch.setitem(cli._registered, "count", study)
-    monkeypatch.setattr(cli, "_program", "jax-acts")
+    monkeypatch.setitem(commands.STUDIES, "count", study)
+    monkeypatch.setattr(commands, "_program", "jax-acts")
     return study
 
 
@@ -104,7 +104,7 @@ def test_invalid_options_are_one_line(config, options, expected):
 def test_a_run_of_changed_data_is_refused_until_fresh(config, program, monkeypatch):
     assert invoke("run", config, "--out", "run").exit_code == 0
     change = lambda typed: replace(count_study.prepare(typed), data_hash="cccc0000")
-    monkeypatch.setitem(cli._registered, "count", replace(program, prepare=change))
+    monkeypatch.setitem(commands.STUDIES, "count", replace(program, prepare=change))
     for command in (["run", config, "--out", "run"], ["report", "run"]):
         result = invoke(*command)
         assert result.exit_code == 1
@@ -131,7 +131,7 @@ def test_a_report_without_the_data_has_a_note(config, program, monkeypatch):
     def prepare(typed):
         raise registry.ConfigError(registry.ConfigIssue("data", "data: no such path"))
 
-    monkeypatch.setitem(cli._registered, "count", replace(program, prepare=prepare))
+    monkeypatch.setitem(commands.STUDIES, "count", replace(program, prepare=prepare))
     result = invoke("report", "run")
     assert result.exit_code == 0
     assert "note: data and model are not compared with those of the run" in (
@@ -178,7 +178,7 @@ def test_an_interrupted_run_prints_the_command_that_resumes(
         prepared = count_study.prepare(typed)
         return replace(prepared, trainer=prepared.trainer._replace(train=train))
 
-    monkeypatch.setitem(cli._registered, "count", replace(program, prepare=prepare))
+    monkeypatch.setitem(commands.STUDIES, "count", replace(program, prepare=prepare))
     monkeypatch.setattr(sys, "argv", ["jax-acts", "run", "count.toml", "--fresh"])
     result = invoke("run", config, "--out", "run", "--fresh")
     assert result.exit_code == 130
@@ -242,7 +242,7 @@ def test_all_takes_the_configs_of_the_folder_and_survives_an_exception(
             raise error
         return make_report(config, records)
 
-    monkeypatch.setitem(cli._registered, "count", replace(program, report=report))
+    monkeypatch.setitem(commands.STUDIES, "count", replace(program, report=report))
     result = invoke("all", app=repository_app)
     assert result.exit_code == 1
     first, second = result.stdout.splitlines()

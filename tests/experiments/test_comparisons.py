@@ -2,6 +2,7 @@
 
 import pytest
 
+from jax_acts.experiments.records import Curve
 from jax_acts.experiments.report.builders import compare_report, default_charts
 from jax_acts.experiments.report.comparisons import (
     ACCURACY,
@@ -132,6 +133,26 @@ def test_metrics_of_layers_and_of_runs():
     assert values(DEAD._replace(layer=0)) == pytest.approx([9.1] * 6)
     assert values(DEAD._replace(layer="mean", at="first")) == pytest.approx([0.2] * 6)
     assert values(TRAIN_TIME) == pytest.approx([1.5, 1.51, 1.52] * 2)
+
+
+def test_the_last_layer_is_that_of_each_run():
+    layers = {2: [[1.0, 2.0]], 3: [[3.0, 4.0, 5.0]]}
+    runs = [
+        run.model_copy(
+            update={"curves": {"rms": Curve(steps=[0], values=layers[depth])}}
+        )
+        for depth in layers
+        for run in [record(0.5, depth=depth, seed=0)]
+    ]
+    values = group_runs(runs, by=("depth",)).values(Metric("rms", "RMS", layer=-1))
+    assert values["value"].tolist() == [2.0, 5.0]
+
+
+def test_a_group_with_one_finished_run_is_not_called_tied():
+    runs = records(relu=[0.9, 0.91, 0.9], tanh=[0.8, None, None], elu=[0.5, 0.52, 0.5])
+    text = conclude(group_runs(runs), ACCURACY)
+    assert "tanh" not in text
+    assert "the next is elu" in text
 
 
 def test_derived_metrics():

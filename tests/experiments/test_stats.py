@@ -119,7 +119,7 @@ def test_family_wise_error_rate_is_at_most_the_level():
     random = np.random.default_rng(0)
     pairs = [("f0", f"f{n}") for n in range(1, 8)]
     names = [f"f{n}" for n in range(8)]
-    trials = 400
+    trials = 200
     false_positives = 0
     for noise in random.normal(size=(trials, 5, 8)):
         table = paired_tests(pd.DataFrame(noise, columns=names), pairs)

@@ -1,7 +1,7 @@
 """Write `docs/studies`: reports of finished runs, as Markdown with SVG charts.
 
     jax-acts run configs/collapse/mlp.toml --out runs/collapse
-    python -m tools.studies runs/collapse
+    python -m tools.docs.studies runs/collapse
 
 Each run must have a config under `configs/`, whose command the report names. With
 `--busy` the report states that other programs ran on the machine.
@@ -17,7 +17,7 @@ from jax_acts.experiments.report.files import load_run
 from jax_acts.experiments.report.render import markdown
 from jax_acts.experiments.report.theme import file_svg
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 TARGET = ROOT / "docs" / "studies"
 BUSY = "Other programs ran on the machine: the times are upper bounds."
 

@@ -73,7 +73,7 @@ def compare_report(
 
     Args:
         question: The question of the study.
-        setup: What was trained on what, in one sentence.
+        setup: Models, data and training in one sentence.
         comparison: The runs.
         metric: The metric that decides.
         conclusion: The answer; if left out `conclude`, for one family.
@@ -98,6 +98,7 @@ def compare_report(
         tuple(data),
         Scores(comparison.scores(metric), metric),
         is_quick,
+        comparison.colors,
     )
 
 
@@ -114,8 +115,7 @@ def paired_test_sections(
 def default_charts(comparison: Comparison, metric: Metric) -> list[Chart]:
     """Return the scores, their curve over training, and the training loss."""
     charts = [dot_chart(comparison, metric)]
-    for one, log in ((metric, False), (TRAIN_LOSS, True)):
-        steps = comparison.curve(one)["step"]
-        if steps.nunique() > 1:
-            charts.append(curve_chart(comparison, one, log=log))
+    for shown, log in ((metric, False), (TRAIN_LOSS, True)):
+        if comparison.curve(shown)["step"].nunique() > 1:
+            charts.append(curve_chart(comparison, shown, log=log))
     return charts

@@ -8,6 +8,7 @@ Every mark that a pointer can find has a `description`, which becomes the `aria-
 that the page shows as a tooltip.
 """
 
+import textwrap
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,7 +16,7 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
-from jax_acts.experiments.report.comparisons import Comparison
+from jax_acts.experiments.report.comparisons import Comparison, at_end
 from jax_acts.experiments.report.format import interval, number
 from jax_acts.experiments.report.model import Chart, Metric, Row, to_rows
 from jax_acts.experiments.report.theme import DASHES, NUM_COLORS
@@ -151,9 +152,7 @@ def layer_chart(
     log: bool = False,
 ) -> Chart:
     """Return a metric per layer, counted from 1, at `metric.at`."""
-    rows = comparison.curve(metric)
-    end = "min" if metric.at == "first" else "max"
-    rows = rows[rows["step"] == rows.groupby("run")["step"].transform(end)]
+    rows = at_end(comparison.curve(metric), metric.at)
     rows = rows.assign(layer=rows["layer"] + 1)
     title = title or f"{_capitalize(metric.title)} by layer"
     return _lines(rows, "layer", "layer", comparison, metric, title, note, log=log)
@@ -183,7 +182,9 @@ def _lines(
         )
     else:
         y_scale, y_axis = _padded(table[["low", "high"]], metric.bounds), alt.Axis()
-    y = alt.Y("value:Q", title=metric.label, scale=y_scale, axis=y_axis)
+    y = alt.Y(
+        "value:Q", title=textwrap.wrap(metric.label, 36), scale=y_scale, axis=y_axis
+    )
     scale, ticks = _x_scale(table["x"])
     x = alt.X("x:Q", title=x_title, scale=scale, axis=ticks)
     color = _color(comparison.series)

@@ -39,19 +39,18 @@ def compare_reports(
     Raises:
         RunError: The study has no scores by seed.
     """
-    scores = [report.scores for report in reports]
-    known = [one for one in scores if one is not None]
-    if len(known) < len(scores):
+    scores = [report.scores for report in reports if report.scores]
+    if len(scores) < len(reports):
         raise RunError("compare: expected a study with scores by seed, got none")
-    metric = known[0].metric
+    metric = scores[0].metric
     table = pd.concat(
         [
             one.frame.rename(columns=lambda group, name=name: f"{group} · {name}")
-            for name, one in zip(names, known, strict=True)
+            for name, one in zip(names, scores, strict=True)
         ],
         axis=1,
     )
-    groups = list(dict.fromkeys(str(group) for one in known for group in one.frame))
+    groups = list(dict.fromkeys(str(group) for one in scores for group in one.frame))
     label = lambda group, name: f"{group} · {name}"
     shared = [
         (group, name)
@@ -69,7 +68,7 @@ def compare_reports(
         for row in to_rows(different.head(3))
     ]
     conclusion += f": {join(details)}." if details else "."
-    comparison = _comparison(names, known, groups)
+    comparison = _comparison(names, scores, groups)
     return Report(
         reports[0].question,
         conclusion,
@@ -90,6 +89,7 @@ def compare_reports(
         tuple(dict.fromkeys(data for report in reports for data in report.data)),
         Scores(table, metric),
         any(report.is_quick for report in reports),
+        comparison.colors,
     )
 
 

@@ -10,7 +10,7 @@ compares activations at equal depth, in the color of the activation.
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import Literal, Protocol
 
 import pandas as pd
 
@@ -44,8 +44,8 @@ class Comparison:
     """The runs of a study in groups over seeds.
 
     Attributes:
-        runs: `runs_frame` with the columns `group`, `series` and `planned`.
-        metrics: `metrics_frame` with `group` and `series`.
+        runs: `runs_frame` with the columns `group` and `series`.
+        metrics: `metrics_frame` with the same.
         groups: All groups in the order of the config.
         series: The names in the legend, in the order of their colors.
         families: The groups that are compared with each other.
@@ -61,15 +61,17 @@ class Comparison:
     title: str
     num_planned: int
 
+    @property
+    def colors(self) -> dict[str, str]:
+        """The series of each group with a run."""
+        return dict(self.runs[["group", "series"]].itertuples(index=False, name=None))
+
     def values(self, metric: Metric) -> pd.DataFrame:
         """Return one row per finished run, with the scaled `value` of the metric."""
         runs = self.runs[self.runs["status"] == "finished"]
         if metric.name in runs:
             return runs.assign(value=metric.scale * runs[metric.name])
-        rows = self.curve(metric)
-        end = "min" if metric.at == "first" else "max"
-        last = rows["step"] == rows.groupby("run")["step"].transform(end)
-        values = rows[last].set_index("run")["value"]
+        values = at_end(self.curve(metric), metric.at).set_index("run")["value"]
         return runs.assign(value=runs["run"].map(values).astype(float))
 
     def curve(self, metric: Metric) -> pd.DataFrame:
@@ -82,9 +84,8 @@ class Comparison:
             keys = [c for c in rows if c not in ("layer", "value")]
             rows = rows.groupby(keys, sort=False, as_index=False)["value"].mean()
         elif metric.layer is not None:
-            last = int(rows["layer"].max()) if len(rows) else 0
-            layer = metric.layer if metric.layer >= 0 else last + 1 + metric.layer
-            rows = rows[rows["layer"] == layer]
+            counts = rows.groupby("run")["layer"].transform("max") + 1
+            rows = rows[rows["layer"] == metric.layer + (metric.layer < 0) * counts]
         return rows.assign(value=metric.scale * rows["value"])
 
     def scores(self, metric: Metric) -> pd.DataFrame:
@@ -108,7 +109,10 @@ class Comparison:
 
     def select(self, **axes: Value) -> "Comparison":
         """Return the comparison of the runs at these positions on the axes."""
-        keep = lambda frame: frame[(frame[list(axes)] == pd.Series(axes)).all(axis=1)]
+
+        def keep(frame: pd.DataFrame) -> pd.DataFrame:
+            return frame[(frame[list(axes)] == pd.Series(axes)).all(axis=1)]
+
         runs = keep(self.runs)
         names = set(runs["group"])
         families = [tuple(g for g in family if g in names) for family in self.families]
@@ -138,6 +142,12 @@ class Comparison:
         new = new.assign(metric=name, layer=None)
         new = new.astype(self.metrics.dtypes.to_dict())[list(self.metrics)]
         return replace(self, metrics=pd.concat([self.metrics, new], ignore_index=True))
+
+
+def at_end(rows: pd.DataFrame, at: Literal["first", "last"]) -> pd.DataFrame:
+    """Return the rows of the first or the last step of each run."""
+    end = rows.groupby("run")["step"].transform("min" if at == "first" else "max")
+    return rows[rows["step"] == end]
 
 
 def group_runs(
@@ -235,7 +245,7 @@ def conclude(comparison: Comparison, metric: Metric) -> str:
     (row,) = to_rows(summary[summary["group"] == best])
     ci = interval(row["ci_low"], row["ci_high"], metric.digits)
     text = f"{extreme} mean {metric.title}, {value} (95 % CI {ci}, {n} seeds)"
-    tests = comparison.tests(metric)
+    tests = comparison.tests(metric).dropna(subset=["p"])
     tied = list(tests.loc[tests["tied"], "group"])
     if len(tied) == len(tests) > 0:
         return f"No significant differences: {best} has the {text}."

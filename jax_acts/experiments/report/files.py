@@ -1,8 +1,10 @@
 """Reports, comparisons and exports of run directories.
 
-write_report(directory, studies)           report.html, report.md, report.png
-compare_directories(directories, studies)  one report on several runs
-export_records(directory, studies, sink)   records for other programs
+    write_report(directory, studies)           report.html, report.md, report.png
+    compare_directories(directories, studies)  one report on several runs
+    export_records(directory, studies, sink)   records for other programs
+
+`studies` maps the key `study` of a config to its study.
 """
 
 import json

@@ -1,7 +1,7 @@
 """A report as data: tables of DataFrames, Altair charts, text; nothing is rendered."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
 import altair as alt
@@ -54,7 +54,7 @@ class Column(NamedTuple):
     """How a column of a DataFrame is shown."""
 
     name: str
-    """The column of the frame: it holds what rows are sorted by."""
+    """The column of the frame, whose values sort the rows of a page."""
     title: str
     format: Callable[[Any], str] = str
     detail: Callable[[Row], str] | None = None
@@ -91,7 +91,7 @@ class Section(NamedTuple):
 
 
 class DataSummary(NamedTuple):
-    """What a reader needs to know of a data set."""
+    """Name, origin and content of a dataset."""
 
     name: str
     origin: str = ""
@@ -102,7 +102,7 @@ class DataSummary(NamedTuple):
 
 @dataclass(frozen=True)
 class Scores:
-    """The values that another run of the study is compared by."""
+    """The scores by seed, for a comparison with other runs of the study."""
 
     frame: pd.DataFrame
     """One row per seed, one column per group."""
@@ -116,7 +116,7 @@ class Report:
     question: str
     conclusion: str
     setup: str
-    """What was trained on what, in one sentence."""
+    """Models, data and training in one sentence."""
     tables: tuple[Table, ...] = ()
     charts: tuple[Chart, ...] = ()
     series: tuple[str, ...] = ()
@@ -127,3 +127,5 @@ class Report:
     scores: Scores | None = None
     is_quick: bool = False
     """Whether the run is `--quick`: too small for a conclusion."""
+    colors: Mapping[str, str] = field(default_factory=dict)
+    """The series of each group, for the names of the rows of tables."""

@@ -38,7 +38,7 @@ _TEMPLATES = jinja2.Environment(
 
 
 class RunInfo(NamedTuple):
-    """What is needed to repeat a run, and where it ran."""
+    """Name, config and environments of a run."""
 
     name: str
     config: str
@@ -59,7 +59,7 @@ class Cell(NamedTuple):
     text: str
     detail: str
     key: str
-    """What the page sorts by: empty where there is no value."""
+    """The sort key of the page; empty where there is no value."""
 
 
 def cells(table: Table) -> list[list[Cell]]:
@@ -85,7 +85,7 @@ def html(report: Report, runs: Sequence[RunInfo] = ()) -> str:
         report=report,
         runs=runs,
         cells=cells,
-        series={name: n for n, name in enumerate(report.series)},
+        line=_line_numbers(report),
         charts=[(chart, page_svg(chart.spec, count)) for chart in report.charts],
         quick=(QUICK, QUICK_DETAIL),
         font=FONT,
@@ -94,6 +94,12 @@ def html(report: Report, runs: Sequence[RunInfo] = ()) -> str:
         lines=css_variables(lines),
         script=(TEMPLATES / "report.js").read_text(encoding="utf-8"),
     )
+
+
+def _line_numbers(report: Report) -> dict[str, int]:
+    """Return the index of the series of each name that a table may have."""
+    series = {name: n for n, name in enumerate(report.series)}
+    return series | {group: series[name] for group, name in report.colors.items()}
 
 
 def markdown(

@@ -50,7 +50,7 @@ def metric_column(metric: Metric, **options: Any) -> Column:
 
 
 def metric_key(metric: Metric) -> str:
-    """Return what the columns of a metric begin with: "accuracy", "rms_first_0"."""
+    """Return the prefix of the columns of a metric: "accuracy", "rms_first_0"."""
     layer = None if metric.layer == "mean" else metric.layer
     parts = [metric.name, "first" if metric.at == "first" else None, layer]
     return "_".join(str(part) for part in parts if part is not None)
@@ -69,17 +69,17 @@ def summarize(comparison: Comparison, metrics: Sequence[Metric]) -> pd.DataFrame
         columns=["finished", "diverged"], fill_value=0
     )
     table["train_seconds"] = runs.groupby("group")["train_seconds"].median()
-    for one in metrics:
-        summary = comparison.summary(one).set_index("group")
+    for column in metrics:
+        summary = comparison.summary(column).set_index("group")
         summary = summary[["mean", "ci_low", "ci_high"]]
-        table = table.join(summary.add_prefix(f"{metric_key(one)}_"))
+        table = table.join(summary.add_prefix(f"{metric_key(column)}_"))
     tests = comparison.tests(metric).set_index("group").drop(columns="n")
     names = {"mean_diff": "delta", "ci_low": "delta_ci_low", "ci_high": "delta_ci_high"}
     table = table.join(tests.rename(columns=names))
     best = table.index.isin(tests["baseline"])
     table.loc[best, "delta"] = 0.0
     table["is_best"] = best
-    ties = tests[tests["tied"] & tests["p"].notna()]
+    ties = tests[tests["tied"]]
     table["tied"] = table.index.isin([*ties.index, *ties["baseline"]])
     family = {g: n for n, names in enumerate(comparison.families) for g in names}
     score = table[f"{metric_key(metric)}_mean"]

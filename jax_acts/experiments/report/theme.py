@@ -10,6 +10,9 @@ from typing import Any
 import altair as alt
 import vl_convert
 
+VEGA_LITE = ".".join(alt.SCHEMA_VERSION.removeprefix("v").split(".")[:2])
+"""The version of Vega-Lite that Altair writes: "6.1"."""
+
 FONT = 'system-ui, -apple-system, "Segoe UI", Roboto, sans-serif'
 
 NUM_COLORS = 10
@@ -87,17 +90,18 @@ def page_svg(chart: alt.Chart | alt.LayerChart, num_series: int) -> str:
     colors = {name: f"var(--{name})" for name in LIGHT}
     lines = [f"var(--line-{n})" for n in range(num_series)]
     config = _config(colors, lines, font="var(--font)") | {"legend": {"disable": True}}
-    return vl_convert.vegalite_to_svg(chart.to_dict() | {"config": config})
+    spec = chart.to_dict() | {"config": config}
+    return vl_convert.vegalite_to_svg(spec, vl_version=VEGA_LITE)
 
 
 def file_svg(chart: alt.Chart | alt.LayerChart) -> str:
     """Return a chart as an SVG file in light colors, with its legend."""
-    return vl_convert.vegalite_to_svg(_light(chart))
+    return vl_convert.vegalite_to_svg(_light(chart), vl_version=VEGA_LITE)
 
 
 def png(chart: alt.TopLevelMixin) -> bytes:
     """Return a chart as PNG in light colors, at twice the size."""
-    return vl_convert.vegalite_to_png(_light(chart), scale=2)
+    return vl_convert.vegalite_to_png(_light(chart), vl_version=VEGA_LITE, scale=2)
 
 
 def _light(chart: Any) -> dict[str, Any]:

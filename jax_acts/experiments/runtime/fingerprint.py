@@ -83,14 +83,14 @@ def describe_changes(stored: Fingerprint, current: Fingerprint) -> str:
     'the data changed (expected aaaabbbb, got ddddeeee)'
     """
     changes = [
-        f"the {name} changed (expected {_short(old)}, got {_short(new)})"
+        f"the {name} changed (expected {_shorten(old)}, got {_shorten(new)})"
         for name, old in stored
         if (new := getattr(current, name)) != old
     ]
     return " and ".join(changes)
 
 
-def _short(digest: str | None) -> str:
+def _shorten(digest: str | None) -> str:
     return "none" if digest is None else digest[:8]
 
 

@@ -190,9 +190,6 @@ class BarReporter(ProgressReporter):
     terminal has lines.
     """
 
-    bars: Progress
-    tasks: dict[str, TaskID]
-
     def __init__(
         self,
         console: Console,
@@ -204,7 +201,7 @@ class BarReporter(ProgressReporter):
         super().__init__(console, group_names, total_steps, clock)
         columns = _columns(console.width)
         self.bars = Progress(*columns, console=console, expand=True, get_time=clock)
-        self.tasks = {}
+        self.tasks: dict[str, TaskID] = {}
         self._update(self.all, None)
 
     def _show(self, group: _Group, new: Sequence[RunRecord] = ()) -> None:

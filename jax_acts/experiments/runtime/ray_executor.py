@@ -112,7 +112,7 @@ def train_batches(
             callbacks: dict[int, ProgressCallback] = {}
             while pending:
                 ready, _ = ray.wait([*pending], timeout=POLL_SECONDS)
-                for index, progress in _latest(ray, board).items():
+                for index, progress in _take_progress(ray, board).items():
                     if batches[index] in pending.values():
                         if index not in callbacks:
                             callbacks[index] = reporter.start(batches[index])
@@ -143,7 +143,7 @@ class _ProgressBoard:
         return latest
 
 
-def _latest(ray: Any, board: Any) -> dict[int, Progress]:
+def _take_progress(ray: Any, board: Any) -> dict[int, Progress]:
     """Return the new progress; none if the board died, as records do not need it."""
     with contextlib.suppress(ray.exceptions.RayError):
         return ray.get(board.take.remote(), timeout=POLL_SECONDS)

@@ -109,7 +109,9 @@ def run_study(
         ):
             if finished := reporter.add_records(journal.records):
                 console.print(f"resumes: {len(finished)} of {len(runs)} runs finished")
-            for batches in _missing(trainer.batches(runs), directory, owners, reporter):
+            for batches in _missing_batches(
+                trainer.batches(runs), directory, owners, reporter
+            ):
                 results = (
                     ray_executor.train_batches(
                         study, config, fingerprint, batches, reporter, interrupt
@@ -128,7 +130,7 @@ def run_study(
     return tuple(by_name[run.name] for run in runs if run.name in by_name)
 
 
-def _missing(
+def _missing_batches(
     batches: Sequence[Batch],
     directory: Path,
     owners: Iterable[Process],

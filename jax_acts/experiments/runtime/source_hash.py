@@ -12,13 +12,14 @@ import ast
 import hashlib
 import importlib.util
 import inspect
+import marshal
 import sys
 import sysconfig
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache, partial
 from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
-from types import CodeType, ModuleType
+from types import ModuleType
 from typing import Any, NamedTuple
 
 ENGINE = "jax_acts.experiments"
@@ -51,7 +52,7 @@ class _Module(NamedTuple):
     stars: list[str]
     """The modules of `from … import *`."""
 
-    def named(self, name: str | None) -> Sequence[ast.stmt]:
+    def statements_of(self, name: str | None) -> Sequence[ast.stmt]:
         """Return the statements that bind a name; all, where that is not known."""
         if name in self.by_name:
             return self.by_name[name]
@@ -84,11 +85,14 @@ def hash_source(*roots: Any) -> str:
             names.append(name)
         else:
             texts |= _live_sources(root)
-    texts |= {f"{module}: {ast.unparse(node)}" for module, node in _reachable(names)}
+    texts |= {
+        f"{module}: {ast.unparse(node)}"
+        for module, node in _reachable_statements(names)
+    }
     return hashlib.sha256("\n".join(sorted(texts)).encode()).hexdigest()
 
 
-def _reachable(names: Iterable[Name]) -> Iterator[tuple[str, ast.stmt]]:
+def _reachable_statements(names: Iterable[Name]) -> Iterator[tuple[str, ast.stmt]]:
     """Yield each statement that the names depend on, with the name of its module."""
     pending, visited, statements = [*names], set(), set()
     while pending:
@@ -97,9 +101,9 @@ def _reachable(names: Iterable[Name]) -> Iterator[tuple[str, ast.stmt]]:
         visited.add(name)
         if module is None:
             continue
-        for node in (*module.named(name.name), *module.unnamed):
+        for node in (*module.statements_of(name.name), *module.unnamed):
             if isinstance(node, ast.Import | ast.ImportFrom):
-                pending += _imported(module.package, node, name.attribute)
+                pending += _resolve_import(module.package, node, name.attribute)
             elif node not in statements:
                 pending += _dependencies(name.module, module, node)
             if node not in statements:
@@ -118,21 +122,23 @@ def _dependencies(origin: str, module: _Module, node: ast.stmt) -> Iterator[Name
     }
     for inner in ast.walk(node):
         if isinstance(inner, ast.Import | ast.ImportFrom):
-            yield from _imported(module.package, inner, None)
+            yield from _resolve_import(module.package, inner, None)
         elif not isinstance(inner, ast.Name):
             continue
         elif inner.id in module.by_name:
             yield Name(origin, inner.id, attributes.get(id(inner)))
         else:
-            yield from (Name(s, inner.id) for s in module.stars if _has(s, inner.id))
+            yield from (
+                Name(s, inner.id) for s in module.stars if _defines(s, inner.id)
+            )
 
 
-def _has(module: str, name: str) -> bool:
+def _defines(module: str, name: str) -> bool:
     parsed = _parse(module)
     return bool(parsed and (name in parsed.by_name or parsed.stars))
 
 
-def _imported(
+def _resolve_import(
     package: str, statement: ast.Import | ast.ImportFrom, attribute: str | None
 ) -> Iterator[Name]:
     """Yield what the names of an import stand for; `attribute` is used of a module."""
@@ -294,12 +300,5 @@ def _live_text(value: Any) -> str:
     try:
         return inspect.getsource(value)
     except (OSError, TypeError):
-        codes = [function.__code__ for function in _functions(value)]
-        return f"{value.__qualname__}: {[*map(_code_text, codes)]}"
-
-
-def _code_text(code: CodeType) -> str:
-    constants = [
-        _code_text(c) if isinstance(c, CodeType) else repr(c) for c in code.co_consts
-    ]
-    return f"{code.co_code.hex()} {code.co_names} {constants}"
+        codes = [marshal.dumps(function.__code__) for function in _functions(value)]
+        return f"{value.__qualname__}: {codes}"

@@ -14,10 +14,10 @@ STATE = {"params": {"0": np.arange(3.0)}, "seconds": np.float64(2.0)}
 
 
 def assert_is_latest(directory, step: int) -> None:
-    found = checkpoint.latest(directory)
-    assert found is not None
-    assert found[0] == step
-    np.testing.assert_array_equal(found[1]["params"]["0"], STATE["params"]["0"])
+    result = checkpoint.latest(directory)
+    assert result is not None
+    assert result[0] == step
+    np.testing.assert_array_equal(result[1]["params"]["0"], STATE["params"]["0"])
 
 
 @pytest.mark.slow  # importing Orbax takes seconds

@@ -142,31 +142,37 @@ def test_a_class_an_object_and_a_module_have_a_hash(project):
     assert hash_source(module) != before, "all of a module counts"
 
 
-def test_an_activation_depends_on_its_own_rules_only(tmp_path, monkeypatch):
-    """Edits a copy of the package, as the module of an activation is found by name."""
+EDIT_PACKAGE = """
+from pathlib import Path
+import jax_acts
+from jax_acts.experiments.runtime.source_hash import hash_source
+
+functional = Path(jax_acts.__file__).parent / "functional"
+print(hash_source(jax_acts.silu))
+for name, old, new in [
+    ("logistic.py", "1 / (1 + m.exp(-x))", "1 - 1 / (1 + m.exp(x))"),
+    ("rectified.py", "INF = ", "x = 1; INF = "),
+    ("logistic.py", "def silu_dx(", "def silu_dx(  # derivative\\n    "),
+    ("logistic.py", "coeffs.SILU_1, -lo)", "coeffs.SILU_1, lo)"),
+]:
+    text = (functional / name).read_text()
+    assert old in text, old
+    (functional / name).write_text(text.replace(old, new))
+    print(hash_source(jax_acts.silu))
+"""
+
+
+def test_an_activation_depends_on_its_own_rules_only(tmp_path):
+    """Edits a copy of the package, in a process that imports the copy."""
     root = Path(jax_acts.__file__).parent
     shutil.copytree(root, tmp_path / "jax_acts", ignore=shutil.ignore_patterns("__py*"))
-    program = (
-        "from jax_acts.functional.logistic import silu\n"
-        "from jax_acts.experiments.runtime.source_hash import hash_source\n"
-        "print(hash_source(silu))"
+    command = [sys.executable, "-c", EDIT_PACKAGE]
+    process = subprocess.run(
+        command, cwd=tmp_path, capture_output=True, text=True, check=True
     )
-
-    def digest() -> str:
-        command = [sys.executable, "-c", program]
-        return subprocess.run(
-            command, cwd=tmp_path, capture_output=True, text=True, check=True
-        ).stdout
-
-    before = digest()
-    logistic = tmp_path / "jax_acts" / "functional" / "logistic.py"
-    edit(logistic, "1 / (1 + m.exp(-x))", "1 - 1 / (1 + m.exp(x))")
-    edit(logistic.with_name("rectified.py"), "\nINF = ", "\nx = 1\nINF = ")
-    assert digest() == before
-    edit(logistic, "def silu_dx(", "def silu_dx(  # derivative\n    ")
-    assert digest() == before
-    edit(logistic, "table.SILU_1, -low)", "table.SILU_1, low)")
-    assert digest() != before
+    *before, after = process.stdout.split()
+    assert len(before) == 4
+    assert {*before} == {before[0]} != {after}
 
 
 def test_a_function_without_a_file_is_hashed_with_what_it_uses():

@@ -42,7 +42,7 @@ for (const button of legend) {
 // The description of the mark under the pointer is shown beside it.
 const tip = document.querySelector(".tip");
 let here = null;
-document.addEventListener("pointermove", event => {
+const describe = event => {
   const mark = event.target.closest?.("figure [aria-roledescription='rect mark']");
   if (mark !== here) {
     here?.classList.remove("here");
@@ -55,4 +55,6 @@ document.addEventListener("pointermove", event => {
   const {width, height} = tip.getBoundingClientRect();
   tip.style.left = `${Math.max(0, Math.min(event.clientX + 14, innerWidth - width - 4))}px`;
   tip.style.top = `${Math.max(0, Math.min(event.clientY + 14, innerHeight - height - 4))}px`;
-});
+};
+document.addEventListener("pointermove", describe);
+document.addEventListener("pointerdown", describe);
