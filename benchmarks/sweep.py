@@ -6,9 +6,9 @@ runs, after compilation and in turns; the fastest turn counts.
     one call per run    trial batches of one run
     fori_loop           one trial batch, whose runs are trained in a loop
     lax.map             the same by `jax.lax.map`, which knows the number of runs
-    vmap of n           the loop with n runs per `vmap`; all of them use one device
+    vmap × n            the loop with n runs per `vmap`; all of them use one device
 
-fori_loop and vmap are divided among the devices, which are the cores of a CPU. The times go
+Trial batches are divided among the devices, which are the cores of a CPU. The times go
 into docs/performance.md, by `python -m benchmarks pages`.
 """
 
@@ -19,6 +19,7 @@ from unittest.mock import patch
 
 import jax
 import typer
+from jax.sharding import Mesh
 from rich.progress import track
 
 from benchmarks.results import store
@@ -31,7 +32,7 @@ from jax_acts.experiments.config.schema import (
 from jax_acts.experiments.runtime import devices
 from jax_acts.experiments.study import BatchedTrainer, RunSpec
 from jax_acts.experiments.train import vectorized
-from jax_acts.experiments.train.vectorized import over_runs
+from jax_acts.experiments.train.vectorized import REPLICATED, SPLIT, over_runs
 
 SIZES = ((16, 16), (64, 64), (100, 100), (256, 64))
 """Widths of the hidden layers, and batches."""
@@ -45,15 +46,21 @@ class Way(NamedTuple):
     """Returns the program of a trial batch from that of a run."""
 
 
-def map_runs(function: Callable[..., Any], **_: Any) -> Callable[..., Any]:
+def map_runs(function: Callable[..., Any], *, mesh: Mesh, **_: Any) -> Any:
     """Return the program of a trial batch by `lax.map`; see `vectorized.over_runs`."""
 
-    def whole(counts: Any, numbers: Any, state: Any, shared: Any) -> Any:
+    def on_device(counts: Any, numbers: Any, state: Any, shared: Any) -> Any:
         own = jax.tree.map(lambda x: x[:, 0], (numbers, state))
         result = jax.lax.map(lambda own: function(*own, *shared), own)
         return jax.tree.map(lambda x: x[:, None], result)
 
-    return whole
+    return jax.shard_map(
+        on_device,
+        mesh=mesh,
+        in_specs=(SPLIT, SPLIT, SPLIT, REPLICATED),
+        out_specs=SPLIT,
+        check_vma=False,
+    )
 
 
 def main(
@@ -68,8 +75,8 @@ def main(
         "one call per run": Way(TrialBatch(size=1)),
         "fori_loop": Way(TrialBatch(size=runs)),
         "lax.map": Way(TrialBatch(size=runs), map_runs),
-        "vmap of 4": Way(TrialBatch(size=runs, vmap_width=4)),
-        f"vmap of {runs}": Way(TrialBatch(size=runs, vmap_width=runs)),
+        "vmap × 4": Way(TrialBatch(size=runs, vmap_width=4)),
+        f"vmap × {runs}": Way(TrialBatch(size=runs, vmap_width=runs)),
     }
     rows = {
         f"{width}, {batch}": measure(
