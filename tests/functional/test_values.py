@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 
 from jax_acts._core.compat import enable_x64
-from tests.functional.cases import SEVERAL, cases, differentiable
+from tests.functional.cases import NON_ELEMENTWISE, cases, differentiable
 from tests.functional.formulas import FORMULAS
 
 
 def test_every_function_has_a_formula():
-    assert FORMULAS.keys() == SEVERAL.keys()
+    assert FORMULAS.keys() == NON_ELEMENTWISE.keys()
 
 
 # Last places of the greatest value. In chebyshev, whose terms cancel, 10 and 16 are
@@ -19,7 +19,7 @@ PLACES = {np.float32: 20, np.float64: 80}
 
 
 @pytest.mark.parametrize("dtype", PLACES)
-@pytest.mark.parametrize("name", SEVERAL)
+@pytest.mark.parametrize("name", NON_ELEMENTWISE)
 def test_values_are_those_of_the_formula(name, dtype):
     for case in cases(name):
         arrays = [
@@ -31,7 +31,7 @@ def test_values_are_those_of_the_formula(name, dtype):
             wide = given
         with enable_x64(dtype == np.float64):
             want = FORMULAS[name](**{**case, **wide})
-            got = SEVERAL[name](**given)
+            got = NON_ELEMENTWISE[name](**given)
         assert got.dtype == dtype
         error = PLACES[dtype] * np.finfo(dtype).eps * np.abs(want).max()
         np.testing.assert_allclose(got, want, rtol=0, atol=error, err_msg=str(case))
