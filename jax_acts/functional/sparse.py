@@ -86,8 +86,8 @@ def entmax15(x: Array, axis: Axis = -1, where: Array | None = None) -> Array:
     to 1.
 
     `entmax` with $\alpha = 1.5$. Entries more than 2 below the maximum give 0. Along
-    the axis, fully masked or all $-\infty$ entries give 0 with derivative 0; $k$ entries
-    of $+\infty$ give $1/k$ each; a NaN makes every entry NaN.
+    the axis, fully masked or all $-\infty$ entries give 0 with derivative 0; $k$
+    entries of $+\infty$ give $1/k$ each; a NaN makes every entry NaN.
 
     Args:
         x: The logits.
