@@ -6,12 +6,11 @@ from jax_acts._core.activation import (
     ActivationFunction as ActivationFunction,
     activation as activation,
 )
-from jax_acts._core.bound import Bound as Bound, Learn as Learn
-from jax_acts._core.function import (
-    ActivationSpec as ActivationSpec,
-    Function as Function,
-)
+from jax_acts._core.arguments import Learn as Learn
+from jax_acts._core.bound import Bound as Bound
+from jax_acts._core.function import Function as Function
 from jax_acts._core.kinks import with_kinks as with_kinks
+from jax_acts._core.spec import ActivationSpec as ActivationSpec
 from jax_acts._registry.lookup import aliases as aliases, get as get, names as names
 from jax_acts.fitting import fit as fit
 from jax_acts.functional import *

@@ -21,7 +21,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from jax_acts._core.activation import activation
-from jax_acts._core.function import InnerFunction, InnerFunctions
+from jax_acts._core.spec import InnerFunction, InnerFunctions
 from jax_acts._numerics.bitwise import propagate_nan
 from jax_acts._numerics.types import Real
 from jax_acts.functional.hyperbolic import softcap

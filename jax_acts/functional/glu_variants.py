@@ -17,8 +17,9 @@ from typing import Protocol
 import jax.numpy as jnp
 from jax import Array
 
-from jax_acts._core.function import Axis, function
+from jax_acts._core.function import function
 from jax_acts._core.glu import Layout, Order, apply_gate
+from jax_acts._core.spec import Axis
 from jax_acts._numerics.types import Real
 from jax_acts.functional.exponential_linear import selu
 from jax_acts.functional.hyperbolic import softcap, tanh

@@ -7,9 +7,11 @@ import jax
 import jax.numpy as jnp
 from jax import Array, lax
 
-from jax_acts._core.arguments import all_axes, as_real, broadcast_mask
-from jax_acts._core.function import Axis, Coefficients, check_choice, function
-from jax_acts._core.pointwise import Row, pointwise
+from jax_acts._core.arguments import as_real, broadcast_mask, canonical_axes
+from jax_acts._core.errors import check_choice
+from jax_acts._core.function import function
+from jax_acts._core.pointwise import CoefficientList, pointwise
+from jax_acts._core.spec import Axis, Coefficients
 from jax_acts._numerics.bitwise import promote_16bit
 from jax_acts._numerics.compensated_sum import sum_keepdims
 from jax_acts._numerics.types import Axes, Real
@@ -98,7 +100,7 @@ def standardize(
     """
     check_choice("standardize", "algorithm", algorithm, ("stable", "fast"))
     x = as_real("standardize", "x", x)
-    axes = all_axes("standardize", x, axis)
+    axes = canonical_axes("standardize", x, axis)
     where, wide = broadcast_mask("standardize", x, where), promote_16bit(x)
     average = functools.partial(jnp.mean, axis=axes, keepdims=True, where=where)
     mu = average(wide) if mean is None else as_real("standardize", "mean", mean)
@@ -143,7 +145,7 @@ def polynorm(
     Array([ 0.9999996 , -0.33333316], dtype=float32)
     """
 
-    def rule(z: Array, weights: Row, bias: Array, epsilon: Array) -> Array:
+    def rule(z: Array, weights: CoefficientList, bias: Array, epsilon: Array) -> Array:
         _, axes, u, scale = _scale_to_unit("polynorm", z, axis, None)
         # Do not scale small inputs up: the scaled epsilon would overflow.
         u, scale = (jnp.where(scale > 1, a, b) for a, b in ((z, u), (1, scale)))
@@ -241,7 +243,7 @@ def _scale_to_unit(
     The scale cancels in the result, hence is a constant to autodiff.
     """
     x = as_real(function, "x", x)
-    axes, where = all_axes(function, x, axis), broadcast_mask(function, x, where)
+    axes, where = canonical_axes(function, x, axis), broadcast_mask(function, x, where)
     wide = promote_16bit(x) if where is None else jnp.where(where, promote_16bit(x), 0)
     m = jnp.max(jnp.abs(lax.stop_gradient(wide)), axes, keepdims=True, initial=0)
     info = jnp.finfo(wide.dtype)
@@ -277,7 +279,7 @@ def _normalize_weights(
     Checkpointed: the residual is x. The maximum is a constant to autodiff.
     """
     x = as_real(name, "x", x)
-    axes, where = all_axes(name, x, axis), broadcast_mask(name, x, where)
+    axes, where = canonical_axes(name, x, axis), broadcast_mask(name, x, where)
 
     def normalize(x: Array) -> Array:
         z = promote_16bit(x) if where is None else jnp.where(where, promote_16bit(x), 0)

@@ -9,8 +9,17 @@ import jax
 import jax.numpy as jnp
 from jax import Array, lax
 
-from jax_acts._core.function import Coefficients, check_choice, function
-from jax_acts._core.pointwise import Row, continued, horner, pointwise, sign, within
+from jax_acts._core.errors import check_choice
+from jax_acts._core.function import function
+from jax_acts._core.pointwise import (
+    CoefficientList,
+    clip_inclusive,
+    extend_linearly,
+    horner,
+    nonzero_sign,
+    pointwise,
+)
+from jax_acts._core.spec import Coefficients
 from jax_acts._numerics.bitwise import ldexp, where
 from jax_acts._numerics.types import Real
 from jax_acts.functional.hyperbolic import tanh
@@ -90,7 +99,9 @@ def rational(
     """
     check_choice("rational", "form", form, get_args(Form))
 
-    def rule(x: Array, numerator: Row, denominator: Row) -> Array:
+    def rule(
+        x: Array, numerator: CoefficientList, denominator: CoefficientList
+    ) -> Array:
         return _quotient(x, numerator, denominator, form)
 
     coefficients = {"numerator": numerator, "denominator": denominator}
@@ -128,13 +139,13 @@ def chebyshev(
     low, high = _check_interval("chebyshev", "interval", interval)
     center, scale = (low + high) / 2, 2 / (high - low)
 
-    def rule(x: Array, c: Row) -> Array:
+    def rule(x: Array, c: CoefficientList) -> Array:
         z = (x - center) * scale
         match outside:
             case "linear":
-                return continued(lambda z: _clenshaw(c, z), z, -1.0, 1.0)
+                return extend_linearly(lambda z: _clenshaw(c, z), z, -1.0, 1.0)
             case "constant":
-                return _clenshaw(c, within(z, -1.0, 1.0))
+                return _clenshaw(c, clip_inclusive(z, -1.0, 1.0))
             case "squash":
                 return _clenshaw(c, tanh(z))
 
@@ -165,7 +176,7 @@ def apl(
     Array([0.4, 0.5, 3. ], dtype=float32)
     """
 
-    def rule(x: Array, slopes: Row, hinges: Row) -> Array:
+    def rule(x: Array, slopes: CoefficientList, hinges: CoefficientList) -> Array:
         if len(slopes) != len(hinges):
             raise ValueError(
                 f"apl: expected as many slopes as hinges, got {len(slopes)} slopes and "
@@ -218,7 +229,7 @@ def b_spline(
     if isinstance(degree, bool) or not isinstance(degree, int) or degree < 0:
         raise ValueError(f"b_spline: expected an integer degree >= 0, got {degree!r}")
 
-    def rule(x: Array, c: Row, base: Array) -> Array:
+    def rule(x: Array, c: CoefficientList, base: Array) -> Array:
         intervals = len(c) - degree
         if intervals < 1:
             raise ValueError(
@@ -229,12 +240,16 @@ def b_spline(
         match outside:
             case "linear":
                 spline = lambda z: _evaluate_spline(c, z, degree)
-                y = continued(spline, z, 0.0, float(intervals))
+                y = extend_linearly(spline, z, 0.0, float(intervals))
             case "constant":
-                y = _evaluate_spline(c, within(z, 0.0, float(intervals)), degree)
+                y = _evaluate_spline(
+                    c, clip_inclusive(z, 0.0, float(intervals)), degree
+                )
             case "zero":
                 padding = [jnp.zeros_like(c[0])] * degree
-                padded_z = within(z + degree, 0.0, float(intervals + 2 * degree))
+                padded_z = clip_inclusive(
+                    z + degree, 0.0, float(intervals + 2 * degree)
+                )
                 y = _evaluate_spline([*padding, *c, *padding], padded_z, degree)
         return y + base * silu(x)
 
@@ -257,7 +272,7 @@ def _check_interval(
     )
 
 
-def _clenshaw(coefficients: Row, z: Array) -> Array:
+def _clenshaw(coefficients: CoefficientList, z: Array) -> Array:
     """Return Σ c_i T_i(z) by Clenshaw recurrence."""
     first, *rest = coefficients
     b2, b1 = jnp.zeros_like(z), jnp.zeros_like(z)
@@ -266,7 +281,7 @@ def _clenshaw(coefficients: Row, z: Array) -> Array:
     return first + z * b1 - b2
 
 
-def _evaluate_spline(coefficients: Row, z: Array, degree: int) -> Array:
+def _evaluate_spline(coefficients: CoefficientList, z: Array, degree: int) -> Array:
     """Return the spline at z in [0, number of intervals].
 
     Coefficients are selected by comparison: the gradient of a gather is a scatter.
@@ -304,18 +319,20 @@ def _basis_functions(s: Array, degree: int) -> list[Array]:
 # largest term is O(1). The exponents are integers, hence constants to autodiff.
 
 
-def _quotient(x: Array, numerator: Row, denominator: Row, form: Form) -> Array:
+def _quotient(
+    x: Array, numerator: CoefficientList, denominator: CoefficientList, form: Form
+) -> Array:
     """Return P(x) / Q(x)."""
     m = len(numerator) - 1
-    magnitude = x * sign(x)
+    magnitude = x * nonzero_sign(x)
     far = magnitude > 1
     e = where(far, _exponent(magnitude), 0)
     u = where(far, ldexp(magnitude, -e), 1)  # |x| = u 2^e, 1 <= u < 2
     v = where(far, 1 / u, magnitude)  # 1 / |x| = v 2^-e
-    w = v * sign(x)
+    w = v * nonzero_sign(x)
     p, p_exponent = _scaled_polynomial(numerator, w, e, far)
     if form == "A":
-        b = [jnp.ones_like(x), *(b * sign(b) for b in denominator)]
+        b = [jnp.ones_like(x), *(b * nonzero_sign(b) for b in denominator)]
         n = len(b) - 1
         q, q_exponent = _scaled_polynomial(b, v, e, far)
     else:
@@ -324,17 +341,17 @@ def _quotient(x: Array, numerator: Row, denominator: Row, form: Form) -> Array:
         n = len(b) - 1
         total, total_exponent = _scaled_polynomial(b, w, e, far)
         q_exponent = jnp.maximum(total_exponent, -n * e)
-        q = _mul_power_of_two(total * sign(total), total_exponent - q_exponent)
+        q = _mul_power_of_two(total * nonzero_sign(total), total_exponent - q_exponent)
         constant = where(far, constant * lax.integer_pow(v, n), constant)
         q = q + _mul_power_of_two(constant, -n * e - q_exponent)
     ratio = p / q * lax.integer_pow(u, m - n)
     if m % 2:
-        ratio = where(far, ratio * sign(x), ratio)
+        ratio = where(far, ratio * nonzero_sign(x), ratio)
     return _mul_power_of_two(ratio, p_exponent - q_exponent + (m - n) * e)
 
 
 def _scaled_polynomial(
-    coefficients: Row, v: Array, e: Array, far: Array
+    coefficients: CoefficientList, v: Array, e: Array, far: Array
 ) -> tuple[Array, Array]:
     """Return (s, k): s 2^k is the polynomial of v, or where `far` is true the
     polynomial of v 2^-e with reversed coefficients.

@@ -7,8 +7,14 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from jax_acts._core.arguments import all_axes, as_real, broadcast_mask, per_row
-from jax_acts._core.function import Axis, function
+from jax_acts._core.arguments import (
+    as_real,
+    broadcast_mask,
+    broadcast_parameter,
+    canonical_axes,
+)
+from jax_acts._core.function import function
+from jax_acts._core.spec import Axis
 from jax_acts._numerics import softmax as _softmax
 from jax_acts._numerics.bitwise import promote_16bit
 from jax_acts._numerics.compensated_sum import sum_keepdims
@@ -157,7 +163,7 @@ def solu(x: Array, axis: Axis = -1) -> Array:
     Array([0.        , 0.04661262, 3.7449582 ], dtype=float32)
     """
     x = as_real("solu", "x", x)
-    axes = all_axes("solu", x, axis)
+    axes = canonical_axes("solu", x, axis)
     p = _softmax.softmax(axes, promote_16bit(x), None, None)
     # x e^x -> 0 for x -> -inf, where the product is NaN.
     return jnp.where(p == 0, 0, promote_16bit(x) * p).astype(x.dtype)
@@ -188,8 +194,8 @@ def softmax_sink(
     Array([0.33333334, 0.33333334], dtype=float32)
     """
     x = as_real("softmax_sink", "x", x)
-    axes = all_axes("softmax_sink", x, axis)
-    s = per_row("softmax_sink", "sink", sink, x, axes)
+    axes = canonical_axes("softmax_sink", x, axis)
+    s = broadcast_parameter("softmax_sink", "sink", sink, x, axes)
     reduced_shape = tuple(1 if i in axes else n for i, n in enumerate(x.shape))
     where = broadcast_mask("softmax_sink", x, where)
     return _softmax_and_sink(axes, x, where, jnp.broadcast_to(s, reduced_shape))[0]
@@ -221,8 +227,8 @@ def ssmax(
     Array([0.33333334, 0.6666667 ], dtype=float32)
     """
     x = as_real("ssmax", "x", x)
-    axes = all_axes("ssmax", x, axis)
-    s = per_row("ssmax", "scale", scale, x, axes)
+    axes = canonical_axes("ssmax", x, axis)
+    s = broadcast_parameter("ssmax", "scale", scale, x, axes)
     where = (
         jnp.ones(x.shape, bool) if where is None else broadcast_mask("ssmax", x, where)
     )
@@ -266,7 +272,7 @@ def logsumexp(
     Array(2.0611537e-09, dtype=float32)
     """
     a = as_real("logsumexp", "a", a)
-    axes = all_axes("logsumexp", a, axis)
+    axes = canonical_axes("logsumexp", a, axis)
     where = broadcast_mask("logsumexp", a, where)
     if b is None:
         y = _softmax.log_sum(axes, False, a, where)
@@ -299,7 +305,7 @@ def logmeanexp(
     Array(3., dtype=float32)
     """
     x = as_real("logmeanexp", "x", x)
-    axes = all_axes("logmeanexp", x, axis)
+    axes = canonical_axes("logmeanexp", x, axis)
     y = _softmax.log_sum(axes, True, x, broadcast_mask("logmeanexp", x, where))
     return y if keepdims else jnp.squeeze(y, axes)
 
@@ -314,11 +320,11 @@ def _operands(
 ) -> tuple[Axes, tuple[Array, Array | None, Array | None]]:
     """Return axes and (x, where, temperature), with None for a temperature of 1.0."""
     x = as_real(function, "x", x)
-    axes = all_axes(function, x, axis)
+    axes = canonical_axes(function, x, axis)
     where = broadcast_mask(function, x, where)
     if isinstance(temperature, float) and temperature == 1:
         return axes, (x, where, None)
-    return axes, (x, where, per_row(function, name, temperature, x, axes))
+    return axes, (x, where, broadcast_parameter(function, name, temperature, x, axes))
 
 
 def _log_weighted_sum(

@@ -8,13 +8,14 @@ import numpy as np
 from jax import Array, lax
 
 from jax_acts._core.arguments import (
-    all_axes,
     as_real,
     broadcast_mask,
-    one_axis,
-    per_row,
+    broadcast_parameter,
+    canonical_axes,
+    canonical_axis,
 )
-from jax_acts._core.function import Axis, function
+from jax_acts._core.function import function
+from jax_acts._core.spec import Axis
 from jax_acts._numerics import entmax as _entmax
 from jax_acts._numerics.compensated_sum import first_true
 from jax_acts._numerics.softmax import softmax
@@ -47,7 +48,7 @@ def hardmax(x: Array, axis: Axis = -1, *, straight_through: bool = False) -> Arr
     Array([0., 1., 0.], dtype=float32)
     """
     x = as_real("hardmax", "x", x)
-    axes = all_axes("hardmax", x, axis)
+    axes = canonical_axes("hardmax", x, axis)
     m = jnp.max(jax.lax.stop_gradient(x), axes, keepdims=True, initial=-jnp.inf)
     y = jnp.where(jnp.isnan(m), m, first_true(x == m, axes).astype(x.dtype))
     if straight_through:
@@ -76,7 +77,7 @@ def sparsemax(x: Array, axis: Axis = -1, where: Array | None = None) -> Array:
     Array([0.  , 0.25, 0.75], dtype=float32)
     """
     x = as_real("sparsemax", "x", x)
-    axes = (one_axis("sparsemax", x, axis),) if x.ndim else ()
+    axes = (canonical_axis("sparsemax", x, axis),) if x.ndim else ()
     return _entmax.sparsemax(axes, x, broadcast_mask("sparsemax", x, where))
 
 
@@ -107,7 +108,7 @@ def entmax15(x: Array, axis: Axis = -1, where: Array | None = None) -> Array:
     Array([0. , 0.5, 0.5], dtype=float32)
     """
     x = as_real("entmax15", "x", x)
-    axes = (one_axis("entmax15", x, axis),) if x.ndim else ()
+    axes = (canonical_axis("entmax15", x, axis),) if x.ndim else ()
     return _entmax.entmax15(axes, x, broadcast_mask("entmax15", x, where))
 
 
@@ -147,8 +148,8 @@ def entmax(
     0.1599
     """
     x = as_real("entmax", "x", x)
-    axes = all_axes("entmax", x, axis)
-    a = per_row("entmax", "alpha", alpha, x, axes)
+    axes = canonical_axes("entmax", x, axis)
+    a = broadcast_parameter("entmax", "alpha", alpha, x, axes)
     return _entmax.entmax(axes, x, broadcast_mask("entmax", x, where), a)
 
 
@@ -171,7 +172,7 @@ def crelu(x: Array, axis: Axis = -1) -> Array:
     x = as_real("crelu", "x", x)
     if not x.ndim:
         raise ValueError("crelu: expected an array with at least 1 axis, got a scalar")
-    return lax.concatenate([relu(x), relu(-x)], one_axis("crelu", x, axis))
+    return lax.concatenate([relu(x), relu(-x)], canonical_axis("crelu", x, axis))
 
 
 @function(cite="goodfellow2013")
@@ -198,7 +199,7 @@ def maxout(x: Array, axis: Axis = -1, *, pieces: int = 2) -> Array:
     x = as_real("maxout", "x", x)
     if not x.ndim:
         raise ValueError("maxout: expected an array with at least 1 axis, got a scalar")
-    i = one_axis("maxout", x, axis)
+    i = canonical_axis("maxout", x, axis)
     if pieces < 1 or x.shape[i] % pieces:
         raise ValueError(
             f"maxout: expected axis {axis} to have a multiple of {pieces} entries, got "

@@ -23,7 +23,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from jax_acts._core.activation import activation
-from jax_acts._core.function import check_choice
+from jax_acts._core.errors import check_choice
 from jax_acts._numerics.bitwise import propagate_nan
 from jax_acts._numerics.types import Real
 from jax_acts.functional.algebraic import arctan, soft_sign

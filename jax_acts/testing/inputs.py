@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from jax_acts._core.activation import ActivationFunction
 from jax_acts._core.compat import enable_x64
-from jax_acts._core.function import ActivationSpec
+from jax_acts._core.spec import ActivationSpec
 
 F64 = NDArray[np.float64]
 BLOCK = 2**16  # which holds every number of 16 bits

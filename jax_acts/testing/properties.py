@@ -16,7 +16,7 @@ import numpy as np
 from jax import Array
 
 from jax_acts._core.activation import ActivationFunction
-from jax_acts._core.function import ActivationSpec
+from jax_acts._core.spec import ActivationSpec
 from jax_acts.testing.inputs import (
     F64,
     all_values,

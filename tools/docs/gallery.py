@@ -17,7 +17,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from jax_acts._core.curve import curve
+from jax_acts._core.curves import curve
 from jax_acts._registry import lookup as registry
 from jax_acts.cli.describe import Description, describe
 from jax_acts.plotting import COLORS, plot

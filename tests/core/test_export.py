@@ -1,4 +1,4 @@
-"""Every function and its derivative goes to every platform, and keeps its numbers."""
+"""Every function and its derivatives export to every platform, with equal bits."""
 
 import inspect
 
@@ -13,43 +13,43 @@ from jax_acts._registry.lookup import FUNCTIONS
 
 PLATFORMS = ("cpu", "cuda", "tpu")
 
-FAMILIES: dict[str, list] = {}  # a family is one program: that is fast to compile
-for each in dict.fromkeys(FUNCTIONS.values()):
-    FAMILIES.setdefault(each.__module__.rpartition(".")[2], []).append(each)
+FAMILIES: dict[str, list] = {}  # one program per family is fast to compile
+for function in dict.fromkeys(FUNCTIONS.values()):
+    family = function.__module__.rpartition(".")[2]
+    FAMILIES.setdefault(family, []).append(function)
 
 X = jnp.linspace(-4, 4, 24).reshape(4, 6)
 
 
-def called(f, x):
-    """Returns f(x), with a key if it takes one, and x for all else that it requires."""
-    given = {}
+def call(f, x):
+    """Return f(x) with a key and x for its required arguments."""
+    arguments = {}
     for name, parameter in f.signature.parameters.items():
         if name == "key":
-            given[name] = jax.random.key(0)
+            arguments[name] = jax.random.key(0)
         elif parameter.default is inspect.Parameter.empty:
-            given[name] = x
-    return f(**given)
+            arguments[name] = x
+    return f(**arguments)
 
 
-def computed(f, x):
-    """Returns all that is asked of a function: its value and its derivatives."""
+def evaluate(f, x):
+    """Return the value and the derivatives."""
     first = f.parameters[0]
     if isinstance(f, ActivationFunction):
         derivatives = [f.partial(n)(x) for n in f.parameters if n not in f.static]
         return [f(**{first: x}), f.derivative.derivative(x), *derivatives]
-    y, pullback = jax.vjp(lambda x: called(f, x), x)
+    y, pullback = jax.vjp(lambda x: call(f, x), x)
     return [y, *pullback(jnp.ones_like(y))]
 
 
 def loss(f, x):
-    """Returns a number, as training does."""
-    return jnp.sum(called(f, x).astype(jnp.float32))
+    return jnp.sum(call(f, x).astype(jnp.float32))
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("family", FAMILIES)
-def test_functions_and_derivatives_export_and_keep_their_bits(family):
-    program = jax.jit(lambda x: {f.__name__: computed(f, x) for f in FAMILIES[family]})
+def test_exported_functions_and_derivatives_are_bit_equal(family):
+    program = jax.jit(lambda x: {f.__name__: evaluate(f, x) for f in FAMILIES[family]})
     exported = jax.export.export(program, platforms=PLATFORMS)(X)
     assert exported.platforms == PLATFORMS
     assert "custom_call" not in exported.mlir_module()
