@@ -176,12 +176,12 @@ def piecewise(
     """
     if len(functions) != len(breakpoints) + 1:
         raise ValueError(
-            f"piecewise: expected {len(breakpoints) + 1} functions for "
+            f"piecewise: functions: expected {len(breakpoints) + 1} for "
             f"{len(breakpoints)} breakpoints, got {len(functions)}"
         )
     if not all(a < b for a, b in itertools.pairwise(breakpoints)):
         raise ValueError(
-            f"piecewise: expected strictly increasing breakpoints, got {breakpoints}"
+            f"piecewise: breakpoints: expected increasing values, got {breakpoints}"
         )
     y = _check_callable("piecewise", functions[0])(x)
     for breakpoint, f in zip(breakpoints, functions[1:], strict=True):

@@ -227,13 +227,13 @@ def b_spline(
     check_choice("b_spline", "outside", outside, get_args(SplineExtrapolation))
     low, high = _check_interval("b_spline", "grid", grid)
     if isinstance(degree, bool) or not isinstance(degree, int) or degree < 0:
-        raise ValueError(f"b_spline: expected an integer degree >= 0, got {degree!r}")
+        raise ValueError(f"b_spline: degree: expected an integer >= 0, got {degree!r}")
 
     def rule(x: Array, c: CoefficientList, base: Array) -> Array:
         intervals = len(c) - degree
         if intervals < 1:
             raise ValueError(
-                f"b_spline: expected at least {degree + 1} coefficients for degree "
+                f"b_spline: coefficients: expected at least {degree + 1} for degree "
                 f"{degree}, got {len(c)}"
             )
         z = (x - low) * (intervals / (high - low))
@@ -267,7 +267,7 @@ def _check_interval(
         case _:
             pass
     raise ValueError(
-        f"{name}: expected {argument} = (low, high), finite with low < high, got "
+        f"{name}: {argument}: expected (low, high), finite with low < high, got "
         f"{interval!r}"
     )
 

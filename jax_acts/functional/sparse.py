@@ -115,7 +115,7 @@ def entmax15(x: Array, axis: Axis = -1, where: Array | None = None) -> Array:
 def _check_alpha(alpha: Any = 1.5, **_: Any) -> None:
     """Raise for a scalar below 1. Array elements below 1 give NaN instead."""
     if isinstance(alpha, int | float | np.number) and not alpha >= 1:
-        raise ValueError(f"entmax: expected alpha >= 1, got {alpha}")
+        raise ValueError(f"entmax: alpha: expected a value >= 1, got {alpha}")
 
 
 @function(cite="peters2019 correia2019", check=_check_alpha)

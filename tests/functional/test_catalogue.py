@@ -142,7 +142,7 @@ def test_integers_and_booleans_become_the_default_float(f):
 
 
 def test_complex_input_raises(f):
-    with pytest.raises(TypeError, match=f"{f.__name__} takes real numbers"):
+    with pytest.raises(TypeError, match=f"{f.__name__}: x: expected real numbers"):
         f(jnp.array(1j))
 
 
@@ -175,7 +175,7 @@ def test_unknown_and_missing_arguments_raise_with_their_names():
         silu()
     with pytest.raises(ValueError, match=r"x \(2,\), beta \(3,\)"):
         silu(jnp.ones(2), jnp.ones(3))
-    with pytest.raises(TypeError, match="has no derivative in 'gamma'"):
+    with pytest.raises(TypeError, match="expected one of x, beta, got 'gamma'"):
         silu.partial("gamma")
 
 

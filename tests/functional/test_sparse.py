@@ -234,12 +234,12 @@ def test_shape_and_dtype_are_preserved(function):
 def test_alpha_below_1_raises_or_gives_nan():
     x = jnp.ones(3)
     for call in (entmax, entmax.without_custom_jvp, get("entmax")):
-        with pytest.raises(ValueError, match=r"expected alpha >= 1, got 0\.5"):
+        with pytest.raises(ValueError, match=r"alpha: expected .* got 0\.5"):
             call(x, alpha=0.5)
-    with pytest.raises(ValueError, match="expected alpha >= 1, got nan"):
+    with pytest.raises(ValueError, match=r"alpha: expected .* got nan"):
         entmax(x, np.nan)
     assert jnp.isnan(entmax(x, jnp.float32(0.5))).all()
-    with pytest.raises(ValueError, match=r"alpha has shape \(4,\)"):
+    with pytest.raises(ValueError, match=r"alpha: expected .*, got \(4,\)"):
         entmax(jnp.ones((2, 3)), jnp.ones(4))
 
 
@@ -344,7 +344,7 @@ def test_crelu_concatenates_along_the_axis():
     np.testing.assert_array_equal(crelu(x, axis=0), want)
     np.testing.assert_array_equal(jax.grad(lambda x: crelu(x).sum())(x), jnp.sign(x))
     assert jax.grad(lambda x: crelu(x).sum())(jnp.zeros(1)) == 0
-    with pytest.raises(ValueError, match="crelu takes one axis"):
+    with pytest.raises(ValueError, match="crelu: expected one axis"):
         crelu(x, axis=(0, 1))
     with pytest.raises(ValueError, match="got a scalar"):
         crelu(x[0, 0])
