@@ -142,7 +142,7 @@ def polynorm(
             broadcast against x.
 
     >>> polynorm(jnp.array([1.0, -1.0]))
-    Array([ 0.9999996 , -0.33333316], dtype=float32)
+    Array([ 1.     , -0.33333], dtype=float32)
     """
 
     def rule(z: Array, weights: CoefficientList, bias: Array, epsilon: Array) -> Array:
