@@ -330,7 +330,7 @@ def _operands(
 def _log_weighted_sum(
     axes: Axes, a: Array, b: Array, where: Array | None
 ) -> tuple[Array, Array]:
-    """Return log |Σ b e^a| = log Σ e^a + log |Σ b p| and the sign, axes kept."""
+    """Return log |Σ b e^a| = log Σ e^a + log |Σ b p|, and the sign."""
     b = jnp.broadcast_to(b.astype(promote_16bit(a).dtype), a.shape)
     valid = b != 0 if where is None else (b != 0) & where
     p = _softmax.softmax(axes, promote_16bit(a), valid, None)

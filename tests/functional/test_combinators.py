@@ -88,26 +88,24 @@ def test_a_nested_spec_round_trips(spec):
 @pytest.mark.slow
 def test_every_property_holds_for_a_combinator():
     # With a scale > 1, underflow of the inner function would exceed the contract.
-    report = check_activation(
+    check_activation(
         get("affine(scale=0.25, rate=2.0, of=sigmoid)"),
         reference=lambda m, x: 0.25 / (1 + m.exp(-2 * x)),
         range=(0, 0.25),
     )
-    assert not report.broken
 
 
 @pytest.mark.slow
 def test_every_property_holds_for_surrogate_derivatives():
     """Without `surrogate=`, derivatives are compared with differences of the values."""
     f = get("sugar(forward=relu, surrogate=soft_sign)")
-    report = check_activation(
+    check_activation(
         f,
         reference=lambda m, x: max(x, 0),
         surrogate=lambda m, x: x / (1 + abs(x)),
         range=(0, np.inf),
     )
-    assert not report.broken
-    with pytest.raises(AssertionError, match="derivative agrees with differences"):
+    with pytest.raises(AssertionError, match="differences"):
         check_activation(f)
 
 
