@@ -239,14 +239,14 @@ def canonical_axes(where: str, x: Array, axis: Axis) -> Axes:
     """
     if axis is None:
         return tuple(range(x.ndim))
-    given = tuple(axis) if isinstance(axis, Sequence) else (axis,)
-    for i in given:
+    axes = tuple(axis) if isinstance(axis, Sequence) else (axis,)
+    for i in axes:
         if not -max(x.ndim, 1) <= i < max(x.ndim, 1):
             valid = f"{-x.ndim} to {x.ndim - 1}" if x.ndim else "-1, 0 or None"
             raise ValueError(
                 f"{where}: axis: expected {valid} for the shape {x.shape}, got {i}"
             )
-    axes = tuple(i % x.ndim for i in given) if x.ndim else ()
+    axes = tuple(i % x.ndim for i in axes) if x.ndim else ()
     if len(set(axes)) < len(axes):
         raise ValueError(
             f"{where}: axis: expected different axes of the shape {x.shape}, got {axis}"

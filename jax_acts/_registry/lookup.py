@@ -226,12 +226,12 @@ def _bind(name: str, preset: Mapping[str, Any], spec: Spec) -> Bound:
     x, *valid = function.parameters
     named = {n: v for n, v in spec.named.items() if n in valid}
     try:
-        given = function.signature.bind_partial(None, *spec.positional, **named)
+        call = function.signature.bind_partial(None, *spec.positional, **named)
     except TypeError as error:
         raise TypeError(
             f"{spec.name}: {error}; expected arguments after {x}: {', '.join(valid)}"
         ) from None
-    positional = {n: v for n, v in given.arguments.items() if n != x}
+    positional = {n: v for n, v in call.arguments.items() if n != x}
     arguments = {**preset, **positional, **spec.named}
     values = {n: _resolve_inner(function, n, v) for n, v in arguments.items()}
     try:

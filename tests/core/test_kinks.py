@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from jax_acts import Bound, hard_tanh, leaky_relu, relu, silu, with_kinks
-from tools import kinks
+from tools.docs import kinks
 
-ROW = re.compile(r"^(\| \w+ \| \S+ \|(?: \S+ \|){3})", re.MULTILINE)
+ROW = re.compile(r"^(\| \w+ \| -?\d\S* \|(?: \S+ \|){3})", re.MULTILINE)
 X = jnp.array([-2.0, -1.0, 0.0, 0.5, 1.0, 3.0])
 
 
