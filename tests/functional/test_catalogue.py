@@ -1,6 +1,6 @@
 """Checks of every elementwise function beyond `jax_acts.testing`: metadata, parameters.
 
-Also the export list: no module is shadowed by a function.
+Also the export list.
 """
 
 import copy
@@ -179,24 +179,11 @@ def test_unknown_and_missing_arguments_raise_with_their_names():
         silu.partial("gamma")
 
 
-def submodules(package):
-    """Yield (package, name, module) for every submodule, recursively."""
-    for info in pkgutil.iter_modules(package.__path__):
-        if info.name == "__main__":
-            continue
-        module = importlib.import_module(f"{package.__name__}.{info.name}")
-        yield package, info.name, module
-        if info.ispkg:
-            yield from submodules(module)
-
-
-def test_no_module_is_shadowed_by_an_attribute_of_its_package():
-    for package, name, module in submodules(jax_acts):
-        assert getattr(package, name) is module, f"{module.__name__} is shadowed"
-
-
 def test_every_function_is_exported_once():
-    families = [m for package, _, m in submodules(functional) if package is functional]
+    families = [
+        importlib.import_module(f"{functional.__name__}.{info.name}")
+        for info in pkgutil.iter_modules(functional.__path__)
+    ]
     names = [name for module in families for name in module.__all__]
     assert sorted(names) == sorted(functional.__all__) == sorted(set(names))
     for module in families:
