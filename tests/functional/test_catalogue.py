@@ -1,7 +1,4 @@
-"""Checks of every elementwise function beyond `jax_acts.testing`: metadata, parameters.
-
-Also the export list.
-"""
+"""Metadata, parameters and transformations of elementwise functions; export list."""
 
 import copy
 import importlib
