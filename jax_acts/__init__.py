@@ -2,6 +2,7 @@
 
 __version__ = "0.1.0"
 
+from jax_acts import functional as functional
 from jax_acts._core.activation import (
     ActivationFunction as ActivationFunction,
     activation as activation,
