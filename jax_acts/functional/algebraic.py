@@ -18,6 +18,17 @@ from jax_acts._numerics.double_word import hi_lo, two_prod
 from jax_acts._numerics.polynomial import polynomial
 from jax_acts._numerics.types import Real
 
+__all__ = [
+    "arctan",
+    "bent_identity",
+    "isrlu",
+    "isru",
+    "nelu",
+    "soft_sign",
+    "square",
+    "squareplus",
+]
+
 INF = math.inf
 
 

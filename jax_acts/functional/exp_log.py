@@ -18,6 +18,14 @@ from jax_acts._numerics.exp_log import (
 )
 from jax_acts._numerics.types import Real
 
+__all__ = [
+    "exponential",
+    "log1mexp",
+    "nlrelu",
+    "symexp",
+    "symlog",
+]
+
 INF = math.inf
 _EXPM1_IS_EXP_X = 38.0  # e^x - 1 rounds to e^x beyond, in float64 too
 

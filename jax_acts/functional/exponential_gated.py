@@ -26,6 +26,15 @@ from jax_acts._numerics.root import patch_near_zero
 from jax_acts._numerics.types import Real
 from jax_acts.functional.normal import ERF_DX_0, erfc_ratio
 
+__all__ = [
+    "gish",
+    "golu",
+    "mish",
+    "serf",
+    "tanhexp",
+    "telu",
+]
+
 INF = math.inf
 
 _EXP_UNDERFLOW_X = 1000.0  # e^-x underflows to 0 beyond, in float64 too

@@ -20,6 +20,15 @@ from jax_acts._numerics.exp_log import (
 from jax_acts._numerics.polynomial import polynomial
 from jax_acts._numerics.types import Real
 
+__all__ = [
+    "celu",
+    "elu",
+    "elu_plus_one",
+    "hexpo",
+    "selu",
+    "xielu",
+]
+
 INF = math.inf
 
 SELU_ALPHA = 1.6732632423543772848170429916717

@@ -9,6 +9,21 @@ from jax_acts._core.activation import activation
 from jax_acts._numerics.bitwise import max_nan_free, min_nan_free, propagate_nan, where
 from jax_acts._numerics.types import Real
 
+__all__ = [
+    "clip",
+    "hard_mish",
+    "hard_shrink",
+    "hard_sigmoid",
+    "hard_silu",
+    "hard_swish",
+    "hard_tanh",
+    "shrink",
+    "soft_shrink",
+    "sparse_plus",
+    "sparse_sigmoid",
+    "sqnl",
+]
+
 INF = math.inf
 
 

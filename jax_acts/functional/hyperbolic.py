@@ -26,6 +26,16 @@ from jax_acts._numerics.polynomial import polynomial
 from jax_acts._numerics.root import patch_near_zero
 from jax_acts._numerics.types import Real
 
+__all__ = [
+    "asinh",
+    "lecun_tanh",
+    "lisht",
+    "logcosh",
+    "softcap",
+    "tanh",
+    "tanh_shrink",
+]
+
 INF = math.inf
 
 _LECUN_SCALE = 1.7159

@@ -24,6 +24,18 @@ from jax_acts._numerics.polynomial import polynomial
 from jax_acts._numerics.root import patch_near_zero
 from jax_acts._numerics.types import Real
 
+__all__ = [
+    "gelu_quick",
+    "log_sigmoid",
+    "shifted_softplus",
+    "sigmoid",
+    "silu",
+    "soft_clipping",
+    "softplus",
+    "sqrt_softplus",
+    "swish",
+]
+
 INF = math.inf
 
 

@@ -22,6 +22,17 @@ from jax_acts._numerics.polynomial import fold_half_line, polynomial, polynomial
 from jax_acts._numerics.root import patch_near_zero
 from jax_acts._numerics.types import Real
 
+__all__ = [
+    "erf",
+    "gaussian",
+    "gelu",
+    "gelu_clipped",
+    "gelu_exact",
+    "gelu_tanh",
+    "laplace",
+    "smu",
+]
+
 INF = math.inf
 
 _PDF_0 = 1 / math.sqrt(2 * math.pi)  # normal density at 0

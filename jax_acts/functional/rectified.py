@@ -12,6 +12,22 @@ from jax_acts._numerics.bitwise import propagate_nan, where
 from jax_acts._numerics.double_word import hi_lo, two_prod
 from jax_acts._numerics.types import Real
 
+__all__ = [
+    "absolute",
+    "identity",
+    "leaky_relu",
+    "linear",
+    "prelu",
+    "relu",
+    "relu6",
+    "relu_cubed",
+    "relu_squared",
+    "rrelu",
+    "star_relu",
+    "threshold",
+    "thresholded_relu",
+]
+
 INF = math.inf
 
 

@@ -14,6 +14,15 @@ from jax_acts._numerics.root import patch_near_zero
 from jax_acts._numerics.types import Real
 from jax_acts.functional.logistic import silu
 
+__all__ = [
+    "aptx",
+    "bsilu",
+    "elish",
+    "hard_elish",
+    "logish",
+    "smish",
+]
+
 INF = math.inf
 
 _EXP_UNDERFLOW_X = 1000.0  # e^-x underflows to 0 beyond, in float64 too

@@ -48,7 +48,7 @@ SPECS = {
     "affine": "affine(scale=2.0, rate=1.5, shift=-1.0, offset=0.5, of=tanh)",
     "blend": "blend(weight=0.7, first=relu, second=sine)",
     "capped": "capped(cap=2.0, of=relu)",
-    "piecewise": "piecewise(breakpoints=(-2.0, 2.0), parts=(tanh, sine, relu))",
+    "piecewise": "piecewise(breakpoints=(-2.0, 2.0), functions=(tanh, sine, relu))",
     "residual": "residual(scale=0.5, of=sine)",
     "self_gated": "self_gated(of=tanh)",
     "sugar": "sugar(surrogate=bsilu)",

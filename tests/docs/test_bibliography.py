@@ -1,4 +1,4 @@
-"""Every source is complete, and cited."""
+"""Entries of references.bib are complete, sorted and cited."""
 
 import re
 import unicodedata
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 ENTRY = re.compile(r"^@\w+\{(?P<key>[^,]+),\n(?P<body>.*?)^\}", re.M | re.S)
 FIELD = re.compile(r"^  (\w+) = \{(.*)\},$", re.M)
 
@@ -18,13 +18,13 @@ SOURCES = "".join(
 )
 
 
-def test_the_whole_file_is_entries():
+def test_the_file_contains_entries_and_comments_only():
     assert len(KEYS) == TEXT.count("@") > 0
-    left = [line for line in ENTRY.sub("", TEXT).splitlines() if line.strip()]
-    assert [line for line in left if not line.startswith("%")] == []
+    other = [line for line in ENTRY.sub("", TEXT).splitlines() if line.strip()]
+    assert [line for line in other if not line.startswith("%")] == []
 
 
-def test_keys_are_unique_and_in_order():
+def test_keys_are_unique_and_sorted():
     assert sorted(set(KEYS)) == KEYS
 
 
@@ -37,19 +37,19 @@ def test_an_entry_has_author_title_year_and_identifier(key):
 
 
 @pytest.mark.parametrize("key", ENTRIES)
-def test_an_identifier_has_the_form_of_its_kind(key):
-    forms = {
+def test_an_identifier_is_well_formed(key):
+    patterns = {
         "eprint": r"\d{4}\.\d{4,5}",
         "doi": r"10\.\d{4,}/\S+",
         "url": r"https?://\S+",
     }
-    for name in forms.keys() & ENTRIES[key].keys():
-        assert re.fullmatch(forms[name], ENTRIES[key][name])
+    for name in patterns.keys() & ENTRIES[key].keys():
+        assert re.fullmatch(patterns[name], ENTRIES[key][name])
     assert ("eprint" in ENTRIES[key]) == ("archiveprefix" in ENTRIES[key])
 
 
 @pytest.mark.parametrize("key", ENTRIES)
-def test_a_key_is_the_first_author_and_the_year(key):
+def test_a_key_is_first_author_and_year(key):
     first = ENTRIES[key]["author"].split(" and ")[0].split(",")[0]
     ascii_name = unicodedata.normalize("NFKD", first).encode("ascii", "ignore").decode()
     name = re.sub(r"[^a-z]", "", ascii_name.lower())

@@ -1,4 +1,4 @@
-"""Gated units: which numbers are the gates, their derivatives, what they keep."""
+"""Gated linear units: values, orders and layouts, residuals, dtypes and errors."""
 
 import copy
 import functools
@@ -52,87 +52,83 @@ GATE, VALUE = (
 X = jnp.concatenate([VALUE, GATE], -1)
 
 every_unit = pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.__name__)
-two = lambda unit: lambda gate, value: unit(gate, value=value)
-packed = lambda unit: functools.partial(unit, order="value_first", layout="split")
+separate = lambda unit: lambda gate, value: unit(gate, value=value)
+fused = lambda unit: functools.partial(unit, order="value_first", layout="split")
 
 
 @every_unit
-def test_values_are_right_to_the_last_places(unit):
+def test_values_match_the_numpy_formula(unit):
     with enable_x64(True):
         gate, value = np.asarray(GATE, np.float64), np.asarray(VALUE, np.float64)
         want = FORMULAS[unit.__name__](gate, value)
         np.testing.assert_allclose(unit(gate, value=value), want, rtol=1e-14)
-    # Two or three factors, each within 3 ulp of 6e-8, and their products.
+    # Two or three factors within 3 ulp (6e-8 each), and the rounding of the products.
     np.testing.assert_allclose(unit(GATE, value=VALUE), want, rtol=1e-6, atol=1e-36)
 
 
 @every_unit
-def test_both_orders_and_layouts_hold_the_same_numbers(unit):
+def test_every_order_and_layout_gives_the_same_result(unit):
     want = unit(GATE, value=VALUE)
-    for order, parts in {
-        "value_first": (VALUE, GATE),
-        "gate_first": (GATE, VALUE),
-    }.items():
-        halves = jnp.concatenate(parts, -1)
-        pairs = jnp.stack(parts, -1).reshape(halves.shape)
-        for layout, x in {"split": halves, "interleaved": pairs}.items():
+    orders = {"value_first": (VALUE, GATE), "gate_first": (GATE, VALUE)}
+    for order, arrays in orders.items():
+        split = jnp.concatenate(arrays, -1)
+        interleaved = jnp.stack(arrays, -1).reshape(split.shape)
+        for layout, x in {"split": split, "interleaved": interleaved}.items():
             np.testing.assert_array_equal(unit(x, order=order, layout=layout), want)
-    turned = unit(X.T, axis=0, order="value_first", layout="split")
-    np.testing.assert_array_equal(turned.T, want)
+    transposed = unit(X.T, axis=0, order="value_first", layout="split")
+    np.testing.assert_array_equal(transposed.T, want)
 
 
-def test_only_the_unit_of_gpt_oss_has_another_form_by_default():
+def test_only_swiglu_oai_has_another_default_order_and_layout():
     for unit in UNITS:
         order, layout = (
             unit.signature.parameters[name].default for name in ("order", "layout")
         )
-        other = unit is swiglu_oai
-        assert order == ("gate_first" if other else "value_first")
-        assert layout == ("interleaved" if other else "split")
+        assert order == ("gate_first" if unit is swiglu_oai else "value_first")
+        assert layout == ("interleaved" if unit is swiglu_oai else "split")
 
 
-def test_glu_is_that_of_jax_nn():
+def test_glu_matches_jax_nn():
     np.testing.assert_allclose(glu(X), jax.nn.glu(X), rtol=1e-6)
     np.testing.assert_allclose(glu(X.T, 0), jax.nn.glu(X.T, 0), rtol=1e-6)
 
 
-def test_geglu_has_both_forms_of_gelu():
+def test_geglu_without_approximation_uses_the_exact_gelu():
     want = VALUE * jax.nn.gelu(GATE.astype(jnp.float32), approximate=False)
     got = geglu(GATE, VALUE, approximate=False)
-    np.testing.assert_allclose(got, want, rtol=1e-5, atol=1e-6)  # theirs cancels
+    # jax.nn.gelu cancels for negative inputs.
+    np.testing.assert_allclose(got, want, rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize("limit", [1.0, 2.0, 10.0])
-def test_clamping_before_and_after_are_two_units(limit):
+def test_swiglu_clamped_clips_before_or_after_the_activation(limit):
     gate = jnp.array([limit - 0.25, limit, limit + 5])
     silu = lambda g: np.asarray(g) * expit(np.asarray(g))
-    both = (
-        swiglu_clamped(gate, jnp.ones(3), limit, after=after) for after in (False, True)
-    )
-    for got, want in zip(
-        both,
-        (silu(np.minimum(gate, limit)), np.minimum(silu(gate), limit)),
-        strict=True,
-    ):
+    references = {
+        False: silu(np.minimum(gate, limit)),
+        True: np.minimum(silu(gate), limit),
+    }
+    for after, want in references.items():
+        got = swiglu_clamped(gate, jnp.ones(3), limit, after=after)
         np.testing.assert_allclose(got, want, rtol=1e-6)
 
 
-def test_at_a_limit_the_derivative_is_that_from_inside():
+def test_derivative_at_a_limit_is_the_one_sided_derivative_from_inside():
     for unit in (swiglu_oai, swiglu_clamped):
         limit = unit.signature.parameters["limit"].default
-        slope = jax.grad(unit, argnums=(0, 1))
-        assert all(d != 0 for d in slope(jnp.float32(limit), jnp.float32(limit)))
-        assert slope(jnp.float32(limit + 1), jnp.float32(limit + 1)) == (0, 0)
+        gradient = jax.grad(unit, argnums=(0, 1))
+        assert all(d != 0 for d in gradient(jnp.float32(limit), jnp.float32(limit)))
+        assert gradient(jnp.float32(limit + 1), jnp.float32(limit + 1)) == (0, 0)
 
 
 @every_unit
 @pytest.mark.parametrize("dtype", [jnp.float32, jnp.bfloat16])
-def test_backward_keeps_what_it_was_given_alone(unit, dtype):
-    for f, arrays in ((two(unit), (GATE, VALUE)), (packed(unit), (X,))):
+def test_residuals_are_the_inputs(unit, dtype):
+    for f, arrays in ((separate(unit), (GATE, VALUE)), (fused(unit), (X,))):
         arrays = tuple(a.astype(dtype) for a in arrays)
         y, pullback = jax.eval_shape(lambda *a, f=f: jax.vjp(f, *a), *arrays)
-        kept = [(r.shape, r.dtype) for r in jax.tree.leaves(pullback) if r.ndim]
-        assert kept == [(a.shape, a.dtype) for a in arrays]
+        residuals = [(r.shape, r.dtype) for r in jax.tree.leaves(pullback) if r.ndim]
+        assert residuals == [(a.shape, a.dtype) for a in arrays]
         assert y.dtype == dtype
 
 
@@ -140,13 +136,13 @@ def test_backward_keeps_what_it_was_given_alone(unit, dtype):
 @pytest.mark.parametrize("dtype", [jnp.bfloat16, jnp.float16])
 def test_16_bit_inputs_are_rounded_once(unit, dtype):
     x = X.astype(dtype)
-    want = packed(unit)(x.astype(jnp.float32)).astype(dtype)
-    np.testing.assert_array_equal(packed(unit)(x), want)
+    want = fused(unit)(x.astype(jnp.float32)).astype(dtype)
+    np.testing.assert_array_equal(fused(unit)(x), want)
 
 
 @every_unit
 def test_eager_jit_and_vmap_agree(unit):
-    f = two(unit)
+    f = separate(unit)
     with jax.disable_jit():
         eager = f(GATE, VALUE)
     for got in (jax.jit(f)(GATE, VALUE), jax.vmap(f)(GATE, VALUE), eager):
@@ -154,29 +150,29 @@ def test_eager_jit_and_vmap_agree(unit):
 
 
 @every_unit
-def test_bad_arguments_are_refused_with_what_is_valid(unit):
-    with pytest.raises(ValueError, match=r"halves axis -1, but its size 3 is odd"):
+def test_invalid_arguments_raise_with_the_valid_values(unit):
+    with pytest.raises(ValueError, match=r"an even size along axis -1, got .*\(2, 3\)"):
         unit(jnp.ones((2, 3)))
-    with pytest.raises(ValueError, match=r"axis 2 is out of range.*valid is -2 to 1"):
+    with pytest.raises(ValueError, match=r"axis: expected -2 to 1 .*got 2"):
         unit(jnp.ones((2, 4)), axis=2)
-    with pytest.raises(ValueError, match="takes one axis"):
+    with pytest.raises(ValueError, match="expected one axis"):
         unit(jnp.ones((2, 4)), axis=(0, 1))
-    with pytest.raises(ValueError, match="needs an axis"):
+    with pytest.raises(ValueError, match="an array with an axis"):
         unit(1.0)
-    with pytest.raises(ValueError, match=r"gates have the shape \(2,\).*values \(3,\)"):
+    with pytest.raises(ValueError, match=r"one shape, got \(2,\) and \(3,\)"):
         unit(jnp.ones(2), value=jnp.ones(3))
     with pytest.raises(ValueError, match="did you mean 'gate_first'"):
         unit(X, order="gates_first")
-    with pytest.raises(ValueError, match="layout is 'split' or 'interleaved'"):
+    with pytest.raises(ValueError, match="layout: expected 'split' or 'interleaved'"):
         unit(X, layout="chunk")
-    with pytest.raises(TypeError, match=f"{unit.__name__} takes real numbers; x"):
+    with pytest.raises(TypeError, match=f"{unit.__name__}: x: expected real numbers"):
         unit(jnp.ones(2) * 1j)
-    with pytest.raises(TypeError, match=f"{unit.__name__} takes real numbers; value"):
+    with pytest.raises(TypeError, match=f"{unit.__name__}: value: expected real"):
         unit(jnp.ones(2), value=jnp.ones(2) * 1j)
 
 
 @every_unit
-def test_empty_inputs_and_integers_are_taken(unit):
+def test_empty_and_integer_inputs_are_accepted(unit):
     assert unit(jnp.zeros((0, 4))).shape == (0, 2)
     assert unit(jnp.zeros((2, 0))).shape == (2, 0)
     np.testing.assert_array_equal(unit(jnp.arange(4)), unit(jnp.arange(4.0)))
@@ -185,7 +181,7 @@ def test_empty_inputs_and_integers_are_taken(unit):
 
 
 @every_unit
-def test_pickle_copy_and_layers_give_the_function_itself(unit):
+def test_pickle_copy_and_layers_return_the_function_itself(unit):
     assert pickle.loads(pickle.dumps(unit)) is unit is copy.deepcopy(unit)
     layer = linen.Activation(unit.__name__)
     np.testing.assert_array_equal(layer.apply({}, X), unit(X))
