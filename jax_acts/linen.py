@@ -4,7 +4,7 @@ import dataclasses
 import functools
 import inspect
 import types
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import flax.linen as nn
 import jax.numpy as jnp
@@ -72,6 +72,10 @@ class Activation(_TakesArguments, nn.Module):
     param_dtype: DTypeLike = jnp.float32
     residuals: str = "derivative"
 
+    if TYPE_CHECKING:  # the fields, and arguments of the activation
+
+        def __init__(self, *args: Any, **options: Any) -> None: ...
+
     def __post_init__(self) -> None:
         self.activation.with_residuals(self.residuals)  # raises for an unknown policy
         super().__post_init__()
@@ -127,6 +131,10 @@ class Dense(_TakesArguments, nn.Dense):
     activation: Any = dataclasses.field(kw_only=True)
     residuals: str = dataclasses.field(default="derivative", kw_only=True)
 
+    if TYPE_CHECKING:  # the fields, and arguments of the activation
+
+        def __init__(self, *args: Any, **options: Any) -> None: ...
+
     @nn.compact
     def __call__(self, inputs: Array, **arguments: Any) -> Array:
         """Compute f(x W + b, **arguments), of shape `(*batch, features)`."""
@@ -179,6 +187,10 @@ class GatedDense(_TakesArguments, nn.Module):
     param_dtype: DTypeLike = jnp.float32
     kernel_init: nn.initializers.Initializer = nn.initializers.lecun_normal()
     bias_init: nn.initializers.Initializer = nn.initializers.zeros
+
+    if TYPE_CHECKING:  # the fields, and arguments of the activation
+
+        def __init__(self, *args: Any, **options: Any) -> None: ...
 
     def __post_init__(self) -> None:
         names = gate_kernel_names("linen.GatedDense", self.kernel_names)
@@ -250,6 +262,10 @@ class MLP(_TakesArguments, nn.Module):
     dtype: DTypeLike | None = None
     param_dtype: DTypeLike = jnp.float32
     remat: bool = True
+
+    if TYPE_CHECKING:  # the fields, and arguments of the activation
+
+        def __init__(self, *args: Any, **options: Any) -> None: ...
 
     def __post_init__(self) -> None:
         names = mlp_kernel_names("linen.MLP", self.kernel_names, self.gated)
