@@ -7,13 +7,12 @@
 Rounding depends on the width of a `vmap`, as XLA orders sums by shapes. So the width
 is part of the config, and the last slice is padded to it. Each device loops over its
 own slices: more devices shorten the loop and leave its body unchanged. Records are
-bit-equal on 2, 4 and 8 CPU devices, as measured with MLPs and a transformer; for a
-small MLP on 1 device as well, which a test holds for 1, 2, 4 and 8 (compiled without
-most optimizations). Two cases may change the last digits:
+bit-equal on 2, 4 and 8 CPU devices; a test checks it for an MLP. Two cases may change
+the last digits:
 
     one device      XLA compiles without the partitioner, by other passes, which fuse
-                    some sums of a transformer differently; so `runtime.devices` makes
-                    two devices of a single core
+                    the update of Adam differently; so `runtime.devices` makes two
+                    devices of a single core
     large products  products that sum over 2,000 examples gave other bits in a process
                     of 8 devices than of 1 or 3, which have fewer threads
 """
