@@ -10,7 +10,7 @@ if __name__ == "__main__":
         "data/spirals.npz",
         activations=["relu", "silu", "tanh", "identity"],
         seeds=5,
-        steps=2000,
+        steps=500,
         batch_size=64,
         learning_rate=1e-2,
     )

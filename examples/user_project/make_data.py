@@ -13,7 +13,7 @@ def spirals(rng, count):
     angle = rng.uniform(1, 9, count)
     phase = angle + np.pi * labels
     points = np.stack([np.cos(phase), np.sin(phase)], 1) * angle[:, None] / 9
-    return points + rng.normal(0, 0.02, points.shape), labels
+    return points + rng.normal(0, 0.06, points.shape), labels
 
 
 def write():

@@ -5,6 +5,7 @@ the repository. The engine is imported when a command is called, so that `jax-ac
 starts fast, and without the extra `experiments`.
 """
 
+import importlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -38,7 +39,7 @@ Quick = Annotated[
 def _engine() -> Iterator[Any]:
     """Yield the module `commands`, whose errors end the program with one line."""
     try:
-        from jax_acts.experiments import commands
+        commands: Any = importlib.import_module("jax_acts.experiments.commands")
     except ImportError as error:
         typer.echo(f"error: {error}; pip install 'jax-acts[experiments]'", err=True)
         raise typer.Exit(1) from None

@@ -5,8 +5,10 @@ from dataclasses import replace
 import pytest
 
 from jax_acts.experiments.config.errors import RunError
-from jax_acts.experiments.report.compare_runs import compare_reports
-from jax_acts.experiments.report.files import compare_directories
+from jax_acts.experiments.report.compare_runs import (
+    compare_directories,
+    compare_reports,
+)
 from jax_acts.experiments.report.model import to_rows
 from jax_acts.experiments.report.render import html, markdown
 from tests.experiments.synthetic import FAR, INFO, records, report

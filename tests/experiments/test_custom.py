@@ -208,5 +208,5 @@ def test_a_wheel_in_a_clean_environment_runs_the_example(project, tmp_path):
         assert (project / output.splitlines()[-1]).is_file()
     assert "Elfwing" in call(jax_acts, "show", "silu")
     script = project / "compare_in_python.py"
-    script.write_text(script.read_text().replace("steps=2000", "steps=20"))
+    script.write_text(script.read_text().replace("steps=500", "steps=20"))
     assert "spirals.html" in call(python, script.name)

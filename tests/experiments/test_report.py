@@ -7,7 +7,8 @@ from dataclasses import replace
 import pytest
 from rich.console import Console
 
-from jax_acts.experiments.report.files import compare_directories, write_report
+from jax_acts.experiments.report.compare_runs import compare_directories
+from jax_acts.experiments.report.files import write_report
 from jax_acts.experiments.report.format import number
 from jax_acts.experiments.report.model import DataSummary
 from jax_acts.experiments.report.render import (

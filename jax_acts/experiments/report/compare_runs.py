@@ -1,6 +1,7 @@
 """Two or more runs of a study in one report: configs, scores and differences."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -10,6 +11,7 @@ from jax_acts.experiments.report.builders import NOTES, paired_test_sections
 from jax_acts.experiments.report.charts import dot_chart
 from jax_acts.experiments.report.comparisons import Comparison, describe_difference
 from jax_acts.experiments.report.export import flatten
+from jax_acts.experiments.report.files import Studies, load_run
 from jax_acts.experiments.report.format import join
 from jax_acts.experiments.report.model import (
     Column,
@@ -20,8 +22,31 @@ from jax_acts.experiments.report.model import (
     Table,
     to_rows,
 )
+from jax_acts.experiments.report.render import RunInfo
 from jax_acts.experiments.report.tables import interval_column
 from jax_acts.experiments.stats import mean_ci, paired_tests
+
+
+def compare_directories(
+    directories: Sequence[Path], studies: Studies
+) -> tuple[Report, list[RunInfo]]:
+    """Return the report on several runs of one study, and the runs.
+
+    Raises:
+        RunError: There are fewer than two, or they are of different studies.
+        ConfigError: The config of a run cannot be read.
+    """
+    if len({path.resolve() for path in directories}) < max(len(directories), 2):
+        raise RunError("compare: expected two or more different run directories")
+    runs = [load_run(directory, studies) for directory in directories]
+    if len(kinds := dict.fromkeys(run.config.study for run in runs)) > 1:
+        raise RunError(f"compare: expected runs of one study, got {join([*kinds])}")
+    report = compare_reports(
+        [str(directory) for directory in directories],
+        [run.report for run in runs],
+        [run.config.model_dump(mode="json") for run in runs],
+    )
+    return report, [run.info for run in runs]
 
 
 def compare_reports(

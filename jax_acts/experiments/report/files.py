@@ -1,7 +1,6 @@
 """Reports, comparisons and exports of run directories.
 
     write_report(directory, studies)           report.html, report.md, report.png
-    compare_directories(directories, studies)  one report on several runs
     export_records(directory, studies, sink)   records for other programs
 
 `studies` maps the key `study` of a config to its study.
@@ -13,13 +12,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from jax_acts.experiments.config.errors import RunError
 from jax_acts.experiments.config.load import Source, load_config
 from jax_acts.experiments.config.schema import StudyConfig
 from jax_acts.experiments.records import RunRecord
-from jax_acts.experiments.report.compare_runs import compare_reports
 from jax_acts.experiments.report.export import Sink, export, frames
-from jax_acts.experiments.report.format import join
 from jax_acts.experiments.report.model import DataSummary, Report
 from jax_acts.experiments.report.render import RunInfo, html, markdown, png_sheet
 from jax_acts.experiments.runtime.files import write_atomic
@@ -90,28 +86,6 @@ def write_report(
     if png:
         write_atomic(directory / "report.png", png_sheet(run.report))
     return WrittenReport(run.report, path, run.notices)
-
-
-def compare_directories(
-    directories: Sequence[Path], studies: Studies
-) -> tuple[Report, list[RunInfo]]:
-    """Return the report on several runs of one study, and the runs.
-
-    Raises:
-        RunError: There are fewer than two, or they are of different studies.
-        ConfigError: The config of a run cannot be read.
-    """
-    if len({path.resolve() for path in directories}) < max(len(directories), 2):
-        raise RunError("compare: expected two or more different run directories")
-    runs = [load_run(directory, studies) for directory in directories]
-    if len(kinds := dict.fromkeys(run.config.study for run in runs)) > 1:
-        raise RunError(f"compare: expected runs of one study, got {join([*kinds])}")
-    report = compare_reports(
-        [str(directory) for directory in directories],
-        [run.report for run in runs],
-        [run.config.model_dump(mode="json") for run in runs],
-    )
-    return report, [run.info for run in runs]
 
 
 def export_records(directory: Path, studies: Studies, sink: Sink) -> str:
