@@ -1,4 +1,7 @@
-"""Gives every test that takes `f` all activation functions, one after the other."""
+"""Parametrize tests over all activation functions, and bound compile time and memory.
+
+Set JAX_COMPILATION_CACHE_DIR to keep compiled programs between runs, as CI does.
+"""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -11,15 +14,19 @@ import pytest
 from jax_acts._core.activation import ActivationFunction
 from jax_acts._registry.lookup import FUNCTIONS
 
+if jax.config.jax_compilation_cache_dir:
+    # By default only programs that take a second to compile are stored.
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
+
 ACTIVATIONS = {
     f.__name__: f for f in FUNCTIONS.values() if isinstance(f, ActivationFunction)
 }
-FULL = psutil.virtual_memory().total // 5  # bytes of one process
-MORE = 2**29
+MEMORY_LIMIT = psutil.virtual_memory().total // 5  # bytes of one process
+MEMORY_STEP = 2**29
 
 
 def quickly(program: Callable[..., Any]) -> Callable[..., Any]:
-    """Returns the program compiled for what it computes, and not for its speed."""
+    """Return `jax.jit(program)` without the passes that make programs fast."""
     options = {
         "xla_backend_optimization_level": 0,
         "xla_llvm_disable_expensive_passes": True,
@@ -28,9 +35,9 @@ def quickly(program: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Runs a test that takes `f` once for every activation; `-k silu` picks one.
+    """Run a test that takes `f` once for every activation; `-k silu` selects one.
 
-    In parallel all tests of one activation go to one process, which compiles it once.
+    With xdist, all tests of one activation run in one process, which compiles it once.
     """
     if "f" in metafunc.fixturenames:
         group = pytest.mark.xdist_group
@@ -38,19 +45,19 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("f", values)
 
 
-_room = [FULL]
+_limit = [MEMORY_LIMIT]
 
 
 @pytest.fixture(autouse=True)
-def _few_programs_in_memory() -> None:
-    """Forgets compiled programs before they fill the memory.
+def _clear_caches_when_memory_is_full() -> None:
+    """Drop compiled programs above a memory limit.
 
-    What they leave is used again, though the process keeps it: it has more room then.
+    The process keeps the memory and reuses it, so that the next limit is higher.
     """
     process = psutil.Process()
-    if process.memory_info().rss > _room[0]:
+    if process.memory_info().rss > _limit[0]:
         jax.clear_caches()
-        _room[0] = max(FULL, process.memory_info().rss + MORE)
+        _limit[0] = max(MEMORY_LIMIT, process.memory_info().rss + MEMORY_STEP)
 
 
 @pytest.fixture(autouse=True)
@@ -60,9 +67,9 @@ def _doctest_names(doctest_namespace: dict[str, object]) -> None:
 
 @pytest.fixture
 def quickly_compiled(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Compiles without what makes programs fast, in processes that are started too.
+    """Compile without optimizations, in child processes as well.
 
-    Most of the time of a small training is compilation, which so takes half as long.
+    Most of the time of a small training run is compilation; this halves it.
     """
     option = "jax_disable_most_optimizations"
     monkeypatch.setenv(option.upper(), "true")

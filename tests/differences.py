@@ -1,4 +1,4 @@
-"""Derivatives compared with differences, in one program."""
+"""Compare derivatives with central differences, in one program."""
 
 from collections.abc import Callable
 from functools import partial
@@ -17,49 +17,50 @@ STEP = 1e-5
 def agree_with_differences(
     f: Callable[..., jax.Array], *arrays: Any, rtol: float = 1e-5, atol: float = 1e-6
 ) -> None:
-    """Requires that forward, reverse and second derivatives are what f moves by.
+    """Require that first and second derivatives agree with central differences.
 
-    In float64, along a random direction, of a sum of sines of f: its entries count
-    differently. Differences err by the square of the step times the third derivative,
-    and by the last place of f over the step: 1e-10 of what is of order 1. The default
-    tolerances leave room for derivatives of some thousands.
+    They are taken in float64 along a random direction, in forward and reverse mode, of
+    Σ sin(f), in which every entry of f has another weight. Differences err by the
+    square of the step times the third derivative, and by the ulp of f divided by the
+    step, which is 1e-10 for f near 1. The default tolerances allow for derivatives of
+    some thousands.
     """
     with enable_x64(True):
         x = [jnp.asarray(np.asarray(a, np.float64)) for a in arrays]
         draws = np.random.default_rng(0)
         along = [jnp.asarray(draws.normal(size=a.shape)) for a in x]
-        found = quickly(partial(_found, f))(x, along)
-    for order, (forward, reverse, difference) in found.items():
+        results = quickly(partial(_derivatives, f))(x, along)
+    for order, (forward, reverse, difference) in results.items():
         for how, got in (("forward", forward), ("reverse", reverse)):
             np.testing.assert_allclose(
                 got, difference, rtol=rtol, atol=atol, err_msg=f"{order}, {how}"
             )
 
 
-def _found(f: Callable[..., jax.Array], x: Any, along: Any) -> dict[str, Any]:
-    """Returns derivatives along a direction: forward, reverse and by differences."""
+def _derivatives(f: Callable[..., jax.Array], x: Any, along: Any) -> dict[str, Any]:
+    """Return derivatives along a direction: forward, reverse and central difference."""
 
     def scalar(x: Any) -> jax.Array:
         return jnp.sum(jnp.sin(f(*x)))
 
-    def pulled(x: Any) -> jax.Array:
+    def reverse(x: Any) -> jax.Array:
         return _inner(jax.grad(scalar)(x), along)
 
-    def pushed(x: Any) -> jax.Array:
+    def forward(x: Any) -> jax.Array:
         return jax.jvp(scalar, (x,), (along,))[1]
 
-    def both(h: jax.Array) -> tuple[jax.Array, jax.Array]:
+    def value_and_derivative(h: jax.Array) -> tuple[jax.Array, jax.Array]:
         at = jax.tree.map(lambda a, d: a + h * d, x, along)
         value, gradient = jax.value_and_grad(scalar)(at)
         return value, _inner(gradient, along)
 
-    values, slopes = jax.vmap(both)(jnp.array([-STEP, 0.0, STEP]))
+    values, derivatives = jax.vmap(value_and_derivative)(jnp.array([-STEP, 0.0, STEP]))
     return {
-        "first derivative": (pushed(x), slopes[1], _difference(values)),
+        "first derivative": (forward(x), derivatives[1], _difference(values)),
         "second derivative": (
-            jax.jvp(pulled, (x,), (along,))[1],
-            _inner(jax.grad(pushed)(x), along),
-            _difference(slopes),
+            jax.jvp(reverse, (x,), (along,))[1],
+            _inner(jax.grad(forward)(x), along),
+            _difference(derivatives),
         ),
     }
 
@@ -69,4 +70,4 @@ def _difference(y: jax.Array) -> jax.Array:
 
 
 def _inner(a: Any, b: Any) -> jax.Array:
-    return sum((jnp.vdot(*both) for both in zip(a, b, strict=True)), jnp.zeros(()))
+    return sum((jnp.vdot(*pair) for pair in zip(a, b, strict=True)), jnp.zeros(()))

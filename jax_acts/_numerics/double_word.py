@@ -64,8 +64,8 @@ def fast_two_sum(a: Array, b: Array) -> tuple[Array, Array]:
 def two_prod(a: Real | Constant, b: Real) -> tuple[Array, Array]:
     """Return a b as hi + lo, where hi is an exact product of two halves.
 
-    For e^(a b): its relative error is the absolute error of a b. The sum is within
-    2^-35 (float32) and 2^-78 (float64) of a b, relative.
+    The relative error of hi + lo is below 2^-33 (float32) and 2^-76 (float64). It is
+    used for e^(a b), whose relative error is the absolute error of a b.
     """
     b = jnp.asarray(b)
     if a is b:
@@ -79,7 +79,7 @@ def two_prod(a: Real | Constant, b: Real) -> tuple[Array, Array]:
 def two_div(a: Real, b: Real) -> tuple[Array, Array]:
     """Return a / b as hi + lo, where hi has half the bits.
 
-    The sum is within 2^-35 (float32) and 2^-78 (float64) of a / b, relative.
+    The relative error of hi + lo is below 2^-35 (float32) and 2^-78 (float64).
     """
     a = jnp.asarray(a)
     hi, _ = split(a / b, a.dtype)

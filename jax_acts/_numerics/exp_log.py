@@ -62,7 +62,7 @@ class ScaledExp(NamedTuple):
 
 
 def exp(y: Real, lo: Real = 0.0) -> Array:
-    """Return e^(y + lo) for y < 70, within 9.00 ulp (float32) and 9.00 ulp (float64).
+    """Return e^(y + lo) for y < 70, within 1.1 ulp (float32) and 1.1 ulp (float64).
 
     `lo` is as in `mul_exp`.
     """
@@ -72,10 +72,10 @@ def exp(y: Real, lo: Real = 0.0) -> Array:
 def mul_exp(v: Real, y: Real, lo: Real = 0.0) -> Array:
     """Return v e^(y + lo) for y < 70, also where e^y underflows and v e^y does not.
 
-    For lo = 0 it is within 9.00 ulp (float32) and 9.00 ulp (float64).
+    For lo = 0 it is within 1.2 ulp (float32) and 1.2 ulp (float64).
 
     Args:
-        v: A finite factor; below 2^20 where y > 0.
+        v: A finite factor with |v| e^y < 2^104: the product has 24 bits of headroom.
         y: The high word of the exponent.
         lo: The low word of the exponent; where it is not 0, y > -20,000.
     """
@@ -107,7 +107,7 @@ def mul_scaled_exp(v: Real, p: ScaledExp, lo: Real = 0.0, x: Real = 1.0) -> Arra
 
 
 def exp_full_range(y: Real) -> Array:
-    """Return e^y for all y, within 9.00 ulp (float32) and 9.00 ulp (float64)."""
+    """Return e^y for all y, within 1.1 ulp (float32) and 1.1 ulp (float64)."""
     y = jnp.asarray(y)
     top = math.log(2) * (jnp.finfo(y.dtype).maxexp + 1)
     q, k = _reduce_exponent(min_nan_free(top, max_nan_free(-1.9 * top, y)), 0.0)
@@ -117,8 +117,8 @@ def exp_full_range(y: Real) -> Array:
 def exp_hi_lo(y: Array) -> tuple[Array, Array]:
     """Return e^y as hi + lo for -87 < y < 88 (-708 < y < 709 in float64).
 
-    The sum is within 2^-30 (float32) and 2^-60 (float64) of e^y, relative. e^-e^-x needs it:
-    the exponent e^-x grows up to 104 (745).
+    The relative error is below 2^-29 (float32) and 2^-61 (float64) where lo is normal,
+    for y > -64 (-660). e^-e^-x needs it: its exponent e^-x grows up to 104 (745).
     """
     ln2_hi, ln2_lo = _LN2[y.dtype.name]
     k = round_to_int(y * _LOG2_E)
@@ -143,7 +143,7 @@ def exp_hi_lo(y: Array) -> tuple[Array, Array]:
 
 
 def expm1(y: Real) -> Array:
-    """Return e^y - 1 for y < 40, within 9.00 ulp (float32) and 9.00 ulp (float64)."""
+    """Return e^y - 1 for y < 40, within 1.6 ulp (float32) and 2.2 ulp (float64)."""
     y = jnp.asarray(y)
     q, k = _reduce_exponent(max_nan_free(-40.0, y), 0.0)
     scale = power_of_two(k, y.dtype)
@@ -153,8 +153,8 @@ def expm1(y: Real) -> Array:
 def exp_and_expm1(y: Real, *, tail: bool = False) -> tuple[Array, Array]:
     """Return e^y and e^y - 1 for y < 40, from one exponential.
 
-    e^y is within 9.00 ulp (float32) and 9.00 ulp (float64);
-    e^y - 1 is within 9.00 ulp (float32) and 9.00 ulp (float64).
+    e^y is within 1.1 ulp (float32) and 1.1 ulp (float64);
+    e^y - 1 is within 1.6 ulp (float32) and 2.2 ulp (float64).
 
     Args:
         y: The exponent.
@@ -176,7 +176,8 @@ def exp_and_expm1(y: Real, *, tail: bool = False) -> tuple[Array, Array]:
 def expm1_plus(y: Real, a: Real, b: Real, lo: Real = 0.0) -> Array:
     """Return a (e^y - 1) + b + lo for y <= 0, where the terms may cancel.
 
-    The error is within 9.00 ulp (float32) and 9.00 ulp (float64) of max(|a|, |b|).
+    The error is within 1.6 ulp (float32) and 1.9 ulp (float64) of
+    max(|result|, |a|, |b|).
     """
     y = jnp.asarray(y)
     q, k = _reduce_exponent(max_nan_free(-50.0, y), 0.0)
@@ -186,7 +187,10 @@ def expm1_plus(y: Real, a: Real, b: Real, lo: Real = 0.0) -> Array:
 
 
 def expm1_minus(x: Real) -> Array:
-    """Return e^x - 1 - x for x <= 0, within 9.00 ulp (float32) and 9.00 ulp (float64)."""
+    """Return e^x - 1 - x for x <= 0.
+
+    It is within 2.6 ulp (float32) and 2.5 ulp (float64).
+    """
     x = jnp.asarray(x)
     near = jnp.clip(x, -2.0, 0.0)
     return where(
@@ -197,7 +201,7 @@ def expm1_minus(x: Real) -> Array:
 def log1p(f: Real) -> Array:
     """Return log(1 + f) for -1/2 <= f <= 1.
 
-    It is within 9.00 ulp (float32) and 9.00 ulp (float64).
+    It is within 1.5 ulp (float32) and 1.5 ulp (float64).
     """
     f = jnp.asarray(f)
     s = f * (1 / (2 + f))  # log(1 + f) = 2 atanh(s), and f - s f = 2 s
@@ -208,7 +212,7 @@ def log1p(f: Real) -> Array:
 def log1p_ratio(f: Real) -> Array:
     """Return log(1 + f) / f for 0 <= f <= 1.
 
-    It is within 9.00 ulp (float32) and 9.00 ulp (float64).
+    It is within 1.4 ulp (float32) and 1.4 ulp (float64).
     """
     f = jnp.asarray(f)
     inverse = 1 / (2 + f)
@@ -218,7 +222,7 @@ def log1p_ratio(f: Real) -> Array:
 
 
 def log(v: Real) -> Array:
-    """Return log(v) for v >= 0, within 9.00 ulp (float32) and 9.00 ulp (float64)."""
+    """Return log(v) for v >= 0, within 0.9 ulp (float32) and 1.2 ulp (float64)."""
     v = jnp.asarray(v)
     result = log_of_reduced(*log_reduce(v))
     return where((v > 0) & (v < jnp.inf), result, where(v == 0, -jnp.inf, v))
@@ -236,9 +240,9 @@ def log_reduce(v: Array) -> tuple[Array, Array]:
 def log_of_reduced(f: Array, k: Array) -> Array:
     """Return log((1 + f) 2^k) for -1/2 <= f <= 1 and integer k.
 
-    It is within 9.00 ulp (float32) and 9.00 ulp (float64) for the f of `log_reduce`. A value
-    that is the logarithm of one of two arguments selects between their (f, k), so that
-    only one logarithm is computed.
+    It is within 0.9 ulp (float32) and 1.2 ulp (float64) for the f of `log_reduce`.
+    A value that is the logarithm of one of two arguments selects between their (f, k),
+    so that only one logarithm is computed.
     """
     hi, lo = _LN2[f.dtype.name]
     return k * hi + (log1p(f) + k * lo)

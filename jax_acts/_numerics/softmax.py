@@ -118,7 +118,7 @@ def center(
 
 
 def exponentials(x: Array, m: Array, lo: Real) -> Array:
-    """Return e^(x + lo - m) 2^60 for the maximum m of x, within 9.00 ulp (float32).
+    """Return e^(x + lo - m) 2^60 for the maximum m of x, within 1.3 ulp (float32).
 
     The rounding error of x - m would become a relative error of the result. Cody–Waite
     reduction of both operands avoids it: x - k ln 2 and m - l ln 2 are exact for the

@@ -1,4 +1,4 @@
-"""Every law for one function, and a report."""
+"""Check all properties of one function, and report them."""
 
 import functools
 import math
@@ -19,34 +19,33 @@ from jax_acts.testing.properties import (
 )
 
 
-class Finding(NamedTuple):
-    """What became of one law."""
+class Check(NamedTuple):
+    """The result for one property."""
 
-    law: str
-    broken: str | None
-    """How it is broken, or None."""
+    property: str
+    error: str | None
+    """The error of a failed check, or None."""
 
 
 class Report(NamedTuple):
-    """What became of every law that was tried."""
+    """The results for all properties that were checked."""
 
     name: str
-    findings: tuple[Finding, ...]
+    checks: tuple[Check, ...]
 
     @property
-    def broken(self) -> tuple[Finding, ...]:
-        """The laws that are broken."""
-        return tuple(f for f in self.findings if f.broken is not None)
+    def failed(self) -> tuple[Check, ...]:
+        """The checks that failed."""
+        return tuple(check for check in self.checks if check.error is not None)
 
     def __str__(self) -> str:
-        total, kept = len(self.findings), len(self.findings) - len(self.broken)
-        lines = [f"{self.name} keeps {kept} of {total} laws"]
-        for law, broken in self.findings:
-            lines.append(
-                f"  {'kept  ' if broken is None else 'BROKEN'}  {sentence(law)}"
-            )
-            if broken is not None:
-                lines.append(f"          {broken}")
+        total, passed = len(self.checks), len(self.checks) - len(self.failed)
+        lines = [f"{self.name} passes {passed}/{total} checks"]
+        for name, error in self.checks:
+            status = "passed" if error is None else "FAILED"
+            lines.append(f"  {status}  {name.replace('_', ' ')}")
+            if error is not None:
+                lines.append(f"          {error}")
         return "\n".join(lines)
 
 
@@ -61,40 +60,38 @@ def check_activation(
     surrogate: Callable[..., Any] | None = None,
     limits: Mapping[str, Sequence[float]] | None = None,
 ) -> Report:
-    """Tries every law of `jax_acts.testing.LAWS` on a function.
-
-    It takes some seconds.
+    """Check every property of `jax_acts.testing.PROPERTIES`, in some seconds.
 
     >>> from jax_acts import silu
     >>> print(check_activation(silu))
-    silu keeps 17 of 17 laws
+    silu passes 17/17 checks
     ...
     >>> check_activation(lambda x: x / (1 + jnp.exp(-x)))
     Traceback (most recent call last):
     ...
-    AssertionError: <lambda> keeps 8 of 15 laws
+    AssertionError: <lambda> passes 8/15 checks
     ...
 
     Args:
-        f: An elementwise function of x: any that JAX can trace, a `Bound`, or an
-            `ActivationFunction`, which brings its own facts.
-        derivative: Its derivative, where that is a function of its own; the two are
-            then checked as `jax_acts.activation` joins them.
-        oracle: The formula once more, as `oracle(m, x)` with `m` the module mpmath.
-            With one, values and limits are compared with it in hundreds of digits.
+        f: An elementwise function of x that JAX can trace, a `Bound`, or an
+            `ActivationFunction`, which has its own metadata.
+        derivative: A custom derivative; f and the derivative are checked as
+            `jax_acts.activation` combines them.
+        reference: The formula `reference(m, x)`, where m is the module mpmath. Values,
+            derivatives and limits are compared with it.
         range: Bounds of the values.
-        domain: Where the function is defined.
-        kinks: The inputs without a derivative, each with the value taken there.
-        surrogate: As of `reference`, the function whose derivatives those of f are, where
-            they are not its own. They are then not compared with differences of f.
-        limits: The greatest errors in ulp by dtype, where they are not those of
-            `CONTRACT`: `{"float32": (3, 4, 8)}` for orders 0, 1 and 2.
+        domain: The interval on which f is defined.
+        kinks: The inputs without a derivative, each with the derivative used there.
+        surrogate: The formula of another function, like `reference`, whose derivatives
+            f has in place of its own. They are not compared with differences of f.
+        limits: The greatest errors in ulp by dtype for orders 0, 1 and 2, such as
+            `{"float32": (3, 4, 8)}`; by default those of `CONTRACT`.
 
     Returns:
-        The report, which `print` shows.
+        The report; `print` shows it.
 
     Raises:
-        AssertionError: At least one law is broken; the message is the report.
+        AssertionError: A check failed; the message is the report.
     """
     spec = ActivationSpec(
         range=range,
@@ -105,57 +102,53 @@ def check_activation(
     )
     name = str(f) if isinstance(f, Bound) else getattr(f, "__name__", repr(f))
     if isinstance(f, Bound):
-        f, derivative = bound_to(f)
+        f, derivative = apply_bound(f)
     if derivative is not None:
-        f = joined(f, derivative)
+        f = combine(f, derivative)
     if isinstance(f, ActivationFunction) and spec == ActivationSpec():
         spec = f.spec
-    granted = {**CONTRACT, **{n: tuple(v) for n, v in (limits or {}).items()}}
-    subject = Subject(f, spec, granted)
-    laws = [
-        w for w in PROPERTIES if w not in NEED_REFERENCE or spec.reference is not None
+    merged = {**CONTRACT, **{n: tuple(v) for n, v in (limits or {}).items()}}
+    subject = Subject(f, spec, merged)
+    properties = [
+        p for p in PROPERTIES if p not in NEED_REFERENCE or spec.reference is not None
     ]
-    report = Report(
-        name, tuple(Finding(w.__name__, try_property(w, subject)) for w in laws)
-    )
-    if report.broken:
+    checks = (Check(p.__name__, try_property(p, subject)) for p in properties)
+    report = Report(name, tuple(checks))
+    if report.failed:
         raise AssertionError(str(report))
     return report
 
 
-def bound_to(bound: Bound) -> tuple[Callable[..., Array], Callable[..., Array] | None]:
-    """Returns a function with its arguments, and its derivative with the same."""
+def apply_bound(
+    bound: Bound,
+) -> tuple[Callable[..., Array], Callable[..., Array] | None]:
+    """Return the function and its derivative with the arguments of a `Bound`."""
     f = bound.function
-    named = {n: v for n, v in bound.arguments.items() if n not in bound.learned}
-    start = {n: v.init for n, v in bound.learned.items()}
-    value = lambda x: f(x, **named, **start)
+    fixed = {n: v for n, v in bound.arguments.items() if n not in bound.learned}
+    initial = {n: v.init for n, v in bound.learned.items()}
+    value = lambda x: f(x, **fixed, **initial)
     value.__name__ = str(bound)
     if not isinstance(f, ActivationFunction):
         return value, None
-    return value, lambda x: f.derivative(x, **named, **start)
+    return value, lambda x: f.derivative(x, **fixed, **initial)
 
 
-def joined(
+def combine(
     value: Callable[..., Array], derivative: Callable[..., Array]
 ) -> ActivationFunction[...]:
-    """Returns a function and its derivative as one `ActivationFunction`."""
+    """Return a function and its derivative as an `ActivationFunction`."""
     f = activation(functools.wraps(value)(lambda x: value(x)))
     f.defderivative(lambda x: derivative(x))
     return f
 
 
-def try_property(law: Property, subject: Subject) -> str | None:
-    """Returns how the law is broken, or None."""
+def try_property(check: Property, subject: Subject) -> str | None:
+    """Return the error of a failed check, or None."""
     try:
-        law(subject)
+        check(subject)
     except AssertionError as error:
         return str(error)
     except (TypeError, ValueError, NotImplementedError) as error:
-        # A function that refuses what the law gives breaks it; the report goes on.
+        # A function that rejects a valid input fails the check; the others still run.
         return f"{type(error).__name__}: {error}"
     return None
-
-
-def sentence(name: str) -> str:
-    """Returns the name of a law as a sentence."""
-    return name.replace("_", " ")

@@ -1,4 +1,4 @@
-"""The truth: a formula in arithmetic of hundreds of digits, and differences of it.
+"""References: a formula in mpmath with hundreds of digits, and its differences.
 
 This module needs mpmath: `jax-acts[testing]`.
 """
@@ -9,76 +9,71 @@ from typing import Any
 
 import mpmath
 import numpy as np
-from numpy.typing import NDArray
 
-F64 = NDArray[np.float64]
-mp: Any = mpmath.mp
+from jax_acts.testing.ulp import F64
+
+mp: Any = mpmath.mp  # its type stubs lack most functions
 
 
 def reference_values(
     reference: Callable[..., Any], xs: F64, order: int = 0, dtype: Any = np.float64
 ) -> tuple[F64, F64]:
-    """Returns the derivative of an oracle at the inputs, in two parts.
+    """Return the derivative of a reference at the inputs in double-word precision.
 
-    The oracle has its parameters at their defaults. NaN stands where it does not come
-    to a result, such as e^(e^x) for huge x, or where the derivative jumps.
+    Parameters have their defaults. The result is NaN where mpmath overflows, such as
+    e^(e^x) for huge x, and where the derivative jumps.
 
     Args:
-        oracle: The formula, as `oracle(m, x)` with `m` the module mpmath.
+        reference: The formula `reference(m, x)`, where m is the module mpmath.
         xs: The inputs.
         order: The order of the derivative.
-        dtype: What the result is for: it must resolve the least number of that.
+        dtype: The dtype whose least normal number the result resolves.
     """
-    # A difference over the step 10^-s must leave more digits than the least number has.
-    scale = 330 if np.dtype(dtype) == np.float64 else 50
-    with mp.workdps((2 * order + 1) * scale + 350):
-        step = mp.mpf(10) ** -scale
-        exact = [_difference(reference, mp.mpf(x), order, step) for x in xs.tolist()]
-        high = np.array([float(y) for y in exact])
-        rest = [
-            float(y - mp.mpf(h)) if np.isfinite(h) else 0.0
-            for y, h in zip(exact, high.tolist(), strict=True)
-        ]
-    return high, np.array(rest)
+    results = [_resolve(reference, float(x), order, dtype) for x in xs]
+    hi, lo = zip(*results, strict=True) if results else ((), ())
+    return np.array(hi, np.float64), np.array(lo, np.float64)
 
 
-def limit(reference: Callable[..., Any], order: int, end: float) -> float:
-    """Returns the limit of a derivative at -inf or inf, or NaN where there is none.
+def _resolve(
+    reference: Callable[..., Any], x: float, order: int, dtype: Any
+) -> tuple[float, float]:
+    """Return a derivative in double-word precision.
 
-    It is extrapolated, and good to 1e-6.
+    Ziv's strategy: two steps and precisions that agree are trusted, and so is a result
+    that is below the least number of the dtype with enough digits to resolve it.
+    Otherwise the step is below the least number, and the difference resolves it.
     """
-    far = np.copysign([2.3e4, 2.3e5, 2.3e6, 2.3e7], end)
-    at = lambda xs: _extrapolated(
-        *reference_values(reference, xs, order, np.float32)[0]
-    )
-    found = at(far)
-    # A wave that grows has no limit, though it may do so at four inputs by chance.
-    return math.nan if math.isinf(found) and found != at(1.7 * far) else found
+    least = 1100 if np.dtype(dtype) == np.float64 else 170
+    magnitude = math.log2(abs(x)) if x and math.isfinite(x) else 0
+
+    def at(step: int, bits: float) -> Any:
+        with mp.workprec(math.ceil(bits)):
+            return _difference(reference, mp.mpf(x), order, step)
+
+    def trusted() -> Any:
+        bits = order * (150 + max(0, -magnitude)) + 200
+        exact, check = at(130, bits), at(150, bits)
+        if exact and abs(exact - check) <= mp.ldexp(abs(check), -115):
+            return exact
+        exact = at(130, bits + least)
+        return exact if mp.mag(exact) < -least else None
+
+    exact = trusted() if order and x and magnitude < 20 else None
+    if exact is None:
+        exact = at(least, (2 * order + 1) * least + 1160)
+    with mp.workprec(200):
+        hi = float(exact)
+        return hi, float(exact - mp.mpf(hi)) if math.isfinite(hi) else 0.0
 
 
-def _extrapolated(a: float, b: float, c: float, d: float) -> float:
-    """Returns the limit of what is a, b, c and d at 10⁰, 10¹, 10² and 10³, or NaN.
+def _difference(reference: Any, x: Any, order: int, step: int) -> Any:
+    """Return the central difference of that order over the step 2^-step |x|.
 
-    The steps from one to the next shrink where there is a limit; they grow, or stay the
-    same as those of a logarithm, where there is none but infinity.
+    Above 1 the step is absolute, since waves do not become longer there. The result is
+    NaN where that derivative or a lower one jumps: there the difference of the next
+    order is not smaller by a factor of the step.
     """
-    if c == d or math.isinf(d):
-        return d
-    first, second, third = b - a, c - b, d - c
-    if abs(third) < abs(second) / 2 < abs(first) / 4:
-        limit = d - third**2 / (third - second)
-        return limit if abs(limit) > abs(d) * 1e-3 else 0.0
-    outward = first * second > 0 < second * third and abs(a) < abs(b) < abs(c) < abs(d)
-    return math.copysign(math.inf, d) if outward else math.nan
-
-
-def _difference(reference: Any, x: Any, order: int, step: Any) -> Any:
-    """Returns the central difference of that order over a step relative to x.
-
-    It is NaN where that derivative jumps, or a lower one: there the difference of the
-    next order is no h times smaller.
-    """
-    h = step * (abs(x) or 1)
+    h = mp.ldexp(min(abs(x), 1) if x else 1, -step)
     at = lambda k: reference(mpmath, x + k * h)
     try:
         if order == 0:
@@ -86,10 +81,39 @@ def _difference(reference: Any, x: Any, order: int, step: Any) -> Any:
         left, middle, right = at(-1), at(0), at(1)
         second = right - 2 * middle + left
         if order == 1:
-            slope, more = (right - left) / (2 * h), second
+            scale, derivative, next_difference = h, (right - left) / (2 * h), second
         else:
-            slope, more = second / h**2, at(2) - 3 * right + 3 * middle - left
+            scale, derivative = h * h, second / (h * h)
+            next_difference = at(2) - 3 * right + 3 * middle - left
     except (MemoryError, OverflowError):
         return mp.nan
-    jumps = abs(more) > h ** (order + mp.mpf("0.5")) * max(1, abs(slope))
-    return mp.nan if jumps else slope
+    threshold = mp.ldexp(scale * max(1, abs(derivative)), -step // 2)
+    return mp.nan if abs(next_difference) > threshold else derivative
+
+
+def limit(reference: Callable[..., Any], order: int, end: float) -> float:
+    """Return the limit of a derivative at -inf or inf, or NaN if there is none.
+
+    It is extrapolated to an accuracy of 1e-6.
+    """
+    far = np.copysign([2.3e4, 2.3e5, 2.3e6, 2.3e7], end)
+    at = lambda xs: _extrapolate(*reference_values(reference, xs, order, np.float32)[0])
+    result = at(far)
+    # A growing oscillation has no limit, but may seem to diverge at four inputs.
+    return math.nan if math.isinf(result) and result != at(1.7 * far) else result
+
+
+def _extrapolate(a: float, b: float, c: float, d: float) -> float:
+    """Return the limit of a sequence with values at 10⁰, 10¹, 10² and 10³, or NaN.
+
+    The increments shrink if there is a finite limit; they grow or stay constant (for a
+    logarithm) if it is infinite.
+    """
+    if c == d or math.isinf(d):
+        return d
+    first, second, third = b - a, c - b, d - c
+    if abs(third) < abs(second) / 2 < abs(first) / 4:
+        result = d - third**2 / (third - second)
+        return result if abs(result) > abs(d) * 1e-3 else 0.0
+    outward = first * second > 0 < second * third and abs(a) < abs(b) < abs(c) < abs(d)
+    return math.copysign(math.inf, d) if outward else math.nan

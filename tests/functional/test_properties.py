@@ -1,4 +1,4 @@
-"""Every law for every activation, as `jax_acts.testing` has them."""
+"""Every property of every activation function."""
 
 import math
 import tomllib
@@ -8,29 +8,28 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from benchmarks.accuracy import load
-from jax_acts.testing import CONTRACT, LAWS, Subject, check_activation
+from benchmarks.results import AccuracyRow, load_rows
+from jax_acts.testing import CONTRACT, PROPERTIES, Subject, check_activation
 from jax_acts.testing.reference import reference_values
 
 EXCEPTIONS = tomllib.loads(Path(__file__).with_name("exceptions.toml").read_text())
 
-
-# Other processors contract other products and sums, which moves a result by as much.
 SLACK = 0.5
+"""In ulp: other processors contract other products and sums."""
 TABLE = {
     (r.function, r.dtype, r.order): r.max + SLACK
-    for r in load("jax_acts")[1]
+    for r in load_rows("accuracy", AccuracyRow, "jax_acts")[1]
     if r.dtype in ("float32", "float64")
 }
 
 
 def subject(f):
-    """Returns what is demanded of f: the contract, or what the exceptions grant.
+    """Return f with its limits: the contract or its exceptions.
 
-    Where the committed table of accuracy has a better figure, it is that.
+    Where the committed accuracy table is lower, the limit is the table.
     """
-    granted = EXCEPTIONS.get(f.__name__, {})
-    entry = lambda dtype, order: granted.get(dtype, {}).get(str(order), {})
+    exceptions = EXCEPTIONS.get(f.__name__, {})
+    entry = lambda dtype, order: exceptions.get(dtype, {}).get(str(order), {})
     limits, input_ulps = {}, {}
     for dtype, contract in CONTRACT.items():
         table = [TABLE.get((f.__name__, dtype, order), math.inf) for order in range(3)]
@@ -44,9 +43,9 @@ def subject(f):
     return Subject(f, f.spec, limits, input_ulps)
 
 
-@pytest.mark.parametrize("law", LAWS, ids=lambda law: law.__name__)
-def test_law(f, law):
-    law(subject(f))
+@pytest.mark.parametrize("check", PROPERTIES, ids=lambda check: check.__name__)
+def test_property(f, check):
+    check(subject(f))
 
 
 @pytest.mark.parametrize("name", EXCEPTIONS)
@@ -57,8 +56,8 @@ def test_every_exception_is_needed(name):
             assert measured > CONTRACT[dtype][order], f"{dtype}, order {order}"
 
 
-def test_the_truth_is_nan_where_a_derivative_jumps_and_nowhere_else():
-    # The derivative of that order jumps at 2, and those below it do not.
+def test_reference_is_nan_only_where_a_derivative_jumps():
+    # The derivative of order n jumps at 2; those of lower order do not.
     steps = [lambda m, x, n=n: m.mpf(x > 2) * (x - 2) ** n for n in range(3)]
     near = np.array([np.nextafter(2, 0), 2, np.nextafter(2, 3)])
     for smooth, step in enumerate(steps):
@@ -73,26 +72,30 @@ def naive_silu(x):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("value", "derivative", "law"),
+    ("value", "derivative", "check"),
     [
-        (naive_silu, None, "every_16_bit_input_is_right_to_half_a_place"),
-        (naive_silu, None, "nothing_finite_becomes_nan_or_infinite"),
-        (jnp.square, lambda x: 2.001 * x, "derivative_agrees_with_differences"),
-        (jnp.abs, None, "every_kink_is_declared"),
-        (lambda x: jnp.where(x < 9, x, 9), None, "nan_in_is_nan_out"),
-        (lambda x: x.astype(jnp.float32), None, "shape_and_dtype_are_kept"),
-        (lambda x: jnp.sin(jnp.cos(x)), None, "backward_keeps_at_most_one_array"),
+        (naive_silu, None, "all_16_bit_inputs_are_correctly_rounded"),
+        (naive_silu, None, "finite_inputs_give_finite_results"),
+        (jnp.square, lambda x: 2.001 * x, "derivatives_agree_with_differences"),
+        (jnp.abs, None, "all_kinks_are_declared"),
+        (
+            lambda x: jnp.where(x < 9, x, 9),
+            None,
+            "nan_propagates_to_values_and_derivatives",
+        ),
+        (lambda x: x.astype(jnp.float32), None, "shape_and_dtype_are_preserved"),
+        (lambda x: jnp.sin(jnp.cos(x)), None, "residuals_are_at_most_one_array"),
     ],
 )
-def test_a_report_names_the_broken_law(value, derivative, law):
-    with pytest.raises(AssertionError, match=f"BROKEN  {law.replace('_', ' ')}"):
+def test_report_names_the_failed_property(value, derivative, check):
+    with pytest.raises(AssertionError, match=f"FAILED  {check.replace('_', ' ')}"):
         check_activation(value, derivative)
 
 
-def test_an_oracle_and_limits_of_ones_own_are_used():
+def test_custom_reference_and_limits():
     cube = lambda x: x * x * x
     check_activation(cube, lambda x: 3 * x * x, reference=lambda m, x: x**3)
     with pytest.raises(AssertionError, match="the limit is 0 ulp"):
         check_activation(cube, limits={"float32": (0, 0, 0)})
-    with pytest.raises(AssertionError, match="BROKEN  values and derivatives agree"):
+    with pytest.raises(AssertionError, match="FAILED  values and derivatives agree"):
         check_activation(cube, reference=lambda m, x: x**3 + 1)

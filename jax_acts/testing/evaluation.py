@@ -1,0 +1,137 @@
+"""Compiled programs that evaluate a function and its derivatives in every mode.
+
+A function needs five compilations: one for each dtype, with the optimizations that
+users get, since they change the last digits; and one fast compilation of all modes of
+differentiation and transformation, which are compared with each other.
+"""
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+from numpy.typing import NDArray
+
+from jax_acts._core.activation import ActivationFunction
+from jax_acts._core.compat import enable_x64
+
+Elementwise = Callable[..., Array]
+BLOCK = 2**16
+"""The inputs of one call; it holds every value of a 16-bit dtype."""
+
+
+def nth(f: Elementwise, order: int) -> Elementwise:
+    """Return f or its derivative of that order, from its rules or by autodiff."""
+    if order == 0:
+        return f
+    if isinstance(f, ActivationFunction):
+        return nth(f.derivative, order - 1)
+    return nth(forward(f), order - 1)
+
+
+def evaluate(f: Callable[..., Any], xs: NDArray[Any], dtype: Any) -> Any:
+    """Return f at the inputs, computed in the dtype, also in float64."""
+    with enable_x64(True), np.errstate(invalid="ignore", over="ignore"):
+        return jax.tree.map(np.asarray, f(jnp.asarray(xs.astype(dtype))))
+
+
+def derivatives(f: Elementwise, xs: NDArray[Any], dtype: Any) -> list[Any]:
+    """Return f and its first two derivatives at the inputs.
+
+    One program for each dtype takes blocks of one size.
+    """
+    blocks = np.resize(xs, (max(1, -(-xs.size // BLOCK)), BLOCK))
+    results = [evaluate(_orders(f), block, dtype) for block in blocks]
+    return [np.concatenate(order)[: xs.size] for order in zip(*results, strict=True)]
+
+
+@functools.cache
+def _orders(f: Elementwise) -> Callable[[Array], list[Array]]:
+    return jax.jit(lambda x: [nth(f, order)(x) for order in range(3)])
+
+
+def forward(f: Elementwise) -> Elementwise:
+    """Return the derivative of an elementwise function in forward mode."""
+    return lambda x: jax.jvp(f, (x,), (jnp.ones_like(x),))[1]
+
+
+def reverse(f: Elementwise) -> Elementwise:
+    """Return the derivative of an elementwise function in reverse mode."""
+    return lambda x: jax.vjp(f, x)[1](jnp.ones_like(x))[0]
+
+
+def values(f: Elementwise, x: Array) -> dict[str, Array]:
+    """Return f(x) under every transformation."""
+    return {
+        "jit": f(x),
+        "vmap": jax.vmap(f)(x),
+        "scan": jax.lax.scan(lambda carry, x: (carry, f(x)), 0, x)[1],
+        "checkpoint": jax.checkpoint(f)(x),
+    }
+
+
+def first_derivatives(f: Elementwise, x: Array) -> dict[str, Array]:
+    """Return f'(x) in every mode."""
+    return {
+        "derivative": nth(f, 1)(x),
+        "jvp": forward(f)(x),
+        "vjp": reverse(f)(x),
+        "vmap(grad)": jax.vmap(jax.grad(f))(x),
+    }
+
+
+def second_derivatives(f: Elementwise, x: Array) -> dict[str, Array]:
+    """Return f''(x) in every nesting of modes."""
+    return {
+        "derivative": nth(f, 2)(x),
+        "forward(forward)": forward(forward(f))(x),
+        "forward(reverse)": forward(reverse(f))(x),
+        "reverse(forward)": reverse(forward(f))(x),
+        "reverse(reverse)": reverse(reverse(f))(x),
+        "hessian": jnp.diag(jax.hessian(lambda x: f(x).sum())(x)),
+    }
+
+
+def modes(f: Elementwise, points: NDArray[Any], third: NDArray[Any]) -> dict[str, Any]:
+    """Return values and derivatives at the points in every mode, from one program.
+
+    Args:
+        f: An elementwise function.
+        points: The inputs, in float32 and bfloat16.
+        third: The inputs of the third derivative, in float32.
+    """
+    arguments = (np.float32(points), jnp.asarray(points, jnp.bfloat16), third)
+    with np.errstate(invalid="ignore", over="ignore"):
+        return jax.tree.map(np.asarray, _modes(f)(*arguments))
+
+
+@functools.cache
+def _modes(f: Elementwise) -> Callable[..., dict[str, Any]]:
+    # The results are compared with each other: the code need not be fast.
+    options = {
+        "xla_backend_optimization_level": 0,
+        "xla_llvm_disable_expensive_passes": True,
+    }
+
+    @functools.partial(jax.jit, compiler_options=options)
+    def program(x: Array, half: Array, third: Array) -> dict[str, Any]:
+        return {
+            "value": values(f, x),
+            "float32": first_derivatives(f, x),
+            "bfloat16": first_derivatives(f, half),
+            "second": second_derivatives(f, x),
+            "third": nth(f, 3)(third),
+        }
+
+    return program
+
+
+def eager(f: Elementwise, points: NDArray[Any]) -> dict[str, NDArray[Any]]:
+    """Return f and its derivative in float32, one operation at a time."""
+    with jax.disable_jit():
+        x = jnp.asarray(points, jnp.float32)
+        results = {"value": f(x), "derivative": forward(f)(x)}
+        return jax.tree.map(np.asarray, results)
