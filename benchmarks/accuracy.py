@@ -24,7 +24,7 @@ from rich.progress import track
 from benchmarks import limits
 from benchmarks.libraries import DTYPES, LIBRARIES, Program, catalogue
 from benchmarks.results import ROWS, AccuracyRow, load_rows, store_rows
-from jax_acts._core.function import ActivationSpec
+from jax_acts._core.spec import ActivationSpec
 from jax_acts.testing import (
     all_values,
     derivatives,

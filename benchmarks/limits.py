@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from benchmarks.libraries import Program, catalogue
 from benchmarks.results import LimitRow
-from jax_acts._core.function import ActivationSpec
+from jax_acts._core.spec import ActivationSpec
 from jax_acts.testing import derivatives, off_kinks, same_limit, to_float64, ulps
 from jax_acts.testing.reference import limit
 

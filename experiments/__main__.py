@@ -1,8 +1,6 @@
 """`python -m experiments`."""
 
-from experiments.cli import app
-from jax_acts.experiments.runtime import devices
+from experiments.cli import PROGRAM, app
 
 if __name__ == "__main__":
-    devices.begin(devices.cores())
-    app(prog_name="python -m experiments")
+    app(prog_name=PROGRAM)

@@ -1,4 +1,4 @@
-"""The studies: each is one file, one question, and one entry here."""
+"""The studies by name: one file, one question and one entry here each."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -7,33 +7,35 @@ from typing import Any
 from experiments import (
     cnn,
     collapse,
-    custom as yours,
     dead_units,
-    form_equivalence as forms,
-    gradient_flow as vanishing,
+    form_equivalence,
+    gradient_flow,
     learnable,
-    output_head as output_activation,
-    parameter_sweep as slope_sweep,
+    output_head,
+    parameter_sweep,
     precision,
     rnn,
     transformer,
 )
+from jax_acts.experiments import custom
 from jax_acts.experiments.study import Study
 
-STUDIES: Mapping[str, Study[Any, Any]] = MappingProxyType(
+STUDIES: Mapping[str, Study[Any]] = MappingProxyType(
     {
-        "forms": forms.STUDY,
-        "collapse": collapse.STUDY,
-        "vanishing": vanishing.STUDY,
-        "dead_units": dead_units.STUDY,
-        "output_activation": output_activation.STUDY,
-        "cnn": cnn.STUDY,
-        "rnn": rnn.STUDY,
-        "transformer": transformer.STUDY,
-        "slope_sweep": slope_sweep.STUDY,
-        "learnable": learnable.STUDY,
-        "precision": precision.STUDY,
-        "yours": yours.STUDY,
+        study.name: study
+        for study in (
+            form_equivalence.STUDY,
+            collapse.STUDY,
+            gradient_flow.STUDY,
+            dead_units.STUDY,
+            output_head.STUDY,
+            cnn.STUDY,
+            rnn.STUDY,
+            transformer.STUDY,
+            parameter_sweep.STUDY,
+            learnable.STUDY,
+            precision.STUDY,
+            custom.STUDY,
+        )
     }
 )
-"""Every study by the name that configs call it."""

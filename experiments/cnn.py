@@ -1,178 +1,181 @@
 """Which activation trains a small convolutional network best?"""
 
-from collections.abc import Sequence
-from functools import cache, lru_cache
-from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, ClassVar, Literal
 
 import jax
-from pydantic import AfterValidator, Field
+from pydantic import Field
 
-from experiments.cnn_records import Trained, trained
-from experiments.cnn_report import page
-from jax_acts.experiments.config.errors import ConfigError, Problem
-from jax_acts.experiments.config.schema import (
-    Activation,
-    Data,
-    Section,
-    StudyConfig,
-    Training,
+from jax_acts.experiments.base import (
+    ActivationStudyConfig,
+    activation_runs,
+    at_most,
+    data_title,
+    pluralize,
+    summarize_data,
 )
-from jax_acts.experiments.datasets.registry import described, load_images
+from jax_acts.experiments.config.errors import ConfigError, ConfigIssue
+from jax_acts.experiments.config.schema import DataConfig, Section, TrainingConfig
+from jax_acts.experiments.datasets.registry import load_images
 from jax_acts.experiments.models import CNN
-from jax_acts.experiments.report.model import Page
-from jax_acts.experiments.runtime.checkpoint import Checkpoint, Keep
-from jax_acts.experiments.study import Member, Prepared, Study, Tick
-from jax_acts.experiments.train.epochs import on_device, programs, train
+from jax_acts.experiments.records import RunRecord, Value
+from jax_acts.experiments.report.builders import compare_report, default_charts
+from jax_acts.experiments.report.charts import change_chart, dot_chart
+from jax_acts.experiments.report.comparisons import ACCURACY, group_runs
+from jax_acts.experiments.report.model import Metric, Report
+from jax_acts.experiments.study import PreparedStudy, Study
+from jax_acts.experiments.train.classification import (
+    PROBE_SIZE,
+    DeviceData,
+    linen_functions,
+    supervised,
+    to_device,
+)
+from jax_acts.experiments.train.loop import Metrics, Params, Task
+from jax_acts.experiments.train.metrics import image_metrics
+from jax_acts.experiments.train.trial import MakeTask, Trial, prepare_trial
 
-Channels = Annotated[int, Field(ge=1, le=4096)]
+DEAD = Metric(
+    "dead_fraction",
+    "dead units",
+    "%",
+    scale=100,
+    digits=1,
+    lower_is_better=True,
+    bounds=(0, 100),
+)
+RATIO = Metric("log10_gradient_ratio", "log10 of the gradient ratio")
+STEP_TIME = Metric("step_seconds", "time per step", "ms", scale=1000)
+"""Of one run: the time of its trial batch / (steps × runs)."""
 
 
-class Model(Section):
-    """The network: a block for each entry of `channels`, and a linear head."""
+class ModelConfig(Section):
+    """The network: one block for each entry of `channels`, and a linear head."""
 
-    channels: tuple[Channels, ...] = Field(
+    channels: tuple[Annotated[int, Field(ge=1, le=4096)], ...] = Field(
         default=(8, 16, 32), min_length=1, max_length=8, strict=False
     )
     pool: Literal["average", "stride"] = "average"
-    """How a block halves the image; both are linear, as max-pooling is not."""
+    """How a block halves the image; both are linear, unlike max-pooling."""
 
 
-def _distinct(activations: tuple[str, ...]) -> tuple[str, ...]:
-    for n, activation in enumerate(activations):
-        if activation in activations[:n]:
-            raise ValueError(f"{activation} is there twice")
-    return activations
+class Config(ActivationStudyConfig):
+    """A convolutional network with each activation."""
+
+    data: DataConfig = DataConfig()
+    model: ModelConfig = ModelConfig()
+    training: TrainingConfig = TrainingConfig(epochs=5, batch_size=50)
+
+    QUICK: ClassVar[Mapping[str, Any]] = {
+        **ActivationStudyConfig.QUICK,
+        "data.num_train": at_most(96),
+        "data.num_test": at_most(96),
+        "model.channels": lambda channels: (4,) * len(channels[:2]),
+    }
 
 
-class Config(StudyConfig):
-    """Each of the activations, from seeds 0 to `seeds` - 1."""
+def prepare(config: Config) -> PreparedStudy:
+    """Return the study with its images on the device."""
+    images = load_images(config.data, config.training.batch_size)
+    _check_blocks(config, images.input_shape)
+    num_classes = images.num_outputs
 
-    activations: Annotated[tuple[Activation, ...], AfterValidator(_distinct)] = Field(
-        min_length=1, max_length=100, strict=False
+    def make_group_task(fixed: Mapping[str, Value]) -> MakeTask:
+        return make_task(config, num_classes, str(fixed["activation"]))
+
+    trial = Trial(
+        summarize(config),
+        to_device(images),
+        make_group_task,
+        num_train=len(images.train.y),
+        activations=config.activations,
+        source=make_task,
+        data_contents={data_title(config.data): images.describe()},
     )
-    seeds: int = Field(default=5, ge=1, le=1000)
-    data: Data = Data()
-    model: Model = Model()
-    training: Training = Training()
-    checkpoint: Checkpoint | None = None
-    """For members that take long; without it a member that was cut begins again."""
+    return prepare_trial(trial, config.training, config.trial_batch)
 
-    def shrunk(self) -> Self:
-        """Returns two activations, narrow and not deep, on a few images."""
-        few, narrow = 96, (4,) * len(self.model.channels[:2])
-        data = {
-            "train": min(self.data.train or few, few),
-            "test": min(self.data.test or few, few),
-        }
-        training = {"epochs": min(self.training.epochs, 2), "batch_size": 16}
-        return self.model_copy(
-            update={
-                "activations": self.activations[:2],
-                "seeds": min(self.seeds, 2),
-                "data": self.data.model_copy(update=data),
-                "model": self.model.model_copy(update={"channels": narrow}),
-                "training": self.training.model_copy(update=training),
-            }
+
+def make_task(config: Config, num_classes: int, activation: str) -> MakeTask:
+    """Return the task of an activation."""
+    model = CNN(activation, config.model.channels, num_classes, config.model.pool)
+    init, apply = linen_functions(model)
+
+    def make(_: Any, data: DeviceData) -> Task:
+        def metrics(params: Params) -> Metrics:
+            probe = data.x[:PROBE_SIZE], data.y[:PROBE_SIZE]
+            gradient = jax.grad(task.loss)(params, probe)
+            return image_metrics(
+                model, params, gradient, data.normalize, data.x_test, data.y_test
+            )
+
+        task = supervised(init, apply, data, config.training, metrics=metrics)
+        return task
+
+    return make
+
+
+def _check_blocks(config: Config, shape: Sequence[int]) -> None:
+    """Raise a `ConfigError` if the blocks halve the images to nothing."""
+    height, width, _ = shape
+    limit = min(height, width).bit_length() - 1
+    count = len(config.model.channels)
+    if config.model.pool == "average" and count > limit:
+        message = (
+            f"model.channels: expected at most {limit} blocks for images of {height} × "
+            f"{width}, got {count}"
         )
+        raise ConfigError(ConfigIssue("model.channels", message))
 
 
-def members(config: Config) -> tuple[Member, ...]:
-    """Returns the members, those of an activation together: they share its programs.
-
-    They are trained one after the other. On two CPU cores a step of one member took
-    3.9 ms, and of five members under `vmap` 4.4 ms each: the products of a batch of
-    kernels are slower there than those of one.
-    """
-    return tuple(
-        Member((("activation", activation), ("seed", seed)))
-        for activation in config.activations
-        for seed in range(config.seeds)
-    )
-
-
-def prepare(config: Config) -> Prepared[Trained]:
-    """Returns the study with its images in memory and nothing compiled."""
-    images = load_images(config.data)
-    height, width, _ = images.shape
-    count, size = len(images.train.labels), config.training.batch_size
-    faults = []
-    if size > count:
-        said = f"training.batch_size = {size}: there are {count} training images"
-        faults.append(Problem("training.batch_size", said))
-    most = min(height, width).bit_length() - 1
-    if config.model.pool == "average" and len(config.model.channels) > most:
-        said = (
-            f"model.channels: {len(config.model.channels)} blocks halve an image of "
-            f"{height} × {width} to nothing; at most {most} fit"
-        )
-        faults.append(Problem("model.channels", said))
-    if faults:
-        raise ConfigError(*faults)
-
-    arrays = cache(lambda: on_device(images))
-
-    @lru_cache(maxsize=1)  # members come by activation, and programs take memory
-    def compiled(activation: str) -> Any:
-        model = CNN(
-            activation, config.model.channels, images.classes, config.model.pool
-        )
-        return programs(model, config.training, arrays())
-
-    def member(member: Member, tick: Tick, folder: Path) -> Trained:
-        axes = dict(member.axes)
-        ready = compiled(str(axes["activation"]))
-        key = jax.random.key(int(axes["seed"]))
-        keep = Keep(folder, config.checkpoint.every) if config.checkpoint else None
-        history = train(ready, config.training, arrays(), key, tick, keep)
-        parameters = sum(x.size for x in jax.tree.leaves(history.params))
-        return trained(member, history, parameters, ready.compile_seconds)
-
-    return Prepared(setting(config), config.training.epochs, member)
-
-
-def setting(config: Config) -> str:
-    """Returns what is trained on what, in a sentence."""
-    images = described(config.data)
-    asked = (config.data.train, config.data.test)
-    of = " and ".join(
-        f"{n:,} {use} images"
-        for n, use in zip(asked, ("training", "test"), strict=True)
-        if n
-    )
-    training = config.training
+def summarize(config: Config) -> str:
+    """Return the setup in one sentence."""
+    counts = {"training": config.data.num_train, "test": config.data.num_test}
+    limits = ", ".join(f"{n:,} {split} images" for split, n in counts.items() if n)
     channels = ", ".join(map(str, config.model.channels))
-    members = (
-        f"{_count(len(config.activations), 'activation')} × "
-        f"{_count(config.seeds, 'seed')}"
-    )
-    network = (
-        f"{_count(len(config.model.channels), 'block')} of 3 × 3 convolution, "
-        f"activation and {config.model.pool} pooling ({channels} channels)"
-    )
     return (
-        f"{members}: a network of {network}, trained on {images.title} "
-        f"({images.content}{f'; {of}' if of else ''}) for "
-        f"{_count(training.epochs, 'epoch')} of batches of {training.batch_size} with "
-        f"{training.optimizer.kind}, learning rate "
-        f"{training.optimizer.learning_rate:g}, {training.schedule} schedule."
+        f"{pluralize(len(config.activations), 'activation')} × "
+        f"{pluralize(config.seeds, 'seed')}: a CNN of "
+        f"{pluralize(len(config.model.channels), 'block')} (3 × 3 convolution with "
+        f"{channels} channels, activation, {config.model.pool} pooling) on "
+        f"{data_title(config.data)}{limits and f' ({limits})'}, "
+        f"{config.training.describe()}."
     )
 
 
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}{'' if number == 1 else 's'}"
-
-
-def report(config: Config, records: Sequence[Trained]) -> Page:
-    """Returns the page of the study."""
-    return page(
-        __doc__ or "",
-        setting(config),
-        described(config.data).origin,
-        config.activations,
-        len(members(config)),
-        records,
+def report(config: Config, records: Sequence[RunRecord]) -> Report:
+    """Return the report of the study."""
+    comparison = group_runs(records, activation_runs(config))
+    runs = comparison.runs
+    runs["step_seconds"] = runs["train_seconds"] / runs["steps"]
+    return compare_report(
+        STUDY.question,
+        summarize(config),
+        comparison,
+        columns=(DEAD, RATIO, STEP_TIME),
+        charts=(
+            *default_charts(comparison, ACCURACY),
+            change_chart(
+                comparison,
+                RATIO,
+                "Gradient ratio before and after training",
+                "At 0 both norms are equal; at −2 the first is a hundredth.",
+            ),
+            change_chart(comparison, DEAD, "Dead units before and after training"),
+            dot_chart(comparison, STEP_TIME),
+        ),
+        notes=_NOTES,
+        data=(summarize_data(config.data),),
     )
 
 
-STUDY = Study(__doc__ or "", Config, Trained, members, prepare, report)
+_NOTES = (
+    "Dead units: channels whose activation has a derivative of exactly 0 at every "
+    "location of every test image, so that no gradient reaches their weights.",
+    f"Gradient ratio: norm of the gradient of the first kernel / that of the last "
+    f"kernel, on the same {PROBE_SIZE} training images.",
+    "Time per step: time of a trial batch / (steps × runs), without compilation and "
+    "evaluation.",
+    "All activations use the same learning rate, which was not tuned for each.",
+)
+
+STUDY = Study("cnn", __doc__ or "", Config, activation_runs, prepare, report)

@@ -1,224 +1,224 @@
-"""What is a deep network without a non-linearity?"""
+"""What is a deep network without a nonlinearity?"""
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, ClassVar
 
 import jax.numpy as jnp
+import pandas as pd
 from jax import Array
 from pydantic import AfterValidator, Field
 
-from jax_acts.experiments.config.schema import Chunks, Data, StudyConfig
-from jax_acts.experiments.datasets.registry import described, load
+from jax_acts.experiments.base import (
+    QUICK_EXAMPLES,
+    Depth,
+    TrainingStudyConfig,
+    Width,
+    data_title,
+    keep,
+    load_labeled,
+    rows,
+    summarize_data,
+)
+from jax_acts.experiments.config.schema import Activations, DataConfig, check_distinct
 from jax_acts.experiments.models import MLP
-from jax_acts.experiments.models.mlp import collapsed
-from jax_acts.experiments.report.format import interval
-from jax_acts.experiments.report.model import Cell, Column, Page
-from jax_acts.experiments.report.tables import (
+from jax_acts.experiments.models.mlp import collapse_layers
+from jax_acts.experiments.records import RunRecord, Value
+from jax_acts.experiments.report.builders import compare_report
+from jax_acts.experiments.report.charts import curve_chart, dot_chart
+from jax_acts.experiments.report.comparisons import (
     ACCURACY,
-    NO_ANSWER,
-    NOTES,
-    Group,
-    compared,
-    dots,
-    grouped,
-    histories,
-    last,
-    measured,
-    scored,
-    table,
-    unfinished,
+    NO_CONCLUSION,
+    Comparison,
+    group_runs,
 )
-from jax_acts.experiments.study import Member, Prepared, Study
+from jax_acts.experiments.report.format import interval
+from jax_acts.experiments.report.model import Column, Metric, Report
+from jax_acts.experiments.report.tables import score_table
+from jax_acts.experiments.study import PreparedStudy, RunSpec, Study, grid
 from jax_acts.experiments.train.classification import (
-    Classes,
+    DeviceData,
     classification,
-    on_device,
-    outputs,
+    linen_functions,
+    to_device,
 )
-from jax_acts.experiments.train.loop import Fit, Params
-from jax_acts.experiments.train.trial import (
-    Activations,
-    Learned,
-    Seeds,
-    Steps,
-    Trial,
-    Value,
-    distinct,
-    grid,
-    prepared,
-)
+from jax_acts.experiments.train.loop import Metrics, Params, Task
+from jax_acts.experiments.train.trial import MakeTask, Trial, prepare_trial
 
 LINEAR = "no hidden layer"
-"""The control: a linear model, trained as the networks are."""
+"""The control: a linear model with the same training."""
+DISTANCE = Metric("linear_distance", "distance from one matrix")
 
 
-class Config(StudyConfig):
-    """A perceptron with each activation, and a linear model, on each of the sets."""
+def _shrink(datasets: tuple[DataConfig, ...]) -> tuple[DataConfig, ...]:
+    size = {"num_train": QUICK_EXAMPLES, "num_test": QUICK_EXAMPLES}
+    return tuple(data.model_copy(update=size) for data in datasets[:1])
+
+
+class Config(TrainingStudyConfig):
+    """MLPs with each activation, and a linear model, on each dataset."""
 
     activations: Activations
-    sets: Annotated[
-        tuple[Data, ...],
-        AfterValidator(distinct),
+    datasets: Annotated[
+        tuple[DataConfig, ...],
+        AfterValidator(check_distinct),
         Field(min_length=1, max_length=10, strict=False),
-    ] = (Data(set="mnist_5k"), Data(set="mnist_1d"))
-    depth: int = Field(default=4, ge=1, le=1000)
-    width: int = Field(default=100, ge=1, le=65_536)
-    seeds: Seeds = 5
-    training: Steps = Steps()
-    chunks: Chunks = Chunks()
+    ] = (DataConfig(name="mnist_5k"), DataConfig(name="mnist_1d"))
+    depth: Depth = 4
+    width: Width = 100
 
-    def shrunk(self) -> Self:
-        """Returns two activations, narrow, on a few examples."""
-        few = lambda data: data.model_copy(update={"train": 96, "test": 96})
-        return self.model_copy(
-            update={
-                "activations": self.activations[:2],
-                "sets": tuple(map(few, self.sets[:1])),
-                "width": 8,
-                "seeds": min(self.seeds, 2),
-                "training": self.training.few(),
-            }
-        )
+    QUICK: ClassVar[Mapping[str, Any]] = {
+        **TrainingStudyConfig.QUICK,
+        "activations": keep(2),
+        "datasets": _shrink,
+        "width": 8,
+    }
 
 
-def members(config: Config) -> tuple[Member, ...]:
-    """Returns the members, those of a network on a set together."""
+def runs(config: Config) -> tuple[RunSpec, ...]:
+    """Return the runs; those of a network on a dataset share its programs."""
     return grid(
-        set=[data.set for data in config.sets],
+        dataset=[data.name for data in config.datasets],
         network=[LINEAR, *config.activations],
         seed=range(config.seeds),
     )
 
 
-def distance(params: Params, outputs: Array, x: Array) -> Array:
-    """Returns max |outputs - (x W + b)| / max |outputs|.
+def linear_distance(params: Params, outputs: Array, x: Array) -> Array:
+    """Return max |outputs - (x W + b)| / max |outputs|.
 
-    W and b are the products of the layers, as if no activation stood between them.
+    W and b are the products of the layers without their activations.
     """
-    matrix, bias = collapsed(params)
+    matrix, bias = collapse_layers(params)
     flat = x.reshape(len(x), -1)
-    one = jnp.matmul(flat, matrix, precision="highest") + bias
-    return jnp.abs(outputs - one).max() / jnp.abs(outputs).max()
+    linear = jnp.matmul(flat, matrix, precision="highest") + bias
+    return jnp.abs(outputs - linear).max() / jnp.abs(outputs).max()
 
 
-def prepare(config: Config) -> Prepared[Learned]:
-    """Returns the study with its data on the device and nothing compiled."""
-    images = {data.set: load(data) for data in config.sets}
+def prepare(config: Config) -> PreparedStudy:
+    """Return the study with its data on the device."""
+    datasets = {
+        data.name: load_labeled(data, config.training.batch_size)
+        for data in config.datasets
+    }
 
-    def program(fixed: Mapping[str, Value]) -> Any:
-        name, network = str(fixed["set"]), fixed["network"]
+    def make_task(fixed: Mapping[str, Value]) -> MakeTask:
+        name, network = str(fixed["dataset"]), fixed["network"]
         depth = 0 if network == LINEAR else config.depth
         activation = "identity" if network == LINEAR else network
-        model = MLP(activation, depth, config.width, images[name].classes, "gain")
+        model = MLP(activation, depth, config.width, datasets[name].num_outputs, "gain")
+        _, apply = linen_functions(model)
 
-        def also(params: Params, data: Classes) -> dict[str, Array]:
-            x = data.scaled(data.x_test)
-            return {"distance": distance(params, outputs(model, params, x), x)}
+        def make(_: Any, data: Mapping[str, DeviceData]) -> Task:
+            def distance(params: Params) -> Metrics:
+                x = data[name].normalize(data[name].x_test)
+                return {"linear_distance": linear_distance(params, apply(params, x), x)}
 
-        def train(key: Array, numbers: Any, data: Mapping[str, Classes]) -> Fit:
-            size = config.training.batch_size
-            problem = classification(model, data[name], size, also=also)
-            return config.training.fit(problem, key)
-
-        return train
-
-    arrays = {name: on_device(found) for name, found in images.items()}
-    trial = Trial(setting(config), arrays, (), program)
-    return prepared(trial, config.chunks)
-
-
-def setting(config: Config) -> str:
-    """Returns what is trained on what, in a sentence."""
-    sets = " and ".join(described(data).title for data in config.sets)
-    return (
-        f"{len(config.activations)} perceptrons of {config.depth} hidden layers of "
-        f"{config.width}, and a linear model, from {config.seeds} seeds, trained on "
-        f"{sets} for {config.training.said}; kernels start with the gain of the "
-        "activation."
-    )
-
-
-def report(config: Config, records: Sequence[Learned]) -> Page:
-    """Returns the page of the study."""
-    networks = [LINEAR, *config.activations]
-    titles = {data.set: described(data).title for data in config.sets}
-    charts, all_groups, families = [], [], []
-    by_set = {}
-    for name, title in titles.items():
-        own = [r for r in records if r.axes["set"] == name]
-        groups = grouped(own, networks, lambda r: str(r.axes["network"]))
-        by_set[title] = {g.name: g for g in groups}
-        charts.append(dots(f"Test accuracy, {title}", groups, ACCURACY))
-        accuracy = measured("accuracy", 100)
-        steps, label = config.training.steps, "% of test examples right"
-        charts.append(histories(f"Learning {title}", groups, accuracy, steps, label))
-        renamed = [g._replace(name=f"{g.name}, {title}") for g in groups]
-        all_groups += renamed
-        families.append([group.name for group in renamed])
-    return Page(
-        __doc__ or "",
-        answer(by_set),
-        setting(config),
-        "; ".join(described(data).origin for data in config.sets),
-        table("network", all_groups, ACCURACY, [_DISTANCE], families=families),
-        tuple(charts),
-        tuple(networks),
-        (*unfinished(records, len(members(config))), *NOTES, *_NOTES),
-        compared(all_groups, ACCURACY, families),
-        scored(all_groups, ACCURACY),
-    )
-
-
-def answer(by_set: Mapping[str, Mapping[str, Group]]) -> str:
-    """Returns what the records say of the linear networks and of the best others."""
-    found = []
-    for title, groups in by_set.items():
-        identity, linear = groups.get("identity"), groups.get(LINEAR)
-        others = [g for n, g in groups.items() if n not in ("identity", LINEAR)]
-        if not (identity and linear and identity.done and linear.done):
-            continue
-        deep, flat = (g.spread(ACCURACY.of) for g in (identity, linear))
-        said = (
-            f"on {title} it classifies {deep.mean:.1f} % ({interval(deep, 1)}) and a "
-            f"linear model {flat.mean:.1f} % ({interval(flat, 1)})"
-        )
-        if any(g.done for g in others):
-            best = max(
-                (g for g in others if g.done), key=lambda g: g.spread(ACCURACY.of).mean
+            return classification(
+                model, data[name], config.training, extra_metrics=distance
             )
-            most = best.spread(ACCURACY.of)
-            said += f", {best.name} {most.mean:.1f} % ({interval(most, 1)})"
-        found.append((said, max(identity.each(last("distance")))))
-    if not found:
-        return NO_ANSWER
-    error = max(distance for _, distance in found)
+
+        return make
+
+    trial = Trial(
+        summarize(config),
+        {name: to_device(dataset) for name, dataset in datasets.items()},
+        make_task,
+        num_train=min(len(dataset.train.y) for dataset in datasets.values()),
+        activations=config.activations,
+        data_contents={
+            data_title(data): datasets[data.name].describe() for data in config.datasets
+        },
+    )
+    return prepare_trial(trial, config.training, config.trial_batch)
+
+
+def summarize(config: Config) -> str:
+    """Return the setup in one sentence."""
+    datasets = " and ".join(map(data_title, config.datasets))
     return (
-        "It is one matrix: after training its outputs differ from x W + b, with W the "
-        f"product of its kernels, by at most {error:.1e} of the largest; "
-        f"{'; '.join(said for said, _ in found)}."
+        f"{len(config.activations)} MLPs with {config.depth} hidden layers of width "
+        f"{config.width}, and a linear model, from {config.seeds} seeds, trained on "
+        f"{datasets} for {config.training.describe()}; the variance of kernels is "
+        "gain² / fan_in."
     )
 
 
-def _distances(group: Group) -> Cell:
-    found = group.each(last("distance"))
-    if not found:
-        return Cell("–")
-    return Cell(f"{max(found):.1e}", max(found))
+def report(config: Config, records: Sequence[RunRecord]) -> Report:
+    """Return the report of the study."""
+    titles = {data.name: data_title(data) for data in config.datasets}
+    comparison = group_runs(
+        records,
+        runs(config),
+        by=("network", "dataset"),
+        within=("dataset",),
+        label=lambda axes: f"{axes['network']}, {titles[str(axes['dataset'])]}",
+        title="network",
+    )
+    charts = []
+    for name, title in titles.items():
+        own = comparison.select(dataset=name)
+        charts += [
+            dot_chart(own, ACCURACY, f"Test accuracy, {title}"),
+            curve_chart(own, ACCURACY, f"Test accuracy by step, {title}"),
+        ]
+    largest = comparison.values(DISTANCE).groupby("group")["value"].max()
+    column = Column(
+        "linear_distance",
+        DISTANCE.title,
+        lambda value: f"{value:.1e}" if value == value else "–",
+        meaning="max |output − (x W + b)| / max |output| over all seeds",
+    )
+    return compare_report(
+        STUDY.question,
+        summarize(config),
+        comparison,
+        conclusion=conclude(config, comparison),
+        table=score_table(
+            comparison,
+            ACCURACY,
+            extra=pd.DataFrame({"linear_distance": largest}),
+            extra_columns=[column],
+        ),
+        charts=charts,
+        notes=_NOTES,
+        data=tuple(map(summarize_data, config.datasets)),
+    )
 
 
-_DISTANCE = (
-    Column(
-        "distance from one matrix",
-        "the largest |output − (x W + b)| over the largest |output|, over all seeds",
-    ),
-    _distances,
-)
+def conclude(config: Config, comparison: Comparison) -> str:
+    """Return the accuracy of the linear networks and of the best other network."""
+    distance = comparison.select(network="identity").values(DISTANCE)["value"]
+    parts = []
+    for data in config.datasets:
+        own = comparison.select(dataset=data.name)
+        networks = dict(own.runs[["group", "network"]].itertuples(index=False))
+        table = own.summary(ACCURACY).dropna(subset=["mean"])
+        ranking = rows(table.sort_values("mean", ascending=False))
+        linear = [r for r in ranking if networks[r["group"]] in ("identity", LINEAR)]
+        others = [r for r in ranking if r not in linear]
+        texts = [
+            f"{networks[row['group']]} {row['mean']:.1f} % "
+            f"{interval(row['ci_low'], row['ci_high'], 1)}".strip()
+            for row in (*linear, *others[:1])
+        ]
+        if len(linear) == 2:
+            parts.append(f"{data_title(data)}: {', '.join(texts)}")
+    if not parts:
+        return NO_CONCLUSION
+    return (
+        "A linear model. After training, the outputs of the MLP with the identity "
+        "differ from x W + b, with W the product of its kernels, by at most "
+        f"{distance.max():.1e} of the largest output. Test accuracy [95 % CI] on "
+        f"{'; on '.join(parts)}."
+    )
+
+
 _NOTES = (
-    "Behind the best: on the same data.",
-    "Distance from one matrix: W and b are the products of the layers in float32, as "
-    "if there were no activation. Rounding alone makes some 1e-6 of it.",
-    "There is no pooling and no normalisation: max-pooling is a non-linearity, and "
-    "would hide the collapse.",
+    "Groups are compared on the same dataset.",
+    "Distance from one matrix: W and b are the products of the layers in float32, "
+    "without activations. Rounding accounts for about 1e-6.",
+    "The networks have no pooling and no normalization: max-pooling is a nonlinearity "
+    "and would hide the collapse.",
 )
 
-STUDY = Study(__doc__ or "", Config, Learned, members, prepare, report)
+STUDY = Study("collapse", __doc__ or "", Config, runs, prepare, report)

@@ -1,101 +1,230 @@
 """Are the function, the layer and the Dense form of an activation the same program?"""
 
-from collections.abc import Sequence
+import re
+import time
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Self
+from typing import Any, ClassVar, NamedTuple
 
+import flax.linen as nn
 import jax
+import jax.numpy as jnp
 import numpy as np
+import pandas as pd
+from flax import nnx
+from jax import Array
 from pydantic import Field
 
-from experiments.activation_forms import (
-    APIS,
-    FORMS,
-    Weights,
-    compiled,
-    programs,
-    same,
-    timed,
+import jax_acts
+from jax_acts import linen as acts_linen, nnx as acts_nnx
+from jax_acts.experiments.base import activation_runs, keep
+from jax_acts.experiments.config.schema import Activations, Seeds, StudyConfig
+from jax_acts.experiments.records import Curve, RunRecord
+from jax_acts.experiments.report.charts import dot_chart
+from jax_acts.experiments.report.comparisons import (
+    NO_CONCLUSION,
+    Comparison,
+    group_runs,
 )
-from jax_acts.experiments.config.schema import StudyConfig
-from jax_acts.experiments.report.charts import Row, intervals
-from jax_acts.experiments.report.format import interval, listed, mean, number
-from jax_acts.experiments.report.model import Cell, Chart, Column, Page, Table
-from jax_acts.experiments.report.tables import DOTS, NO_ANSWER
-from jax_acts.experiments.stats import Spread, spread
-from jax_acts.experiments.study import Member, Prepared, Record, Study, Tick
-from jax_acts.experiments.train.trial import Activations, Seeds, grid
+from jax_acts.experiments.report.format import interval, join
+from jax_acts.experiments.report.model import Column, Metric, Report, Table
+from jax_acts.experiments.report.tables import number_column
+from jax_acts.experiments.stats import mean_ci
+from jax_acts.experiments.study import (
+    BatchedTrainer,
+    PreparedStudy,
+    ProgressCallback,
+    RunSpec,
+    Study,
+)
+
+APIS = ("linen", "nnx")
+FORMS = ("function", "layer", "Dense")
+CALL, COMPILE = "call_seconds", "compile_seconds"
+"""Metrics with one "layer" per program, in the order of `PROGRAMS`."""
+PROGRAMS = tuple(f"{api} {form}" for api in APIS for form in FORMS)
 
 
 class Config(StudyConfig):
-    """Six programs of each activation: three forms in two APIs, repeated by seeds."""
+    """Six programs of each activation: three forms in two APIs, from each seed."""
 
     activations: Activations
     features: int = Field(default=256, ge=1, le=65_536)
     batch_size: int = Field(default=256, ge=1, le=1_000_000)
     rounds: int = Field(default=40, ge=1, le=100_000)
-    """How often each program takes its turn to be timed."""
+    """Number of timings of each program."""
     calls: int = Field(default=5, ge=1, le=100_000)
-    """The calls of a turn."""
+    """Calls per timing."""
     seeds: Seeds = 5
 
-    def shrunk(self) -> Self:
-        """Returns two activations, narrow, timed for a moment."""
-        small = {"features": 8, "batch_size": 4, "rounds": 2, "calls": 2, "seeds": 2}
-        return self.model_copy(update={"activations": self.activations[:2], **small})
+    QUICK: ClassVar[Mapping[str, Any]] = {
+        "activations": keep(2),
+        "features": 8,
+        "batch_size": 4,
+        "rounds": 2,
+        "calls": 2,
+        "seeds": 2,
+    }
 
 
-class Compared(Record):
-    """The six programs of an activation, on inputs from one seed."""
+class Weights(NamedTuple):
+    """A kernel `(features, features)` and a bias `(features,)`."""
 
-    activation: str
-    seed: int
-    same_outputs: bool
-    """Whether outputs and gradients of all six are equal bit for bit."""
-    same_program: bool
-    """Whether XLA compiled all six to the same instructions."""
-    run_seconds: dict[str, float]
-    """By API and form: the median time of a call."""
-    compile_seconds: dict[str, float]
+    kernel: Array
+    bias: Array
 
 
-def members(config: Config) -> tuple[Member, ...]:
-    """Returns the members, in rounds over the activations."""
-    return grid(activation=config.activations, seed=range(config.seeds))
+Program = Callable[[Weights, Array], tuple[Array, tuple[Weights, Array]]]
+"""Returns the output, and the gradients of its sum in the weights and in x."""
 
 
-def prepare(config: Config) -> Prepared[Compared]:
-    """Returns the study with nothing compiled."""
+def make_programs(activation: str) -> dict[str, Program]:
+    """Return the ways to write f(x W + b), with its gradients, by API and form.
 
-    def member(member: Member, tick: Tick, folder: Path) -> Compared:
-        axes = dict(member.axes)
-        activation, seed = str(axes["activation"]), int(axes["seed"])
-        weights, x = _inputs(config, seed)
-        found = _turned([*programs(activation).items()], seed)
-        compiled(found[-1][1], weights, x)  # the first one pays for what all need
-        done = {key: compiled(program, weights, x) for key, program in found}
-        results = [program.run(weights, x) for program in done.values()]
-        texts = {program.instructions for program in done.values()}
-        runs = {key: program.run for key, program in done.items()}
-        seconds = timed(runs, weights, x, config.rounds, config.calls)
-        tick(None)
-        return Compared(
-            member=member.name,
-            status="done",
-            activation=activation,
-            seed=seed,
-            same_outputs=all(same(results[0], other) for other in results),
-            same_program=len(texts) == 1,
-            run_seconds={_called(*key): value for key, value in seconds.items()},
-            compile_seconds={
-                _called(*k): program.seconds for k, program in done.items()
-            },
-        )
-
-    return Prepared(setting(config), 1, member)
+    - "function": the dense layer of Flax, then the function;
+    - "layer": the dense layer of Flax, then the activation as a layer;
+    - "Dense": the dense layer that takes the activation as an argument.
+    """
+    f = jax_acts.get(activation)
+    layer = acts_linen.Activation(activation)
+    forms = {
+        "linen function": lambda w, x: f(_linen(nn.Dense, w, x)),
+        "linen layer": lambda w, x: layer.apply({}, _linen(nn.Dense, w, x)),
+        "linen Dense": lambda w, x: _linen(
+            acts_linen.Dense, w, x, activation=activation
+        ),
+        "nnx function": lambda w, x: f(_nnx(nnx.Linear, w)(x)),
+        "nnx layer": lambda w, x: acts_nnx.Activation(activation)(
+            _nnx(nnx.Linear, w)(x)
+        ),
+        "nnx Dense": lambda w, x: _nnx(acts_nnx.Dense, w, activation=activation)(x),
+    }
+    return {name: _with_gradients(form) for name, form in forms.items()}
 
 
-def _inputs(config: Config, seed: int) -> tuple[Weights, jax.Array]:
+def _linen(layer: Any, weights: Weights, x: Array, **options: Any) -> Array:
+    dense = layer(len(weights.bias), **options)
+    return dense.apply({"params": weights._asdict()}, x)
+
+
+def _nnx(layer: Any, weights: Weights, **options: Any) -> Any:
+    features = len(weights.bias)
+    build = lambda: layer(features, features, rngs=nnx.Rngs(0), **options)
+    dense = nnx.eval_shape(build)  # without random weights, which are replaced
+    dense.kernel, dense.bias = map(nnx.Param, weights)
+    return dense
+
+
+def _with_gradients(form: Callable[[Weights, Array], Array]) -> Program:
+    def program(weights: Weights, x: Array) -> Any:
+        y, backward = jax.vjp(form, weights, x)
+        return y, backward(jnp.ones_like(y))
+
+    return program
+
+
+class CompiledProgram(NamedTuple):
+    """A compiled program, with its instructions and compile time."""
+
+    run: Program
+    instructions: str
+    """See `normalize_hlo`."""
+    seconds: float
+    """Time to trace, lower and compile."""
+
+
+def compile_program(program: Program, weights: Weights, x: Array) -> CompiledProgram:
+    """Compile a program with empty caches."""
+    jax.clear_caches()
+    begin = time.perf_counter()
+    compiled = jax.jit(program).lower(weights, x).compile()
+    seconds = time.perf_counter() - begin
+    return CompiledProgram(compiled, normalize_hlo(compiled.as_text() or ""), seconds)
+
+
+def normalize_hlo(hlo: str) -> str:
+    """Return the instructions of a compiled program without source locations.
+
+    Names are numbered in order of first use, as they depend on the source as well.
+
+    >>> first = "HloModule a\\n\\n%f (p: f32[]) {\\n  %p.1 = f32[] metadata={x=1}\\n}"
+    >>> print(normalize_hlo(first))
+    %0 (p: f32[]) {
+      %1 = f32[]
+    }
+    """
+    start = re.search(r"^(%|ENTRY)", hlo, re.MULTILINE)
+    body = re.sub(r",? metadata=\{[^}]*\}", "", hlo[start.start() if start else 0 :])
+    names: dict[str, str] = {}
+    return re.sub(
+        r"%[\w.-]+", lambda name: names.setdefault(name[0], f"%{len(names)}"), body
+    )
+
+
+def equal_bits(first: Any, second: Any) -> bool:
+    """Return whether two trees of arrays are equal bit for bit."""
+    bits = lambda tree: [np.asarray(leaf).tobytes() for leaf in jax.tree.leaves(tree)]
+    return bits(first) == bits(second)
+
+
+def time_calls(
+    programs: Mapping[str, Program], weights: Weights, x: Array, rounds: int, calls: int
+) -> dict[str, float]:
+    """Return the median time of a call of each program, in seconds.
+
+    The programs alternate, so that other load on the machine slows all of them alike.
+    """
+    jax.block_until_ready([run(weights, x) for run in programs.values()])  # warm-up
+    seconds: dict[str, list[float]] = {name: [] for name in programs}
+    for turn in range(rounds):
+        for name in _rotate(list(programs), turn):
+            begin = time.perf_counter()
+            jax.block_until_ready([programs[name](weights, x) for _ in range(calls)])
+            seconds[name].append((time.perf_counter() - begin) / calls)
+    return {name: float(np.median(values)) for name, values in seconds.items()}
+
+
+def _rotate(names: list[str], turn: int) -> list[str]:
+    start = turn % len(names)
+    return names[start:] + names[:start]
+
+
+def measure(config: Config, run: RunSpec) -> RunRecord:
+    """Compile and time the six programs of an activation on inputs from one seed."""
+    axes = dict(run.axes)
+    seed = int(axes["seed"])
+    weights, x = _inputs(config, seed)
+    programs = make_programs(str(axes["activation"]))
+    order = _rotate(list(PROGRAMS), seed)  # the order must not favor a form
+    compile_program(programs[order[-1]], weights, x)  # warm-up of the compiler
+    compiled = {name: compile_program(programs[name], weights, x) for name in order}
+    results = [program.run(weights, x) for program in compiled.values()]
+    seconds = time_calls(
+        {name: program.run for name, program in compiled.items()},
+        weights,
+        x,
+        config.rounds,
+        config.calls,
+    )
+    metrics = {
+        "equal_results": all(equal_bits(results[0], other) for other in results),
+        "equal_programs": len({p.instructions for p in compiled.values()}) == 1,
+        CALL: [seconds[name] for name in PROGRAMS],
+        COMPILE: [compiled[name].seconds for name in PROGRAMS],
+    }
+    return RunRecord(
+        run=run.name,
+        axes=axes,
+        status="finished",
+        num_params=sum(leaf.size for leaf in weights),
+        steps=1,
+        curves={k: Curve.from_array([0], np.array([v])) for k, v in metrics.items()},
+        train_seconds=0.0,
+        compile_seconds=sum(program.seconds for program in compiled.values()),
+    )
+
+
+def _inputs(config: Config, seed: int) -> tuple[Weights, Array]:
     kernel, bias, x = jax.random.split(jax.random.key(seed), 3)
     shape = (config.features, config.features)
     weights = Weights(
@@ -105,150 +234,175 @@ def _inputs(config: Config, seed: int) -> tuple[Weights, jax.Array]:
     return weights, jax.random.normal(x, (config.batch_size, config.features))
 
 
-def _turned(programs: list, seed: int) -> list:
-    """Returns the programs from another one on for each seed: the order is no cause."""
-    start = seed % len(programs)
-    return programs[start:] + programs[:start]
+def prepare(config: Config) -> PreparedStudy:
+    """Return the study; it has no data."""
+
+    def train(
+        batch: Sequence[RunSpec], progress: ProgressCallback, _: Path | None
+    ) -> list[RunRecord]:
+        records = [measure(config, run) for run in batch]
+        progress(1, 1, None)
+        return records
+
+    trainer = BatchedTrainer(1, lambda run: run.without("seed"), train)
+    return PreparedStudy(summarize(config), 1, trainer)
 
 
-def _called(api: str, form: str) -> str:
-    return f"{api} {form}"
-
-
-def setting(config: Config) -> str:
-    """Returns what is compared, in a sentence."""
+def summarize(config: Config) -> str:
+    """Return the setup in one sentence."""
     return (
         f"{len(config.activations)} activations × {config.seeds} seeds: f(x W + b) and "
         f"its gradients in x, W and b, float32, x of {config.batch_size} × "
         f"{config.features}, as a function, as a layer and as Dense with an "
-        f"activation, in linen and in nnx; {config.rounds} rounds of {config.calls} "
-        "calls of each in turn."
+        f"activation, in linen and in nnx; {config.rounds} alternating timings of "
+        f"{config.calls} calls of each."
     )
 
 
-def report(config: Config, records: Sequence[Compared]) -> Page:
-    """Returns the page of the study."""
-    series = tuple(_called(api, form) for api in APIS for form in FORMS)
-    lines = []
-    for activation in config.activations:
-        own = [r for r in records if r.activation == activation]
-        if own:
-            lines.append(_line(activation, own))
-    missing = len(members(config)) - len(records)
-    notes = [f"The run is not finished: {missing} members are missing."][:missing]
-    return Page(
-        __doc__ or "",
-        answer(records),
-        setting(config),
-        "none: the inputs are random numbers",
-        Table(_COLUMNS, tuple(lines)),
-        tuple(_charts(series, records)) if records else (),
-        series,
-        (*notes, *_NOTES),
+def report(config: Config, records: Sequence[RunRecord]) -> Report:
+    """Return the report of the study."""
+    comparison = group_runs(records, activation_runs(config))
+    times = _times(comparison)
+    return Report(
+        STUDY.question,
+        conclude(comparison, times),
+        summarize(config),
+        (_table(config, comparison, times),) if records else (),
+        tuple(
+            dot_chart(
+                _by_program(records, metric),
+                Metric("percent", f"{title} above the median of the six programs", "%"),
+                title.capitalize(),
+            )
+            for metric, title in ((CALL, "time of a call"), (COMPILE, "compile time"))
+            if records
+        ),
+        PROGRAMS,
+        _NOTES,
     )
 
 
-def _line(activation: str, own: Sequence[Compared]) -> tuple[Cell, ...]:
-    return (
-        Cell(activation, activation),
-        _share([r.same_outputs for r in own]),
-        _share([r.same_program for r in own]),
-        *(mean(_ratio(own, "run_seconds", form), 3) for form in FORMS[1:]),
-        *(mean(_ratio(own, "compile_seconds", form), 3) for form in FORMS[1:]),
-        number(1e6 * float(np.median([_middle(r.run_seconds) for r in own])), 0),
-        number(1e3 * float(np.median([_middle(r.compile_seconds) for r in own])), 0),
-    )
+def _times(comparison: Comparison) -> pd.DataFrame:
+    """Return the times of each run: rows (metric, activation, seed), six columns."""
+    rows = comparison.metrics[comparison.metrics["metric"].isin([CALL, COMPILE])]
+    index = ["metric", "activation", "seed"]
+    table = rows.pivot(index=index, columns="layer", values="value")
+    return table.set_axis(list(PROGRAMS)[: table.shape[1]], axis=1)
 
 
-def _share(values: Sequence[bool]) -> Cell:
-    held = sum(values)
-    said = "yes" if held == len(values) else f"{held} of {len(values)}"
-    return Cell(said, held / len(values))
+def _ratios(times: pd.DataFrame, form: str) -> pd.Series:
+    """Return log(time of a form / time of the function), mean over the APIs."""
+    logs = times.map(np.log)
+    ratios = {api: logs[f"{api} {form}"] - logs[f"{api} function"] for api in APIS}
+    return pd.DataFrame(ratios).mean(axis=1)
 
 
-def _middle(seconds: dict[str, float]) -> float:
-    return float(np.median([*seconds.values()]))
+def _ratio_ci(times: pd.DataFrame, form: str, by: str) -> pd.DataFrame:
+    """Return the geometric mean of the ratios with its interval, by a column."""
+    frame = _ratios(times, form).rename("value").reset_index()
+    table = mean_ci(frame, by).set_index(by)
+    return table[["mean", "ci_low", "ci_high"]].map(np.exp)
 
 
-def _ratio(records: Sequence[Compared], times: str, form: str) -> Spread:
-    """Returns the time of a form over that of the function, over seeds and APIs."""
-    ratios = []
-    for record in records:
-        seconds = getattr(record, times)
-        logs = [
-            np.log(seconds[_called(api, form)] / seconds[_called(api, "function")])
-            for api in APIS
-        ]
-        ratios.append(float(np.mean(logs)))
-    known = spread(ratios)
-    ends = (float(np.exp(x)) for x in (known.mean, known.low, known.high))
-    middle, low, high = ends
-    return known._replace(mean=middle, low=low, high=high)
-
-
-def _charts(series: Sequence[str], records: Sequence[Compared]) -> list[Chart]:
-    charts = []
-    for title, times in (
-        ("Time of a call", "run_seconds"),
-        ("Time to compile", "compile_seconds"),
-    ):
-        rows = []
-        for color, name in enumerate(series):
-            values = [
-                100 * (getattr(r, times)[name] / _middle(getattr(r, times)) - 1)
-                for r in records
-            ]
-            rows.append(Row(color, name, values, spread(values)))
-        caption = f"Of each record, against the median of its six programs. {DOTS}"
-        svg = intervals(times.replace("_", "-"), rows, "% above the median of the six")
-        charts.append(Chart(title, caption, svg))
-    return charts
-
-
-def answer(records: Sequence[Compared]) -> str:
-    """Returns whether they are one program, and what the times say."""
-    if not records:
-        return NO_ANSWER
-    outputs, program = (
-        all(values)
-        for values in zip(
-            *((r.same_outputs, r.same_program) for r in records), strict=True
+def _table(config: Config, comparison: Comparison, times: pd.DataFrame) -> Table:
+    frame = pd.DataFrame(index=pd.Index(config.activations, name="group"))
+    columns = [Column("group", "activation")]
+    for name in ("equal_results", "equal_programs"):
+        values = comparison.values(Metric(name, name))
+        frame[name] = values.groupby("group")["value"].mean()
+        columns.append(
+            Column(
+                name,
+                name.replace("_", " "),
+                lambda share: "yes" if share == 1 else f"{100 * share:.0f} %",
+                meaning=_MEANINGS[name],
+            )
         )
+    for metric, title in ((CALL, "call"), (COMPILE, "compile")):
+        own = pd.DataFrame(times.xs(metric))
+        for form in FORMS[1:]:
+            name = f"{title}_{form}"
+            ci = _ratio_ci(own, form, "activation").add_prefix(f"{name}_")
+            frame = frame.join(ci)
+            columns.append(_ratio_column(name, f"{form} / function, {title} time"))
+    call = (
+        1e6 * pd.DataFrame(times.xs(CALL)).median(axis=1).groupby("activation").median()
     )
-    equal = "bit for bit equal" if outputs else "NOT always equal bit for bit"
-    same_ = "the same instructions" if program else "NOT always the same instructions"
-    ratios = {form: _ratio(records, "run_seconds", form) for form in FORMS[1:]}
-    said = [
-        f"{form} {ratio.mean:.3f} ({interval(ratio, 3)})"
-        for form, ratio in ratios.items()
+    columns.append(number_column("call", "call time (µs)", 0, essential=False))
+    frame["call"] = call
+    return Table(frame.dropna(how="all").reset_index(), tuple(columns))
+
+
+def _ratio_column(name: str, title: str) -> Column:
+    return Column(
+        f"{name}_mean",
+        title,
+        lambda ratio: f"{ratio:.3f}",
+        lambda row: interval(row[f"{name}_ci_low"], row[f"{name}_ci_high"], 3),
+        "ratio of times [95 % CI]",
+        essential="call" in name,
+    )
+
+
+def _by_program(records: Sequence[RunRecord], metric: str) -> Comparison:
+    """Return the programs as groups, with their times relative to the median."""
+    relative = [
+        record.model_copy(
+            update={
+                "run": f"{record.run}, {program}",
+                "axes": {
+                    "program": program,
+                    "seed": f"{record.axes['activation']} {record.axes['seed']}",
+                },
+                "curves": {"percent": Curve(steps=[0], values=[value])},
+            }
+        )
+        for record in records
+        for times in [np.array(record.curves[metric].values[0], float)]
+        for program, value in zip(
+            PROGRAMS, (100 * (times / np.median(times) - 1)).tolist(), strict=True
+        )
     ]
-    verdict = "Yes" if outputs and program else "No"
+    return group_runs(relative, by=("program",))
+
+
+def conclude(comparison: Comparison, times: pd.DataFrame) -> str:
+    """Return whether the forms are one program, and the ratios of their times."""
+    if comparison.runs.empty:
+        return NO_CONCLUSION
+    results, programs = (
+        bool((comparison.values(Metric(name, name))["value"] == 1).all())
+        for name in ("equal_results", "equal_programs")
+    )
+    ratios = []
+    for form in FORMS[1:]:
+        ((_, ci),) = _ratio_ci(times.loc[[CALL]], form, "metric").iterrows()
+        ratios.append(
+            f"{form} {ci['mean']:.3f} {interval(ci['ci_low'], ci['ci_high'], 3)}"
+        )
     return (
-        f"{verdict}: outputs and gradients are {equal}, and XLA compiles all forms, in "
-        f"linen and in nnx, to {same_}. The time of a call over that of the function "
-        f"is, for {listed(said)}."
+        f"{'Yes' if results and programs else 'No'}: outputs and gradients are "
+        f"{'' if results else 'not always '}bit-equal, and XLA compiles all forms in "
+        f"linen and in nnx to {'' if programs else 'not always '}the same "
+        "instructions. "
+        f"Call time / call time of the function [95 % CI]: {join(ratios)}."
     )
 
 
-_COLUMNS = (
-    Column("activation"),
-    Column("equal results", "outputs and gradients of all six, bit for bit"),
-    Column("equal program", "the instructions after XLA's optimisation"),
-    Column("layer / function, run", "ratio of times, with its 95 % interval"),
-    Column("Dense / function, run", "ratio of times, with its 95 % interval"),
-    Column("layer / function, compile", "ratio of times", narrow=False),
-    Column("Dense / function, compile", "ratio of times", narrow=False),
-    Column("µs per call", "median of the six programs", narrow=False),
-    Column("ms to compile", "median of the six programs", narrow=False),
-)
+_MEANINGS = {
+    "equal_results": "outputs and gradients of all six programs, bit for bit",
+    "equal_programs": "instructions after the optimizations of XLA",
+}
 _NOTES = (
-    "Equal programs: the optimised HLO of each compiled program, without the places in "
-    "the sources that it names, is the same text.",
-    "Ratios are geometric means over seeds and both APIs, and their intervals 95 % "
+    "Equal programs: the optimized HLO of all six programs is the same text, without "
+    "source locations.",
+    "Ratios are geometric means over seeds and both APIs; intervals are 95 % "
     "t-intervals of the logarithms over the seeds. Equal programs take equal time: "
-    "what differs from 1 is what else the machine did.",
-    "A compilation begins with empty caches, and counts tracing, lowering and "
-    "compiling; the order of the programs is another one for each seed.",
+    "deviations from 1 are noise of the machine.",
+    "A compilation starts with empty caches and includes tracing, lowering and "
+    "compiling; the order of the programs differs between seeds.",
 )
 
-STUDY = Study(__doc__ or "", Config, Compared, members, prepare, report)
+STUDY = Study(
+    "form_equivalence", __doc__ or "", Config, activation_runs, prepare, report
+)

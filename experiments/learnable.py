@@ -1,127 +1,102 @@
 """Does an activation that learns its own shape do better than a fixed one?"""
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, ClassVar
 
 import jax
 import jax.numpy as jnp
+import pandas as pd
 from jax import Array
 from pydantic import AfterValidator, Field
 
 import jax_acts
+from jax_acts.experiments.base import (
+    DataStudyConfig,
+    Depth,
+    Width,
+    activation_runs,
+    data_title,
+    keep,
+    prepare_classification,
+    rows,
+    summarize_data,
+)
 from jax_acts.experiments.config.schema import (
     Activation,
-    Chunks,
-    Data,
     Section,
-    StudyConfig,
-)
-from jax_acts.experiments.datasets.registry import described, load
-from jax_acts.experiments.models import MLP
-from jax_acts.experiments.report.contrasts import Contrast, contrasts, section
-from jax_acts.experiments.report.format import gap_cell, likely, text
-from jax_acts.experiments.report.model import Cell, Column, Page
-from jax_acts.experiments.report.tables import (
-    ACCURACY,
-    NO_ANSWER,
-    NOTES,
-    Group,
-    compared,
-    dots,
-    grouped,
-    histories,
-    scored,
-    table,
-    unfinished,
-)
-from jax_acts.experiments.study import Member, Prepared, Study
-from jax_acts.experiments.train.classification import Classes, classification, on_device
-from jax_acts.experiments.train.loop import Fit, Params
-from jax_acts.experiments.train.trial import (
-    Learned,
     Seeds,
-    Steps,
-    Trial,
-    Value,
-    distinct,
-    grid,
-    prepared,
+    check_distinct,
 )
+from jax_acts.experiments.models import MLP
+from jax_acts.experiments.records import RunRecord, Value
+from jax_acts.experiments.report.builders import compare_report, paired_test_sections
+from jax_acts.experiments.report.comparisons import (
+    ACCURACY,
+    NO_CONCLUSION,
+    Comparison,
+    describe_difference,
+    group_runs,
+)
+from jax_acts.experiments.report.format import number
+from jax_acts.experiments.report.model import Column, Metric, Report
+from jax_acts.experiments.report.tables import score_table
+from jax_acts.experiments.stats import paired_tests
+from jax_acts.experiments.study import PreparedStudy, Study
+from jax_acts.experiments.train.classification import DeviceData, classification
+from jax_acts.experiments.train.loop import Params, Task
+from jax_acts.experiments.train.trial import MakeTask
 
 
 class Pair(Section):
-    """An activation, and the same one with something to learn."""
+    """An activation, and the same one with learned arguments."""
 
     fixed: Activation
     learned: Activation
 
 
-class Config(StudyConfig):
-    """A perceptron with both activations of each pair."""
+class Config(DataStudyConfig):
+    """MLPs with both activations of each pair."""
 
     pairs: Annotated[
         tuple[Pair, ...],
-        AfterValidator(distinct),
+        AfterValidator(check_distinct),
         Field(min_length=1, max_length=50, strict=False),
     ]
-    data: Data = Data(set="mnist_1d")
-    depth: int = Field(default=3, ge=1, le=1000)
-    width: int = Field(default=64, ge=1, le=65_536)
+    depth: Depth = 3
+    width: Width = 64
     seeds: Seeds = 10
-    training: Steps = Steps()
-    chunks: Chunks = Chunks()
+
+    QUICK: ClassVar[Mapping[str, Any]] = {
+        **DataStudyConfig.QUICK,
+        "pairs": keep(1),
+        "width": 8,
+    }
 
     @property
     def activations(self) -> tuple[str, ...]:
-        """All activations, each once."""
-        both = [name for pair in self.pairs for name in (pair.fixed, pair.learned)]
-        return tuple(dict.fromkeys(both))
-
-    def shrunk(self) -> Self:
-        """Returns one pair, narrow, on a few examples."""
-        return self.model_copy(
-            update={
-                "pairs": self.pairs[:1],
-                "data": self.data.model_copy(update={"train": 96, "test": 96}),
-                "width": 8,
-                "seeds": min(self.seeds, 2),
-                "training": self.training.few(),
-            }
-        )
+        """The distinct activations of all pairs."""
+        names = [name for pair in self.pairs for name in (pair.fixed, pair.learned)]
+        return tuple(dict.fromkeys(names))
 
 
-def members(config: Config) -> tuple[Member, ...]:
-    """Returns the members, those of an activation together."""
-    return grid(activation=config.activations, seed=range(config.seeds))
+def make_task(config: Config, num_classes: int, fixed: Mapping[str, Value]) -> MakeTask:
+    """Return the task of an activation."""
+    model = MLP(fixed["activation"], config.depth, config.width, num_classes)
+
+    def learned(params: Params) -> dict[str, Array]:
+        arguments = learned_arguments(params)
+        return {f"learned_{name}": values for name, values in arguments.items()}
+
+    def make(_: Any, data: DeviceData) -> Task:
+        return classification(model, data, config.training, extra_metrics=learned)
+
+    return make
 
 
-def prepare(config: Config) -> Prepared[Learned]:
-    """Returns the study with its data on the device and nothing compiled."""
-    images = load(config.data)
+def learned_arguments(params: Params) -> dict[str, Array]:
+    """Return the learned arguments of an MLP by layer, as means over the features.
 
-    def program(fixed: Mapping[str, Value]) -> Any:
-        model = MLP(fixed["activation"], config.depth, config.width, images.classes)
-
-        def also(params: Params, _: Classes) -> dict[str, Array]:
-            return {
-                f"learned {name}": values for name, values in shapes(params).items()
-            }
-
-        def train(key: Array, numbers: Any, data: Classes) -> Fit:
-            size = config.training.batch_size
-            problem = classification(model, data, size, also=also)
-            return config.training.fit(problem, key)
-
-        return train
-
-    trial = Trial(setting(config), on_device(images), (), program)
-    return prepared(trial, config.chunks)
-
-
-def shapes(params: Params) -> dict[str, Array]:
-    """Returns the learned arguments by layer, as means where each feature has its own.
-
-    >>> shapes(
+    >>> learned_arguments(
     ...     {
     ...         "first": {"activation": {"beta": jnp.ones(())}},
     ...         "layers": {"activation": {"beta": jnp.zeros((2, 3))}},
@@ -130,97 +105,88 @@ def shapes(params: Params) -> dict[str, Array]:
     ... )
     {'beta': Array([1., 0., 0.], dtype=float32)}
     """
-    found: dict[str, list[Array]] = {}
-    for name, layers in (("first", 1), ("layers", None)):
+    arguments: dict[str, list[Array]] = {}
+    for name, num_layers in (("first", 1), ("layers", None)):
         for argument, value in params.get(name, {}).get("activation", {}).items():
-            rows = value.reshape(layers or len(value), -1)
-            found.setdefault(argument, []).append(rows.mean(1))
+            by_layer = value.reshape(num_layers or len(value), -1)
+            arguments.setdefault(argument, []).append(by_layer.mean(1))
     return jax.tree.map(
-        jnp.concatenate, found, is_leaf=lambda part: isinstance(part, list)
+        jnp.concatenate, arguments, is_leaf=lambda leaf: isinstance(leaf, list)
     )
 
 
-def setting(config: Config) -> str:
-    """Returns what is trained on what, in a sentence."""
+def prepare(config: Config) -> PreparedStudy:
+    """Return the study with its data on the device."""
+    return prepare_classification(config, summarize(config), make_task)
+
+
+def summarize(config: Config) -> str:
+    """Return the setup in one sentence."""
     return (
-        f"{len(config.activations)} activations × {config.seeds} seeds: perceptrons of "
-        f"{config.depth} hidden layers of {config.width} on "
-        f"{described(config.data).title}, {config.training.said}."
+        f"{len(config.activations)} activations × {config.seeds} seeds: MLPs with "
+        f"{config.depth} hidden layers of width {config.width} on "
+        f"{data_title(config.data)}, {config.training.describe()}."
     )
 
 
-def report(config: Config, records: Sequence[Learned]) -> Page:
-    """Returns the page of the study."""
-    names = config.activations
-    groups = grouped(records, names, lambda r: str(r.axes["activation"]))
-    steps = config.training.steps
-    gains = contrasts(
-        scored(groups, ACCURACY), [(p.learned, p.fixed) for p in config.pairs]
+def report(config: Config, records: Sequence[RunRecord]) -> Report:
+    """Return the report of the study."""
+    comparison = group_runs(records, activation_runs(config))
+    scores = comparison.scores(ACCURACY)
+    pairs = [(pair.learned, pair.fixed) for pair in config.pairs]
+    tests = paired_tests(scores, [p for p in pairs if {*p} <= {*scores}])
+    learned = {name: _learned(comparison, name) for name in config.activations}
+    column = Column(
+        "learned",
+        "learned arguments",
+        str,
+        meaning="by layer, means over features and seeds",
+        essential=False,
     )
-    gained = {c.first: gap_cell(c.difference, 2) for c in gains}
-    against_fixed = (
-        Column("gain over fixed", "points, paired by seed, with its interval"),
-        lambda group: gained.get(group.name, Cell("–")),
-    )
-    return Page(
-        __doc__ or "",
-        answer(gains),
-        setting(config),
-        described(config.data).origin,
-        table("activation", groups, ACCURACY, [against_fixed, _SHAPES]),
-        (
-            dots("Test accuracy", groups, ACCURACY),
-            histories(
-                "Training loss",
-                groups,
-                lambda r: r.loss,
-                steps,
-                "cross-entropy",
-                log=True,
-            ),
+    return compare_report(
+        STUDY.question,
+        summarize(config),
+        comparison,
+        conclusion=conclude(tests),
+        table=score_table(
+            comparison,
+            ACCURACY,
+            extra=pd.DataFrame({"learned": learned}),
+            extra_columns=[column],
         ),
-        names,
-        (*unfinished(records, len(members(config))), *NOTES, *_NOTES),
-        (
-            *section("Learned against fixed", gains, scored(groups, ACCURACY)),
-            *compared(groups, ACCURACY),
-        ),
-        scored(groups, ACCURACY),
+        sections=paired_test_sections(tests, ACCURACY, "Learned against fixed"),
+        notes=_NOTES,
+        data=(summarize_data(config.data),),
     )
 
 
-def answer(gains: Sequence[Contrast]) -> str:
-    """Returns for each pair whether learning the shape helps."""
-    told = []
-    for learned, fixed, found in gains:
-        if found.n > 1:
-            word = "gains" if found.mean > 0 else "loses"
-            if not found.shows():
-                word = "makes no difference that these seeds show,"
-            told.append(
-                f"{learned} instead of {fixed} {word} {text(found.mean, 2)} ± "
-                f"{found.half:.2f} points ({likely(found.adjusted)} after Holm)"
-            )
-    return f"{'; '.join(told)}." if told else NO_ANSWER
+def conclude(tests: pd.DataFrame) -> str:
+    """Return for each pair whether the learned activation is significantly better."""
+    parts = []
+    for test in rows(tests[tests["n"] > 1]):
+        verb = "changes test accuracy"
+        if not test["p_holm"] < 0.05:
+            verb = "does not change test accuracy significantly"
+        parts.append(
+            f"{test['group']} instead of {test['baseline']} {verb}: "
+            f"{describe_difference(test, ACCURACY)}"
+        )
+    return f"{'; '.join(parts)}." if parts else NO_CONCLUSION
 
 
-def _learned(group: Group) -> Cell:
-    arguments = list(jax_acts.get(group.name).learned)
-    lines = []
-    for argument in arguments:
-        values = [r.measures[f"learned {argument}"][-1] for r in group.done]
-        layers = jnp.array(values, float).mean(0) if values else jnp.zeros(0)
-        lines.append(f"{argument}: {', '.join(text(float(v), 2) for v in layers)}")
-    return Cell("; ".join(lines) or "–")
+def _learned(comparison: Comparison, activation: str) -> str:
+    """Return the learned arguments after training as text: "beta: 1.02, 0.97"."""
+    texts = []
+    for argument in jax_acts.get(activation).learned:
+        values = comparison.select(activation=activation).curve(
+            Metric(f"learned_{argument}", argument)
+        )
+        last = values[values["step"] == values["step"].max()]
+        means = last.groupby("layer")["value"].mean()
+        texts.append(f"{argument}: {', '.join(number(v, 2) for v in means)}")
+    return "; ".join(texts) or "–"
 
 
-_SHAPES = (
-    Column("learned", "by layer, means over features and seeds", narrow=False),
-    _learned,
-)
-_NOTES = (
-    "Gain over fixed: the mean difference over pairs of equal seeds, which have the "
-    "same kernels.",
-)
+_NOTES = ("Runs of equal seeds start from the same kernels.",)
 
-STUDY = Study(__doc__ or "", Config, Learned, members, prepare, report)
+STUDY = Study("learnable", __doc__ or "", Config, activation_runs, prepare, report)

@@ -1,80 +1,66 @@
 """Does training in bfloat16 cost accuracy, and for which activations?"""
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal
 
 import jax
 import jax.numpy as jnp
+import pandas as pd
 from jax import Array
 from pydantic import AfterValidator, Field
 
-from jax_acts.experiments.config.schema import Chunks, Data, StudyConfig
-from jax_acts.experiments.datasets.registry import described, load
+from jax_acts.experiments.base import (
+    ActivationStudyConfig,
+    Depth,
+    Width,
+    data_title,
+    keep,
+    prepare_classification,
+    rows,
+    summarize_data,
+)
+from jax_acts.experiments.config.schema import check_distinct
 from jax_acts.experiments.models import MLP
-from jax_acts.experiments.report.contrasts import Contrast, contrasts, section
-from jax_acts.experiments.report.format import gap_cell, likely, listed, text
-from jax_acts.experiments.report.model import Cell, Column, Page
-from jax_acts.experiments.report.tables import (
+from jax_acts.experiments.records import RunRecord, Value
+from jax_acts.experiments.report.builders import compare_report, paired_test_sections
+from jax_acts.experiments.report.comparisons import (
     ACCURACY,
-    NO_ANSWER,
-    NOTES,
-    dots,
-    grouped,
-    histories,
-    scored,
-    table,
-    unfinished,
+    NO_CONCLUSION,
+    describe_difference,
+    group_runs,
 )
-from jax_acts.experiments.study import Member, Prepared, Study
-from jax_acts.experiments.train.classification import Classes, classification, on_device
-from jax_acts.experiments.train.loop import Fit
-from jax_acts.experiments.train.trial import (
-    Activations,
-    Learned,
-    Seeds,
-    Steps,
-    Trial,
-    Value,
-    distinct,
-    grid,
-    prepared,
-)
+from jax_acts.experiments.report.format import join
+from jax_acts.experiments.report.model import Report
+from jax_acts.experiments.stats import paired_tests
+from jax_acts.experiments.study import PreparedStudy, RunSpec, Study, grid
+from jax_acts.experiments.train.classification import DeviceData, classification
+from jax_acts.experiments.train.loop import Params, Task
+from jax_acts.experiments.train.trial import MakeTask
 
 Precision = Literal["float32", "mixed", "bfloat16"]
 """Of layers and parameters; "mixed" is bfloat16 layers with float32 parameters."""
 
 
-class Config(StudyConfig):
-    """A perceptron with each activation, in each precision."""
+class Config(ActivationStudyConfig):
+    """MLPs with each activation, in each precision."""
 
-    activations: Activations
     precisions: Annotated[
         tuple[Precision, ...],
-        AfterValidator(distinct),
+        AfterValidator(check_distinct),
         Field(min_length=1, strict=False),
     ] = ("float32", "mixed", "bfloat16")
-    data: Data = Data(set="mnist_1d")
-    depth: int = Field(default=3, ge=1, le=1000)
-    width: int = Field(default=64, ge=1, le=65_536)
-    seeds: Seeds = 5
-    training: Steps = Steps()
-    chunks: Chunks = Chunks()
+    depth: Depth = 3
+    width: Width = 64
 
-    def shrunk(self) -> Self:
-        """Returns one activation in every precision, narrow, on a few examples."""
-        return self.model_copy(
-            update={
-                "activations": self.activations[:1],
-                "data": self.data.model_copy(update={"train": 96, "test": 96}),
-                "width": 8,
-                "seeds": min(self.seeds, 2),
-                "training": self.training.few(),
-            }
-        )
+    QUICK: ClassVar[Mapping[str, Any]] = {
+        **ActivationStudyConfig.QUICK,
+        "activations": keep(1),
+        "width": 8,
+    }
 
 
-def members(config: Config) -> tuple[Member, ...]:
-    """Returns the members, those of a program together."""
+def runs(config: Config) -> tuple[RunSpec, ...]:
+    """Return the runs; those of an activation and a precision share programs."""
     return grid(
         activation=config.activations,
         precision=config.precisions,
@@ -82,116 +68,93 @@ def members(config: Config) -> tuple[Member, ...]:
     )
 
 
-def prepare(config: Config) -> Prepared[Learned]:
-    """Returns the study with its data on the device and nothing compiled."""
-    images = load(config.data)
+def make_task(config: Config, num_classes: int, fixed: Mapping[str, Value]) -> MakeTask:
+    """Return the task of an activation and a precision."""
+    precision = fixed["precision"]
+    model = MLP(
+        fixed["activation"],
+        config.depth,
+        config.width,
+        num_classes,
+        dtype=jnp.float32 if precision == "float32" else jnp.bfloat16,
+    )
 
-    def program(fixed: Mapping[str, Value]) -> Any:
-        precision = fixed["precision"]
-        model = MLP(
-            fixed["activation"],
-            config.depth,
-            config.width,
-            images.classes,
-            dtype=jnp.float32 if precision == "float32" else jnp.bfloat16,
-        )
+    def make(_: Any, data: DeviceData) -> Task:
+        task = classification(model, data, config.training)
+        if precision != "bfloat16":
+            return task
 
-        def train(key: Array, numbers: Any, data: Classes) -> Fit:
-            problem = classification(model, data, config.training.batch_size)
-            if precision == "bfloat16":
-                wide = problem.start
-                narrow = lambda leaf: leaf.astype(jnp.bfloat16)
-                start = lambda key: jax.tree.map(narrow, wide(key))
-                problem = problem._replace(start=start)
-            return config.training.fit(problem, key)
+        def init(key: Array) -> Params:
+            return jax.tree.map(lambda x: x.astype(jnp.bfloat16), task.init(key))
 
-        return train
+        return task._replace(init=init)
 
-    trial = Trial(setting(config), on_device(images), (), program)
-    return prepared(trial, config.chunks)
+    return make
 
 
-def setting(config: Config) -> str:
-    """Returns what is trained on what, in a sentence."""
+def prepare(config: Config) -> PreparedStudy:
+    """Return the study with its data on the device."""
+    return prepare_classification(config, summarize(config), make_task)
+
+
+def summarize(config: Config) -> str:
+    """Return the setup in one sentence."""
     return (
         f"{len(config.activations)} activations × {', '.join(config.precisions)} × "
-        f"{config.seeds} seeds: perceptrons of {config.depth} hidden layers of "
-        f"{config.width} on {described(config.data).title}, {config.training.said}."
+        f"{config.seeds} seeds: MLPs with {config.depth} hidden layers of width "
+        f"{config.width} on {data_title(config.data)}, {config.training.describe()}."
     )
 
 
-def report(config: Config, records: Sequence[Learned]) -> Page:
-    """Returns the page of the study."""
-    names = [f"{a}, {p}" for a in config.activations for p in config.precisions]
-    groups = grouped(
-        records, names, lambda r: f"{r.axes['activation']}, {r.axes['precision']}"
+def report(config: Config, records: Sequence[RunRecord]) -> Report:
+    """Return the report of the study."""
+    comparison = group_runs(
+        records,
+        runs(config),
+        by=("activation", "precision"),
+        within=("activation",),
+        series=("activation", "precision"),
     )
-    changes = contrasts(scored(groups, ACCURACY), _pairs(config))
-    changed = {c.first: gap_cell(c.difference, 2) for c in changes}
-    loss = (
-        Column(
-            "change from float32",
-            "points, paired by seed, with its 95 % interval; p after Holm",
-        ),
-        lambda group: changed.get(group.name, Cell("–")),
-    )
-    return Page(
-        __doc__ or "",
-        answer(changes),
-        setting(config),
-        described(config.data).origin,
-        table("activation", groups, ACCURACY, [loss]),
-        (
-            dots("Test accuracy", groups, ACCURACY),
-            histories(
-                "Training loss",
-                groups,
-                lambda r: r.loss,
-                config.training.steps,
-                "cross-entropy",
-                log=True,
-            ),
-        ),
-        tuple(names),
-        (*unfinished(records, len(members(config))), *NOTES, *_NOTES),
-        section("Against float32", changes, scored(groups, ACCURACY)),
-        scored(groups, ACCURACY),
-    )
-
-
-def _pairs(config: Config) -> list[tuple[str, str]]:
-    """Returns the names of what is compared: a precision and float32."""
-    return [
+    scores = comparison.scores(ACCURACY)
+    pairs = [
         (f"{activation}, {precision}", f"{activation}, float32")
         for activation in config.activations
         for precision in config.precisions
         if precision != "float32"
     ]
+    tests = paired_tests(scores, [p for p in pairs if {*p} <= {*scores}])
+    return compare_report(
+        STUDY.question,
+        summarize(config),
+        comparison,
+        conclusion=conclude(tests),
+        sections=paired_test_sections(tests, ACCURACY, "Against float32"),
+        notes=_NOTES,
+        data=(summarize_data(config.data),),
+    )
 
 
-def answer(changes: Sequence[Contrast]) -> str:
-    """Returns the precisions that cost accuracy, and those that do not."""
-    costs, free = [], []
-    for name, _, found in changes:
-        if found.n > 1:
-            size = f"{text(found.mean, 2)} ± {found.half:.2f}"
-            said = f"{name} {size} ({likely(found.adjusted)})"
-            (costs if found.shows() else free).append(said)
-    if not costs and not free:
-        return NO_ANSWER
+def conclude(tests: pd.DataFrame) -> str:
+    """Return the precisions that change the accuracy significantly, and the others."""
+    tests = tests[tests["n"] > 1]
     parts = []
-    if costs:
-        parts.append(f"Measurably other than in float32, in points: {listed(costs)}")
-    if free:
-        parts.append(f"no difference that these seeds show: {listed(free)}")
-    said = "; ".join(parts)
-    return f"{said[0].upper()}{said[1:]}."
+    for significant, title in (
+        (True, "Significantly different from float32"),
+        (False, "Not significantly different from float32"),
+    ):
+        own = tests[(tests["p_holm"] < 0.05) == significant]
+        texts = [f"{r['group']} {describe_difference(r, ACCURACY)}" for r in rows(own)]
+        if texts:
+            parts.append(f"{title}: {join(texts)}.")
+    return " ".join(parts) or NO_CONCLUSION
 
 
 _NOTES = (
-    "float32: all in float32. mixed: layers and activations in bfloat16, parameters "
-    "and optimizer in float32. bfloat16: parameters and optimizer in bfloat16 too.",
-    "Times are of this machine: one without bfloat16 arithmetic converts instead.",
+    "float32: everything in float32. mixed: layers and activations in bfloat16, "
+    "parameters and optimizer in float32. bfloat16: parameters and optimizer in "
+    "bfloat16 as well.",
+    "Groups are compared with the same activation.",
+    "Train times are of this device: one without bfloat16 arithmetic converts instead.",
 )
 
-STUDY = Study(__doc__ or "", Config, Learned, members, prepare, report)
+STUDY = Study("precision", __doc__ or "", Config, runs, prepare, report)

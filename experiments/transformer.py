@@ -1,52 +1,47 @@
-"""Which MLP block serves a small language model best, at an equal number of weights?"""
+"""Which MLP block is best for a small language model, at an equal number of weights?"""
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import Any, Self
+from typing import Any, ClassVar
 
 import jax.numpy as jnp
-import numpy as np
+import pandas as pd
 from jax import Array
 from pydantic import Field
 
-from jax_acts.experiments.config.errors import ConfigError, Problem as Fault
-from jax_acts.experiments.config.schema import Chunks, Section, StudyConfig
-from jax_acts.experiments.datasets import text as texts
-from jax_acts.experiments.models import Transformer
-from jax_acts.experiments.report.contrasts import Contrast, contrasts, section
-from jax_acts.experiments.report.format import likely
-from jax_acts.experiments.report.model import Cell, Column, Page, Scores
-from jax_acts.experiments.report.tables import (
-    NO_ANSWER,
-    NOTES,
-    Group,
-    Metric,
-    compared,
-    dots,
-    grouped,
-    histories,
-    last,
-    measured,
-    scored,
-    table,
-    unfinished,
-    verdict,
-)
-from jax_acts.experiments.study import Member, Prepared, Study
-from jax_acts.experiments.train.classification import cross_entropy, outputs
-from jax_acts.experiments.train.loop import Fit, Params, Problem
-from jax_acts.experiments.train.trial import (
+from jax_acts.experiments.base import TrainingStudyConfig, keep, rows
+from jax_acts.experiments.config.errors import ConfigError, ConfigIssue
+from jax_acts.experiments.config.schema import (
     Activations,
-    Learned,
-    Seeds,
-    Steps,
-    Trial,
-    Value,
-    grid,
-    prepared,
+    Section,
+    TextConfig,
+    TrainingConfig,
+    TrialBatch,
 )
+from jax_acts.experiments.datasets.text import (
+    TEXTS,
+    Text,
+    even_windows,
+    load_text,
+    windows,
+)
+from jax_acts.experiments.models import Transformer
+from jax_acts.experiments.records import RunRecord, Value
+from jax_acts.experiments.report.builders import compare_report, paired_test_sections
+from jax_acts.experiments.report.comparisons import (
+    conclude,
+    describe_difference,
+    group_runs,
+)
+from jax_acts.experiments.report.model import Column, DataSummary, Metric, Report
+from jax_acts.experiments.report.tables import score_table
+from jax_acts.experiments.stats import paired_tests
+from jax_acts.experiments.study import PreparedStudy, RunSpec, Study, grid
+from jax_acts.experiments.train.classification import cross_entropy, linen_functions
+from jax_acts.experiments.train.loop import Metrics, Params, Task
+from jax_acts.experiments.train.trial import MakeTask, Trial, prepare_trial
 
-NATS = Metric("test loss, nats", last("nats"), " nats", digits=3, least=True)
+LOSS = Metric("test_loss", "test loss", "nats", digits=3, lower_is_better=True)
+GATED, PLAIN = "mean of the gated blocks", "mean of the plain blocks"
 
 SHAZEER = {
     "sigmoid": "GLU",
@@ -55,19 +50,11 @@ SHAZEER = {
     "gelu": "GEGLU",
     "silu": "SwiGLU",
 }
-"""The names of gated blocks in Shazeer 2020."""
+"""The names of gated blocks in Shazeer (2020)."""
 
 
-class Text(Section):
-    """What to learn to write."""
-
-    set: str = "python_topics"
-    file: Path | None = Field(default=None, strict=False)
-    """A file of one's own, for the set "file"."""
-
-
-class Model(Section):
-    """The network; a gated block is 2 / 3 as wide as a plain one."""
+class ModelConfig(Section):
+    """The network; a gated block has 2 / 3 of the width of a plain one."""
 
     layers: int = Field(default=2, ge=1, le=100)
     features: int = Field(default=48, ge=3, le=16_384, multiple_of=3)
@@ -75,39 +62,33 @@ class Model(Section):
     expansion: int = Field(default=4, ge=1, le=64)
 
 
-class Config(StudyConfig):
+class Config(TrainingStudyConfig):
     """A language model with each plain and each gated block."""
 
     plain: Activations
     gated: Activations
-    text: Text = Text()
-    model: Model = Model()
+    text: TextConfig = TextConfig()
+    model: ModelConfig = ModelConfig()
     length: int = Field(default=64, ge=2, le=8192)
-    """How many characters it sees at once."""
-    test_pieces: int = Field(default=200, ge=1, le=100_000)
-    seeds: Seeds = 5
-    training: Steps = Steps(batch_size=32, clip=1.0)
-    chunks: Chunks = Chunks(members=1)
-    """A member takes minutes, and is recorded as soon as it is finished."""
+    """Length of the context, in characters."""
+    num_test: int = Field(default=200, ge=1, le=100_000)
+    """Number of test sequences."""
+    training: TrainingConfig = TrainingConfig(batch_size=32, clip_norm=1.0)
+    trial_batch: TrialBatch = TrialBatch(size=1)
 
-    def shrunk(self) -> Self:
-        """Returns a plain and a gated block, narrow, on short pieces."""
-        model = {"layers": 1, "features": 12, "heads": 2, "expansion": 2}
-        return self.model_copy(
-            update={
-                "plain": self.plain[:1],
-                "gated": self.gated[:1],
-                "model": self.model.model_copy(update=model),
-                "length": 16,
-                "test_pieces": 8,
-                "seeds": min(self.seeds, 2),
-                "training": self.training.few(batch_size=4),
-            }
-        )
+    QUICK: ClassVar[Mapping[str, Any]] = {
+        **TrainingStudyConfig.QUICK,
+        "plain": keep(1),
+        "gated": keep(1),
+        "model": ModelConfig(layers=1, features=12, heads=2, expansion=2),
+        "length": 16,
+        "num_test": 8,
+        "training": lambda training: training.shorten(batch_size=4),
+    }
 
 
-def members(config: Config) -> tuple[Member, ...]:
-    """Returns the members, those of a block together."""
+def runs(config: Config) -> tuple[RunSpec, ...]:
+    """Return the runs; those of a block share its programs."""
     seeds = range(config.seeds)
     return (
         *grid(block=["plain"], activation=config.plain, seed=seeds),
@@ -115,159 +96,167 @@ def members(config: Config) -> tuple[Member, ...]:
     )
 
 
-def prepare(config: Config) -> Prepared[Learned]:
-    """Returns the study with its text on the device and nothing compiled."""
-    found = texts.load(config.text.set, config.text.file)
-    _check(config, found)
-    pieces = texts.rows(jnp.asarray(found.test), config.test_pieces, config.length)
-    data = {"train": jnp.asarray(found.train), "test": pieces}
+def prepare(config: Config) -> PreparedStudy:
+    """Return the study with its text on the device."""
+    text = load_text(config.text)
+    _check(config, text)
+    test = even_windows(jnp.asarray(text.test), config.num_test, config.length)
+    num_characters = len(text.characters)
+    contents = (
+        f"{len(text.train):,} training and {len(text.test):,} test characters, "
+        f"{num_characters} distinct."
+    )
 
-    def program(fixed: Mapping[str, Value]) -> Any:
-        model = Transformer(
-            fixed["activation"],
-            fixed["block"] == "gated",
-            len(found.characters),
-            config.length,
-            **config.model.model_dump(),
-        )
+    def make_group_task(fixed: Mapping[str, Value]) -> MakeTask:
+        return make_task(config, num_characters, fixed)
 
-        def loss(params: Params, pieces: Array) -> Array:
-            return cross_entropy(outputs(model, params, pieces[:, :-1]), pieces[:, 1:])
+    trial = Trial(
+        summarize(config),
+        {"train": jnp.asarray(text.train), "test": test},
+        make_group_task,
+        activations=(*config.plain, *config.gated),
+        source=make_task,
+        data_contents={_text_title(config): contents},
+    )
+    return prepare_trial(trial, config.training, config.trial_batch)
 
-        def train(key: Array, numbers: Any, data: Mapping[str, Array]) -> Fit:
+
+def make_task(
+    config: Config, num_characters: int, fixed: Mapping[str, Value]
+) -> MakeTask:
+    """Return the task of a block."""
+    model = Transformer(
+        fixed["activation"],
+        fixed["block"] == "gated",
+        num_characters,
+        config.length,
+        **config.model.model_dump(),
+    )
+    init, apply = linen_functions(model)
+
+    def loss(params: Params, batch: Array) -> Array:
+        return cross_entropy(apply(params, batch[:, :-1]), batch[:, 1:])
+
+    def make(_: Any, data: Mapping[str, Array]) -> Task:
+        def draw(key: Array) -> Array:
             size = config.training.batch_size
-            problem = Problem(
-                lambda key: model.init(key, data["test"][:1, :-1])["params"],
-                lambda key: texts.windows(key, data["train"], size, config.length),
-                loss,
-                lambda params: {"nats": loss(params, data["test"])},
-            )
-            return config.training.fit(problem, key)
+            return windows(key, data["train"], size, config.length)
 
-        return train
+        def metrics(params: Params) -> Metrics:
+            return {"test_loss": loss(params, data["test"])}
 
-    trial = Trial(setting(config), data, (), program)
-    return prepared(trial, config.chunks)
+        return Task(lambda key: init(key, data["test"][:1, :-1]), draw, loss, metrics)
+
+    return make
 
 
-def _check(config: Config, found: texts.Text) -> None:
-    """Raises a `ConfigError` where the parts do not fit each other."""
-    faults = []
-    shortest = min(len(found.train), len(found.test))
+def _check(config: Config, text: Text) -> None:
+    """Raise a `ConfigError` if the sections of the config contradict each other."""
+    issues = []
+    shortest = min(len(text.train), len(text.test))
     if shortest <= config.length:
-        said = f"length = {config.length}: a part of the text has only {shortest}"
-        faults.append(Fault("length", f"{said} characters"))
+        message = (
+            f"length = {config.length}: expected less than {shortest}, the characters "
+            "of the shorter split of the text"
+        )
+        issues.append(ConfigIssue("length", message))
     if config.model.features % config.model.heads:
-        said = f"model.heads = {config.model.heads}: they do not divide the"
-        faults.append(Fault("model.heads", f"{said} {config.model.features} features"))
-    if faults:
-        raise ConfigError(*faults)
+        message = (
+            f"model.heads = {config.model.heads}: expected a divisor of "
+            f"model.features = {config.model.features}"
+        )
+        issues.append(ConfigIssue("model.heads", message))
+    if issues:
+        raise ConfigError(*issues)
 
 
-def setting(config: Config) -> str:
-    """Returns what is trained on what, in a sentence."""
+def _text_title(config: Config) -> str:
+    source = TEXTS.get(config.text.name)
+    return source.title if source else str(config.text.path)
+
+
+def summarize(config: Config) -> str:
+    """Return the setup in one sentence."""
     model = config.model
-    title = (
-        texts.TEXTS[config.text.set].title
-        if config.text.set in texts.TEXTS
-        else str(config.text.file)
-    )
     return (
-        f"{len(config.plain)} plain and {len(config.gated)} gated blocks from "
-        f"{config.seeds} seeds: a decoder of {model.layers} layers and "
-        f"{model.features} features that predicts characters of {title} from up to "
-        f"{config.length} before them, {config.training.said}."
+        f"{len(config.plain)} plain and {len(config.gated)} gated blocks × "
+        f"{config.seeds} seeds: a decoder with {model.layers} layers and "
+        f"{model.features} features that predicts characters of {_text_title(config)} "
+        f"from contexts of up to {config.length}, {config.training.describe()}."
     )
 
 
-def name(block: str, activation: str) -> str:
-    """Returns what a block is called.
+def block_name(axes: Mapping[str, Value]) -> str:
+    """Return the display name of a block.
 
-    >>> name("plain", "gelu"), name("gated", "gelu"), name("gated", "mish")
-    ('gelu', 'GEGLU', 'mish, gated')
+    >>> block_name({"block": "gated", "activation": "gelu"})
+    'GEGLU'
+    >>> block_name({"block": "gated", "activation": "mish"})
+    'mish, gated'
     """
-    if block == "plain":
+    activation = str(axes["activation"])
+    if axes["block"] == "plain":
         return activation
     return SHAZEER.get(activation, f"{activation}, gated")
 
 
-def report(config: Config, records: Sequence[Learned]) -> Page:
-    """Returns the page of the study."""
-    plain = [name("plain", a) for a in config.plain]
-    gated = [name("gated", a) for a in config.gated]
-    called = lambda r: name(str(r.axes["block"]), str(r.axes["activation"]))
-    groups = grouped(records, [*plain, *gated], called)
-    size = (
-        Column("weights", "of the whole network"),
-        lambda g: Cell(*_size(g)),
+def report(config: Config, records: Sequence[RunRecord]) -> Report:
+    """Return the report of the study."""
+    comparison = group_runs(
+        records,
+        runs(config),
+        by=("block", "activation"),
+        label=block_name,
+        series_label=block_name,
+        title="block",
     )
-    steps = config.training.steps
-    source = texts.TEXTS.get(config.text.set)
-    means = families(groups, plain, gated)
-    ahead = contrasts(means, [(GATED, PLAIN)])
-    return Page(
-        __doc__ or "",
-        answer(groups, ahead),
-        setting(config),
-        source.origin if source else "the user's own text",
-        table("block", groups, NATS, [size]),
-        (
-            dots("Test loss", groups, NATS),
-            histories("Test loss by step", groups, measured("nats"), steps, "nats"),
-            histories("Training loss", groups, lambda r: r.loss, steps, "nats"),
-        ),
-        (*plain, *gated),
-        (*unfinished(records, len(members(config))), *NOTES, *_NOTES),
-        (
-            *section("Gated against plain", ahead, means),
-            *compared(groups, NATS),
-        ),
-        scored(groups, NATS),
-    )
-
-
-def _size(group: Group) -> tuple[str, float | None]:
-    if not group.done:
-        return "–", None
-    return f"{group.done[0].parameters:,}", group.done[0].parameters
-
-
-def answer(groups: Sequence[Group], ahead: Sequence[Contrast]) -> str:
-    """Returns the best block, and whether gated ones are ahead of plain ones."""
-    best = verdict(groups, NATS, "test loss")
-    if best == NO_ANSWER or not ahead or ahead[0].difference.n < 2:
-        return best
-    found = ahead[0].difference
-    sure = "measurably" if found.shows() else "not measurably"
-    word = "lower" if found.mean < 0 else "higher"
-    return (
-        f"{best} The mean loss of the gated blocks is {sure} {word} than that of the "
-        f"plain ones: by {abs(found.mean):.3f} ± {found.half:.3f} nats "
-        f"({likely(found.adjusted)})."
-    )
-
-
-def families(
-    groups: Sequence[Group], plain: Sequence[str], gated: Sequence[str]
-) -> Scores:
-    """Returns the mean loss of gated and of plain blocks, for each seed of all."""
-    of = {}
-    for title, names in ((GATED, gated), (PLAIN, plain)):
-        own = [g.by_seed(NATS.of) for g in groups if g.name in names]
-        seeds = set.intersection(*map(set, own)) if own else set()
-        of[title] = {
-            seed: float(np.mean([found[seed] for found in own]))
-            for seed in sorted(seeds)
+    scores = comparison.scores(LOSS)
+    blocks = dict(comparison.runs[["group", "block"]].itertuples(index=False))
+    means = pd.DataFrame(
+        {
+            title: scores[[g for g in scores if blocks[g] == block]].mean(
+                axis=1, skipna=False
+            )
+            for title, block in ((GATED, "gated"), (PLAIN, "plain"))
         }
-    return scored((), NATS)._replace(of=of)
+    )
+    tests = paired_tests(means, [(GATED, PLAIN)])
+    sizes = comparison.runs.groupby("group")["num_params"].first()
+    column = Column("num_params", "weights", lambda n: f"{n:,}", essential=False)
+    source = TEXTS.get(config.text.name)
+    return compare_report(
+        STUDY.question,
+        summarize(config),
+        comparison,
+        LOSS,
+        conclusion=f"{conclude(comparison, LOSS)}{compare_families(tests)}",
+        table=score_table(
+            comparison,
+            LOSS,
+            extra=pd.DataFrame({"num_params": sizes}),
+            extra_columns=[column],
+        ),
+        sections=paired_test_sections(tests, LOSS, "Gated against plain"),
+        notes=_NOTES,
+        data=(DataSummary(_text_title(config), source.origin if source else ""),),
+    )
 
 
-GATED, PLAIN = "gated blocks, their mean", "plain blocks, their mean"
+def compare_families(tests: pd.DataFrame) -> str:
+    """Return whether the gated blocks have another mean loss than the plain ones."""
+    for test in rows(tests[tests["n"] > 1]):
+        verb = "differs" if test["p_holm"] < 0.05 else "does not differ significantly"
+        return (
+            f" The mean loss of the gated blocks {verb} from that of the plain blocks: "
+            f"{describe_difference(test, LOSS)}."
+        )
+    return ""
+
 
 _NOTES = (
-    "The names of gated blocks are those of N. Shazeer, arXiv 2002.05202. They are "
-    "2 / 3 as wide as plain ones, so that all networks have as many weights.",
-    "The text is cut once: its last tenth is the test. Losses are in nats a character.",
+    "The names of gated blocks are those of N. Shazeer, arXiv 2002.05202. They have "
+    "2 / 3 of the width of plain ones, so that all networks have as many weights.",
+    "The last tenth of the text is the test split. Losses are in nats per character.",
 )
 
-STUDY = Study(__doc__ or "", Config, Learned, members, prepare, report)
+STUDY = Study("transformer", __doc__ or "", Config, runs, prepare, report)

@@ -1,4 +1,4 @@
-"""Runs the command line: `python -m jax_acts`."""
+"""Run the command line: `python -m jax_acts`."""
 
 from jax_acts.cli.main import app
 

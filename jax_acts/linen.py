@@ -1,77 +1,119 @@
-"""Linen layers: `Activation`, and `Dense` which is a Dense with an activation."""
+"""Flax linen layers: `Activation`, `Dense`, `GatedDense` and `MLP`."""
 
 import dataclasses
-from typing import Any
+import functools
+import inspect
+import types
+from typing import TYPE_CHECKING, Any
 
 import flax.linen as nn
 import jax.numpy as jnp
 from jax import Array
 from jax.typing import DTypeLike
 
-from jax_acts._core.bound import Bound, Learn
-from jax_acts._core.glu import Layout, Order, check_names, split_gate
-from jax_acts._registry.lookup import get
+from jax_acts._core.arguments import Learn
+from jax_acts._core.glu import Layout, Order, check_form, split_products
+from jax_acts._registry.layers import (
+    gate_kernel_names,
+    layer_activation,
+    mlp_kernel_names,
+    type_name,
+)
 
 
-class Activation(nn.Module):
-    """An activation as a layer; it has a parameter for each argument that is `Learn`.
+class _TakesArguments:
+    """Base of the layers: keyword arguments that are no field go to the activation.
+
+    linen generates `__init__` from the fields of each subclass; this extends it.
+    """
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        generated = cls.__init__
+        signature = inspect.signature(generated)
+        fields = [n for n in signature.parameters if n not in ("self", "parent")]
+
+        @functools.wraps(generated)
+        def init(self: Any, *args: Any, **kwargs: Any) -> None:
+            names = kwargs.keys() - signature.parameters.keys()
+            arguments = {n: kwargs.pop(n) for n in [*kwargs] if n in names}
+            values = signature.bind(self, *args, **kwargs).arguments
+            layer = f"linen.{self.__class__.__name__}"
+            values["activation"] = layer_activation(
+                layer, values["activation"], arguments, fields
+            )
+            generated(**values)
+
+        cls.__init__ = init
+
+
+class Activation(_TakesArguments, nn.Module):
+    """An activation as a layer, with a parameter for each argument that is a `Learn`.
 
     >>> import jax
-    >>> from jax_acts import Learn, get
+    >>> from jax_acts import Learn
     >>> silu = Activation("silu")
-    >>> prelu = Activation(get("leaky_relu", negative_slope=Learn(0.25)))
+    >>> prelu = Activation("leaky_relu", negative_slope=Learn(0.25))
     >>> prelu.init(jax.random.key(0), jnp.ones(3))["params"]
     {'negative_slope': Array(0.25, dtype=float32)}
 
     Attributes:
-        activation: A function, or anything that `jax_acts.get` takes; the layer holds
-            the `Bound` that this is.
+        activation: A function, or anything that `jax_acts.get` accepts. Keyword
+            arguments that are no field are arguments of it. The attribute is a `Bound`.
         param_dtype: The dtype of the parameters.
-        residuals: What the backward pass keeps, as of `ActivationFunction.keeping`.
+        residuals: The policy of `ActivationFunction.with_residuals`.
 
     Raises:
-        ValueError: The name is unknown; the message has the nearest. Or the function
-            has no such choice to residuals.
-        TypeError: An argument is unknown, or static and to be learned.
+        ValueError: The name is unknown, or the function does not have the policy.
+        TypeError: An argument is unknown, or static and a `Learn`.
     """
 
     activation: Any
     param_dtype: DTypeLike = jnp.float32
     residuals: str = "derivative"
 
+    if TYPE_CHECKING:  # the fields, and arguments of the activation
+
+        def __init__(self, *args: Any, **options: Any) -> None: ...
+
     def __post_init__(self) -> None:
-        bound = _bound(self.activation)
-        bound.with_residuals(self.residuals)  # which refuses what cannot be kept
-        object.__setattr__(self, "activation", bound)
+        self.activation.with_residuals(self.residuals)  # raises for an unknown policy
         super().__post_init__()
+        if type(self) is Activation:
+            object.__setattr__(
+                self, "__class__", _type_named(type_name(self.activation))
+            )
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        _, _, *state = super().__reduce_ex__(protocol)
+        return _empty_activation, (type_name(self.activation),), *state
 
     @nn.compact
-    def __call__(
-        self, x: Array, *, times: Array | None = None, **arguments: Any
-    ) -> Array:
-        """Returns f(x, **arguments), of the shape and dtype of `x`.
+    def __call__(self, x: Array, *, up: Array | None = None, **arguments: Any) -> Array:
+        """Compute f(x, **arguments), with the shape and dtype of `x`.
 
-        With `times`, x are gates and these are their values, as of `Bound.gate`.
+        With `up`, compute f(x) * up; for a gated unit, the unit of both.
         """
         shape = jnp.shape(x)
 
-        def start(_: Array, learn: Learn) -> Array:
-            return learn.start(shape[-1] if shape else None, self.param_dtype)
+        def init(_: Array, learn: Learn) -> Array:
+            return learn.initial_value(shape[-1] if shape else None, self.param_dtype)
 
-        learned = {
-            name: self.param(name, start, learn)
+        parameters = {
+            name: self.param(name, init, learn)
             for name, learn in self.activation.learned.items()
         }
-        if times is not None:
-            return self.activation.gate(x, times, **learned, **arguments)
-        return self.activation.with_residuals(self.residuals)(x, **learned, **arguments)
+        if up is not None:
+            return self.activation.gate(x, up, **parameters, **arguments)
+        function = self.activation.with_residuals(self.residuals)
+        return function(x, **parameters, **arguments)
 
 
-class Dense(nn.Dense):
-    """A linear map and an activation, f(x W + b).
+class Dense(_TakesArguments, nn.Dense):
+    """Linear map and activation, f(x W + b).
 
-    It is Flax's own `Dense`, with all its attributes and the names of its parameters.
-    What the activation learns lies beside them, under `activation`.
+    A `flax.linen.Dense` with all its attributes and parameter names. The parameters of
+    the activation are under `activation`.
 
     >>> import jax
     >>> layer = Dense(4, activation="prelu")
@@ -81,21 +123,21 @@ class Dense(nn.Dense):
 
     Attributes:
         features: The number of output features.
-        activation: A function, or anything that `jax_acts.get` takes; the layer holds
-            the `Bound` that this is.
-        residuals: What the backward pass of the activation keeps, as of `Activation`.
+        activation: A function, or anything that `jax_acts.get` accepts. Keyword
+            arguments that are no field are arguments of it. The attribute is a `Bound`.
+        residuals: The policy of `ActivationFunction.with_residuals`.
     """
 
     activation: Any = dataclasses.field(kw_only=True)
     residuals: str = dataclasses.field(default="derivative", kw_only=True)
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "activation", _bound(self.activation))
-        super().__post_init__()
+    if TYPE_CHECKING:  # the fields, and arguments of the activation
+
+        def __init__(self, *args: Any, **options: Any) -> None: ...
 
     @nn.compact
     def __call__(self, inputs: Array, **arguments: Any) -> Array:
-        """Returns f(x W + b, **arguments), of shape `(*batch, features)`."""
+        """Compute f(x W + b, **arguments), of shape `(*batch, features)`."""
         y = super().__call__(inputs)
         activation = Activation(
             self.activation, self.param_dtype, self.residuals, name="activation"
@@ -103,10 +145,10 @@ class Dense(nn.Dense):
         return activation(y, **arguments)
 
 
-class GatedDense(nn.Module):
-    """Two linear maps, of which one gates the other, f(x G + c) * (x W + b).
+class GatedDense(_TakesArguments, nn.Module):
+    """Two linear maps, one of which gates the other, f(x G + c) * (x W + b).
 
-    The backward pass keeps both products, and computes the activation again.
+    The residuals are both products; the backward pass recomputes the activation.
 
     >>> import jax
     >>> layer = GatedDense(4, activation="silu", use_bias=False)
@@ -116,26 +158,28 @@ class GatedDense(nn.Module):
 
     Attributes:
         features: The number of output features.
-        activation: Anything that `jax_acts.get` takes: a function, which is applied to
-            the gates, or a gated unit such as `swiglu_oai`, which is given both.
-        names: What the maps are called, that of the gates first: ("gate_proj",
-            "up_proj") in Llama, ("wi_0", "wi_1") in T5. One name is one kernel with
-            twice the features: "gate_up_proj" in Phi-3.
-        order: Which of the two comes first in one kernel; in Phi-3 the gates.
-        layout: Whether each is one half of it, or they alternate, as in gpt-oss.
+        activation: Anything that `jax_acts.get` accepts: a function, which is applied
+            to the gate, or a gated unit such as `swiglu_oai`, which takes both. Keyword
+            arguments that are no field are arguments of it.
+        kernel_names: The names of gate and up kernel: ("gate_proj", "up_proj") in
+            Llama, ("wi_0", "wi_1") in T5. A single name is one kernel with twice the
+            features: "gate_up_proj" in Phi-3.
+        order: Which of the two comes first in a single kernel; in Phi-3 the gate.
+        layout: Whether gate and up are halves of a single kernel or alternate, as in
+            gpt-oss.
         use_bias: Whether the maps add a bias.
         dtype: The dtype of the computation.
         param_dtype: The dtype of the parameters.
-        kernel_init: The initialiser of the kernels.
-        bias_init: The initialiser of the biases.
+        kernel_init: The initializer of the kernels.
+        bias_init: The initializer of the biases.
 
     Raises:
-        ValueError: The names are not one or two, or order or layout is no such word.
+        ValueError: The number of names is not 1 or 2, or order or layout is unknown.
     """
 
     features: int
     activation: Any = dataclasses.field(kw_only=True)
-    names: str | tuple[str, str] = ("gate", "up")
+    kernel_names: str | tuple[str, ...] = ("gate", "up")
     order: Order = "gate_first"
     layout: Layout = "split"
     use_bias: bool = True
@@ -144,18 +188,23 @@ class GatedDense(nn.Module):
     kernel_init: nn.initializers.Initializer = nn.initializers.lecun_normal()
     bias_init: nn.initializers.Initializer = nn.initializers.zeros
 
+    if TYPE_CHECKING:  # the fields, and arguments of the activation
+
+        def __init__(self, *args: Any, **options: Any) -> None: ...
+
     def __post_init__(self) -> None:
-        check_names("GatedDense", self.names, self.order, self.layout)
-        object.__setattr__(self, "activation", _bound(self.activation))
+        names = gate_kernel_names("linen.GatedDense", self.kernel_names)
+        object.__setattr__(self, "kernel_names", names)
+        check_form("linen.GatedDense", self.order, self.layout)
         super().__post_init__()
 
     @nn.compact
     def __call__(self, x: Array, **arguments: Any) -> Array:
-        """Returns the gated values, of shape `(*batch, features)`."""
-
-        def dense(name: str, features: int) -> Array:
-            return nn.Dense(
-                features,
+        """Compute the gated values, of shape `(*batch, features)`."""
+        factor = 3 - len(self.kernel_names)
+        products = [
+            nn.Dense(
+                factor * self.features,
                 self.use_bias,
                 self.dtype,
                 self.param_dtype,
@@ -163,21 +212,19 @@ class GatedDense(nn.Module):
                 bias_init=self.bias_init,
                 name=name,
             )(x)
-
-        if isinstance(self.names, str):
-            both = dense(self.names, 2 * self.features)
-            gate, up = split_gate(both, both.ndim - 1, self.order, self.layout)
-        else:
-            gate, up = (dense(name, self.features) for name in self.names)
+            for name in self.kernel_names
+        ]
+        gate, up = split_products(products, self.order, self.layout)
         activation = Activation(self.activation, self.param_dtype, name="activation")
-        return activation(gate, times=up, **arguments)
+        return activation(gate, up=up, **arguments)
 
 
-class MLP(nn.Module):
+class MLP(_TakesArguments, nn.Module):
     """Two linear maps with an activation between them, f(x W + b) V + c.
 
-    The backward pass keeps x W + b and computes the activation again: one array of the
-    hidden size where autodiff keeps two or more. The numbers are the same.
+    With `remat` the residual is x W + b and the backward pass recomputes the
+    activation: one array of the hidden size where autodiff saves two or more. The
+    results are equal.
 
     >>> import jax
     >>> block = MLP(hidden=8, activation="gelu")
@@ -187,52 +234,86 @@ class MLP(nn.Module):
 
     Attributes:
         hidden: The size between the maps.
-        activation: A function, or anything that `jax_acts.get` takes.
-        features: The size of the result; that of x, if left out.
-        gated: Whether the activation is of a map of its own, `gate`, and is multiplied
-            by `up`, as in SwiGLU: (f(x G) * x W) V. It may be a gated unit, too.
+        activation: A function, or anything that `jax_acts.get` accepts. Keyword
+            arguments that are no field are arguments of it.
+        features: The size of the output; that of x if None.
+        gated: Whether the activation of a gate is multiplied by `up`, as in SwiGLU:
+            (f(x G) * x W) V. It may be a gated unit.
+        kernel_names: The names of the kernels: ("up", "down"), if gated ("gate", "up",
+            "down") by default and ("gate_proj", "up_proj", "down_proj") in Llama. Two
+            names of a gated block are one kernel for gate and up, and down:
+            ("gate_up_proj", "down_proj") in Phi-3.
+        order: Which of gate and up comes first in a single kernel.
+        layout: Whether they are halves of a single kernel or alternate, as in gpt-oss.
         use_bias: Whether the maps add a bias.
         dtype: The dtype of the computation.
         param_dtype: The dtype of the parameters.
-        remat: Whether the activation is computed again.
+        remat: Whether the backward pass recomputes the activation.
     """
 
     hidden: int
     activation: Any
     features: int | None = None
     gated: bool = False
+    kernel_names: tuple[str, ...] | None = None
+    order: Order = "gate_first"
+    layout: Layout = "split"
     use_bias: bool = True
     dtype: DTypeLike | None = None
     param_dtype: DTypeLike = jnp.float32
     remat: bool = True
 
-    @nn.compact
-    def __call__(self, x: Array) -> Array:
-        """Returns the block of x, of shape `(*batch, features)`."""
-        options = {
-            "use_bias": self.use_bias,
-            "dtype": self.dtype,
-            "param_dtype": self.param_dtype,
-        }
+    if TYPE_CHECKING:  # the fields, and arguments of the activation
 
-        def finish(mlp: nn.Module, up: Array, gate: Array | None) -> Array:
+        def __init__(self, *args: Any, **options: Any) -> None: ...
+
+    def __post_init__(self) -> None:
+        names = mlp_kernel_names("linen.MLP", self.kernel_names, self.gated)
+        object.__setattr__(self, "kernel_names", names)
+        check_form("linen.MLP", self.order, self.layout)
+        super().__post_init__()
+
+    @nn.compact
+    def __call__(self, x: Array, **arguments: Any) -> Array:
+        """Compute the block, of shape `(*batch, features)`."""
+        dense = functools.partial(
+            nn.Dense,
+            use_bias=self.use_bias,
+            dtype=self.dtype,
+            param_dtype=self.param_dtype,
+        )
+        *inputs, output = mlp_kernel_names("linen.MLP", self.kernel_names, self.gated)
+        factor = 2 if self.gated and len(inputs) == 1 else 1
+
+        def finish(mlp: MLP, products: list[Array]) -> Array:
             activation = Activation(
                 self.activation, self.param_dtype, name="activation"
             )
-            h = activation(up) if gate is None else activation(gate, times=up)
-            return nn.Dense(self.features or x.shape[-1], name="down", **options)(h)
+            if self.gated:
+                gate, up = split_products(products, self.order, self.layout)
+                h = activation(gate, up=up, **arguments)
+            else:
+                h = activation(*products, **arguments)
+            return dense(self.features or x.shape[-1], name=output)(h)
 
-        up = nn.Dense(self.hidden, name="up", **options)(x)
-        gate = nn.Dense(self.hidden, name="gate", **options)(x) if self.gated else None
-        finish = nn.remat(finish) if self.remat else finish
-        return finish(self, up, gate)
+        products = [dense(factor * self.hidden, name=name)(x) for name in inputs]
+        return (nn.remat(finish) if self.remat else finish)(self, products)
 
 
-def _bound(activation: Any) -> Bound:
-    """Returns what `get` does; a layer, whose parameters would be lost, is refused."""
-    if isinstance(activation, nn.Module):
-        raise TypeError(
-            "an activation is a name, a function or a spec, not a layer such as "
-            f"{type(activation).__name__}: give what that was made of"
-        )
-    return get(activation)
+# Instances report `Activation` as their `__class__`.
+_IsActivation = type("_IsActivation", (), {"__class__": property(lambda _: Activation)})
+
+
+@functools.cache
+def _type_named(name: str) -> Any:
+    """Return the subclass of `Activation` that `nn.tabulate` shows by this name.
+
+    Tables show `type(module)`; linen derives the names of parameters from
+    `module.__class__`, which stays `Activation`.
+    """
+    fill = lambda namespace: namespace.update(__module__=__name__)
+    return types.new_class(name, (_IsActivation, Activation), exec_body=fill)
+
+
+def _empty_activation(name: str) -> Activation:
+    return object.__new__(_type_named(name))

@@ -1,6 +1,8 @@
-"""NNX layers: `Activation`, and `Dense` which is a Linear with an activation."""
+"""Flax NNX layers: `Activation`, `Dense`, `GatedDense` and `MLP`."""
 
+import copyreg
 import functools
+import inspect
 from typing import Any
 
 import jax
@@ -9,12 +11,21 @@ from flax import nnx
 from jax import Array
 from jax.typing import DTypeLike
 
-from jax_acts._core.glu import Layout, Order, check_names, split_gate
-from jax_acts._registry.lookup import get
+from jax_acts._core.glu import Layout, Order, check_form, split_products
+from jax_acts._registry.layers import (
+    gate_kernel_names,
+    layer_activation,
+    mlp_kernel_names,
+    type_name,
+)
 
 
-class Activation(nnx.Module):
-    """An activation as a layer; it has a parameter for each argument that is `Learn`.
+class _Named(type(nnx.Module)):
+    """Metaclass of `Activation`; its subclasses named by a spec pickle by that name."""
+
+
+class Activation(nnx.Module, metaclass=_Named):
+    """An activation as a layer, with a parameter for each argument that is a `Learn`.
 
     >>> from jax_acts import Learn
     >>> silu = Activation("silu")
@@ -23,17 +34,16 @@ class Activation(nnx.Module):
     Array(0.25, dtype=float32)
 
     Args:
-        activation: A function, or anything that `jax_acts.get` takes.
+        activation: A function, or anything that `jax_acts.get` accepts.
         features: The size of the last axis of x, for `Learn(…, per_feature=True)`.
         param_dtype: The dtype of the parameters.
-        residuals: What the backward pass keeps, as of `ActivationFunction.keeping`.
-        **arguments: Arguments of the function.
+        residuals: The policy of `ActivationFunction.with_residuals`.
+        **arguments: Arguments of the activation.
 
     Raises:
-        ValueError: The name is unknown; the message has the nearest. Or an argument is
-            learned per feature and `features` is not given, or the function has no
-            such choice to residuals.
-        TypeError: An argument is unknown, or static and to be learned.
+        ValueError: The name is unknown, an argument is learned per feature and
+            `features` is missing, or the function does not have the policy.
+        TypeError: An argument is unknown, or static and a `Learn`.
     """
 
     def __init__(
@@ -45,45 +55,56 @@ class Activation(nnx.Module):
         residuals: str = "derivative",
         **arguments: Any,
     ) -> None:
-        if isinstance(activation, nnx.Module):
-            raise TypeError(
-                "an activation is a name, a function or a spec, not a layer such as "
-                f"{type(activation).__name__}: give what that was made of"
-            )
-        bound = get(activation, **arguments).with_residuals(residuals)
+        options = ("features", "param_dtype", "residuals")
+        bound = layer_activation("nnx.Activation", activation, arguments, options)
+        bound = bound.with_residuals(residuals)
         self.bound = nnx.data(bound) if jax.tree.leaves(bound) else nnx.static(bound)
         for name, learn in bound.learned.items():
-            setattr(self, name, nnx.Param(learn.start(features, param_dtype)))
+            setattr(self, name, nnx.Param(learn.initial_value(features, param_dtype)))
+        if type(self) is Activation:
+            object.__setattr__(self, "__class__", _type_named(type_name(bound)))
 
-    def __call__(
-        self, x: Array, *, times: Array | None = None, **arguments: Any
-    ) -> Array:
-        """Returns f(x, **arguments), of the shape and dtype of `x`.
+    def __call__(self, x: Array, *, up: Array | None = None, **arguments: Any) -> Array:
+        """Compute f(x, **arguments), with the shape and dtype of `x`.
 
-        With `times`, x are gates and these are their values, as of `Bound.gate`.
+        With `up`, compute f(x) * up; for a gated unit, the unit of both.
         """
-        learned = {name: self._parameter(name, x) for name in self.bound.learned}
-        if times is not None:
-            return self.bound.gate(x, times, **learned, **arguments)
-        return self.bound(x, **learned, **arguments)
+        parameters = {name: self._parameter(name, x) for name in self.bound.learned}
+        if up is not None:
+            return self.bound.gate(x, up, **parameters, **arguments)
+        return self.bound(x, **parameters, **arguments)
 
     def _parameter(self, name: str, x: Array) -> Array:
-        """Returns a learned argument, which has the size of the last axis of x."""
+        """Return a learned argument after checking its size against x."""
         value = getattr(self, name)[...]
         shape = jnp.shape(x)
         if self.bound.learned[name].per_feature and shape[-1:] != value.shape[-1:]:
             raise ValueError(
-                f"{name} of {self.bound.name} is learned for each of {value.shape[-1]} "
-                f"features; the last axis of x, of shape {shape}, is not of that size"
+                f"{self.bound.name}: {name}: expected x with {value.shape[-1]} "
+                f"features along the last axis, got the shape {shape}"
             )
         return value
 
 
-class Dense(nnx.Linear):
-    """A linear map and an activation, f(x W + b).
+@functools.cache
+def _type_named(name: str) -> Any:
+    """Return the subclass of `Activation` that `nnx.tabulate` shows by this name."""
+    return _Named(name, (Activation,), {"__module__": __name__})
 
-    It is Flax's own `Linear`, with all its options and the names of its parameters.
-    What the activation learns lies beside them, under `activation`.
+
+def _reduce_type(cls: type) -> str | tuple[Any, ...]:
+    is_named = cls is not Activation and _type_named(cls.__name__) is cls
+    return (_type_named, (cls.__name__,)) if is_named else cls.__qualname__
+
+
+copyreg.pickle(_Named, _reduce_type)
+
+
+class Dense(nnx.Linear):
+    """Linear map and activation, f(x W + b).
+
+    A `flax.nnx.Linear` with all its options and parameter names. The parameters of the
+    activation are under `activation`.
 
     >>> layer = Dense(3, 4, activation="gelu", rngs=nnx.Rngs(0))
     >>> layer(jnp.ones((2, 3))).shape
@@ -92,10 +113,10 @@ class Dense(nnx.Linear):
     Args:
         in_features: The size of the last axis of x.
         out_features: The number of output features.
-        activation: A function, or anything that `jax_acts.get` takes.
-        rngs: The stream `params` starts the kernel.
-        residuals: What the backward pass of the activation keeps, as of `Activation`.
-        **options: The options of `nnx.Linear`.
+        activation: A function, or anything that `jax_acts.get` accepts.
+        rngs: The stream `params` initializes the kernel.
+        residuals: The policy of `ActivationFunction.with_residuals`.
+        **options: Options of `nnx.Linear`, and arguments of the activation.
     """
 
     def __init__(
@@ -108,9 +129,10 @@ class Dense(nnx.Linear):
         residuals: str = "derivative",
         **options: Any,
     ) -> None:
+        options, arguments = _split_options(options)
         super().__init__(in_features, out_features, rngs=rngs, **options)
         self.activation = Activation(
-            activation,
+            layer_activation("nnx.Dense", activation, arguments, _LINEAR_OPTIONS),
             features=out_features,
             param_dtype=self.param_dtype,
             residuals=residuals,
@@ -119,16 +141,16 @@ class Dense(nnx.Linear):
     def __call__(
         self, inputs: Array, out_sharding: Any = None, **arguments: Any
     ) -> Array:
-        """Returns f(x W + b, **arguments), of shape `(*batch, out_features)`."""
-        # Before 0.12.2 Flax has no such argument.
-        given = {} if out_sharding is None else {"out_sharding": out_sharding}
-        return self.activation(super().__call__(inputs, **given), **arguments)
+        """Compute f(x W + b, **arguments), of shape `(*batch, out_features)`."""
+        # Flax before 0.12.2 does not have the argument.
+        options = {} if out_sharding is None else {"out_sharding": out_sharding}
+        return self.activation(super().__call__(inputs, **options), **arguments)
 
 
 class GatedDense(nnx.Module):
-    """Two linear maps, of which one gates the other, f(x G + c) * (x W + b).
+    """Two linear maps, one of which gates the other, f(x G + c) * (x W + b).
 
-    The backward pass keeps both products, and computes the activation again.
+    The residuals are both products; the backward pass recomputes the activation.
 
     >>> layer = GatedDense(3, 4, activation="silu", rngs=nnx.Rngs(0))
     >>> layer(jnp.ones((2, 3))).shape, layer.gate.kernel.shape
@@ -137,16 +159,18 @@ class GatedDense(nnx.Module):
     Args:
         in_features: The size of the last axis of x.
         out_features: The number of output features.
-        activation: Anything that `jax_acts.get` takes: a function, which is applied to
-            the gates, or a gated unit such as `swiglu_oai`, which is given both.
-        rngs: The stream `params` starts the kernels.
-        names: What the maps are called, as of `linen.GatedDense`.
-        order: Which of the two comes first in one kernel; in Phi-3 the gates.
-        layout: Whether each is one half of it, or they alternate, as in gpt-oss.
-        **options: The options of `nnx.Linear`, for each map.
+        activation: Anything that `jax_acts.get` accepts: a function, which is applied
+            to the gate, or a gated unit such as `swiglu_oai`, which takes both.
+        rngs: The stream `params` initializes the kernels.
+        kernel_names: The names of the kernels, as in `linen.GatedDense`.
+        order: Which of the two comes first in a single kernel; in Phi-3 the gate.
+        layout: Whether gate and up are halves of a single kernel or alternate, as in
+            gpt-oss.
+        **options: Options of `nnx.Linear`, for each map, and arguments of the
+            activation.
 
     Raises:
-        ValueError: The names are not one or two, or order or layout is no such word.
+        ValueError: The number of names is not 1 or 2, or order or layout is unknown.
     """
 
     def __init__(
@@ -156,42 +180,39 @@ class GatedDense(nnx.Module):
         *,
         activation: Any,
         rngs: nnx.Rngs,
-        names: str | tuple[str, str] = ("gate", "up"),
+        kernel_names: str | tuple[str, ...] = ("gate", "up"),
         order: Order = "gate_first",
         layout: Layout = "split",
         **options: Any,
     ) -> None:
-        check_names("GatedDense", names, order, layout)
-        self.names = names
+        self.kernel_names = gate_kernel_names("nnx.GatedDense", kernel_names)
+        check_form("nnx.GatedDense", order, layout)
         self.order: Order = order
         self.layout: Layout = layout
-        linear = functools.partial(nnx.Linear, in_features, rngs=rngs, **options)
-        if isinstance(names, str):
-            maps = {names: linear(2 * out_features)}
-        else:
-            maps = {name: linear(out_features) for name in names}
-        for name, each in maps.items():
-            setattr(self, name, each)
-        dtype = next(iter(maps.values())).param_dtype
-        self.activation = Activation(
-            activation, features=out_features, param_dtype=dtype
+        options, arguments = _split_options(options)
+        bound = layer_activation(
+            "nnx.GatedDense", activation, arguments, _LINEAR_OPTIONS
         )
+        features = (3 - len(self.kernel_names)) * out_features
+        for name in self.kernel_names:
+            linear = nnx.Linear(in_features, features, rngs=rngs, **options)
+            setattr(self, name, linear)
+        dtype = getattr(self, self.kernel_names[0]).param_dtype
+        self.activation = Activation(bound, features=out_features, param_dtype=dtype)
 
     def __call__(self, x: Array, **arguments: Any) -> Array:
-        """Returns the gated values, of shape `(*batch, out_features)`."""
-        if isinstance(self.names, str):
-            both = getattr(self, self.names)(x)
-            gate, up = split_gate(both, both.ndim - 1, self.order, self.layout)
-        else:
-            gate, up = (getattr(self, name)(x) for name in self.names)
-        return self.activation(gate, times=up, **arguments)
+        """Compute the gated values, of shape `(*batch, out_features)`."""
+        products = [getattr(self, name)(x) for name in self.kernel_names]
+        gate, up = split_products(products, self.order, self.layout)
+        return self.activation(gate, up=up, **arguments)
 
 
 class MLP(nnx.Module):
     """Two linear maps with an activation between them, f(x W + b) V + c.
 
-    The backward pass keeps x W + b and computes the activation again: one array of the
-    hidden size where autodiff keeps two or more. The numbers are the same.
+    With `remat` the residual is x W + b and the backward pass recomputes the
+    activation: one array of the hidden size where autodiff saves two or more. The
+    results are equal.
 
     >>> block = MLP(3, 8, activation="gelu", rngs=nnx.Rngs(0))
     >>> block(jnp.ones((2, 3))).shape
@@ -200,13 +221,17 @@ class MLP(nnx.Module):
     Args:
         in_features: The size of the last axis of x.
         hidden: The size between the maps.
-        activation: A function, or anything that `jax_acts.get` takes.
-        rngs: The stream `params` starts the kernels.
-        out_features: The size of the result; `in_features`, if left out.
-        gated: Whether the activation is of a map of its own, `gate`, and is multiplied
-            by `up`, as in SwiGLU: (f(x G) * x W) V. It may be a gated unit, too.
-        remat: Whether the activation is computed again.
-        **options: The options of `nnx.Linear`, for each map.
+        activation: A function, or anything that `jax_acts.get` accepts.
+        rngs: The stream `params` initializes the kernels.
+        out_features: The size of the output; `in_features` if None.
+        gated: Whether the activation of a gate is multiplied by `up`, as in SwiGLU:
+            (f(x G) * x W) V. It may be a gated unit.
+        kernel_names: The names of the kernels, as in `linen.MLP`.
+        order: Which of gate and up comes first in a single kernel.
+        layout: Whether they are halves of a single kernel or alternate, as in gpt-oss.
+        remat: Whether the backward pass recomputes the activation.
+        **options: Options of `nnx.Linear`, for each map, and arguments of the
+            activation.
     """
 
     def __init__(
@@ -218,28 +243,47 @@ class MLP(nnx.Module):
         rngs: nnx.Rngs,
         out_features: int | None = None,
         gated: bool = False,
+        kernel_names: tuple[str, ...] | None = None,
+        order: Order = "gate_first",
+        layout: Layout = "split",
         remat: bool = True,
         **options: Any,
     ) -> None:
-        self.up = nnx.Linear(in_features, hidden, rngs=rngs, **options)
-        self.gate = (
-            nnx.Linear(in_features, hidden, rngs=rngs, **options) if gated else None
-        )
-        self.activation = Activation(
-            activation, features=hidden, param_dtype=self.up.param_dtype
-        )
-        features = out_features or in_features
-        self.down = nnx.Linear(hidden, features, rngs=rngs, **options)
-        self.remat = remat
+        self.kernel_names = mlp_kernel_names("nnx.MLP", kernel_names, gated)
+        check_form("nnx.MLP", order, layout)
+        self.gated, self.remat = gated, remat
+        self.order: Order = order
+        self.layout: Layout = layout
+        options, arguments = _split_options(options)
+        bound = layer_activation("nnx.MLP", activation, arguments, _LINEAR_OPTIONS)
+        *inputs, output = self.kernel_names
+        features = 2 * hidden if gated and len(inputs) == 1 else hidden
+        linear = functools.partial(nnx.Linear, rngs=rngs, **options)
+        for name in reversed(inputs):  # up before gate
+            setattr(self, name, linear(in_features, features))
+        setattr(self, output, linear(hidden, out_features or in_features))
+        dtype = getattr(self, output).param_dtype
+        self.activation = Activation(bound, features=hidden, param_dtype=dtype)
 
-    def __call__(self, x: Array) -> Array:
-        """Returns the block of x, of shape `(*batch, out_features)`."""
-        gate = None if self.gate is None else self.gate(x)
-        finish = nnx.remat(_finish) if self.remat else _finish
-        return finish(self, self.up(x), gate)
+    def __call__(self, x: Array, **arguments: Any) -> Array:
+        """Compute the block, of shape `(*batch, out_features)`."""
+
+        def finish(mlp: MLP, products: list[Array]) -> Array:
+            if mlp.gated:
+                gate, up = split_products(products, mlp.order, mlp.layout)
+                h = mlp.activation(gate, up=up, **arguments)
+            else:
+                h = mlp.activation(*products, **arguments)
+            return getattr(mlp, mlp.kernel_names[-1])(h)
+
+        products = [getattr(self, name)(x) for name in self.kernel_names[:-1]]
+        return (nnx.remat(finish) if self.remat else finish)(self, products)
 
 
-def _finish(mlp: MLP, up: Array, gate: Array | None) -> Array:
-    """Returns the block from the products of its first maps on."""
-    activation = mlp.activation
-    return mlp.down(activation(up) if gate is None else activation(gate, times=up))
+_LINEAR_OPTIONS = frozenset(inspect.signature(nnx.Linear.__init__).parameters)
+
+
+def _split_options(options: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the options of `nnx.Linear`, and the rest: arguments of the activation."""
+    linear = {n: v for n, v in options.items() if n in _LINEAR_OPTIONS}
+    return linear, {n: v for n, v in options.items() if n not in linear}

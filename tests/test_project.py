@@ -1,4 +1,4 @@
-"""What an installation brings, and what it leaves alone."""
+"""Requirements of the package, and the versions in constraints.txt."""
 
 import tomllib
 from itertools import chain
@@ -12,12 +12,12 @@ ROOT = Path(__file__).parents[1]
 METADATA = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 PROJECT = METADATA["project"]
 EXTRAS = PROJECT["optional-dependencies"]
-FOR_USERS = [
+USER_REQUIREMENTS = [
     Requirement(text)
     for text in chain(PROJECT["dependencies"], chain.from_iterable(EXTRAS.values()))
 ]
-FOR_ALL = [
-    *FOR_USERS,
+ALL_REQUIREMENTS = [
+    *USER_REQUIREMENTS,
     *map(Requirement, METADATA["dependency-groups"]["dev"]),
     *map(Requirement, METADATA["build-system"]["requires"]),
 ]
@@ -28,18 +28,18 @@ PINS = [
 ]
 
 
-def test_installing_keeps_the_versions_that_a_user_has():
-    for requirement in FOR_USERS:
+def test_requirements_have_only_lower_bounds():
+    for requirement in USER_REQUIREMENTS:
         assert {s.operator for s in requirement.specifier} <= {">="}, requirement
         assert not requirement.name.startswith("jaxlib"), "jax chooses its jaxlib"
 
 
-def test_accelerators_are_those_of_jax():
+def test_accelerator_extras_are_those_of_jax():
     for extra in ("cuda12", "cuda13", "tpu"):
         assert EXTRAS[extra] == [f"jax[{extra}]"]
 
 
-def test_constraints_are_names_and_versions():
+def test_constraints_are_unique_pinned_versions():
     for pin in PINS:
         assert [s.operator for s in pin.specifier] == ["=="], pin
         assert [pin.url, pin.extras, pin.marker] == [None, set(), None], pin
@@ -47,9 +47,9 @@ def test_constraints_are_names_and_versions():
     assert len(set(names)) == len(names)
 
 
-@pytest.mark.parametrize("requirement", FOR_ALL, ids=str)
-def test_what_is_needed_has_a_version_that_will_do(requirement):
+@pytest.mark.parametrize("requirement", ALL_REQUIREMENTS, ids=str)
+def test_every_requirement_has_a_pinned_version_that_satisfies_it(requirement):
     if canonicalize_name(requirement.name) == PROJECT["name"]:
-        return  # an extra that takes another one in
+        return  # an extra that includes another
     pins = {canonicalize_name(pin.name): str(pin.specifier)[2:] for pin in PINS}
     assert requirement.specifier.contains(pins[canonicalize_name(requirement.name)])

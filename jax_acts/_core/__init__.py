@@ -1,1 +1,1 @@
-"""The activation type and what it is made of."""
+"""Types of functions, their arguments and their derivative rules."""

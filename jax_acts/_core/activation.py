@@ -1,55 +1,65 @@
-"""The one type of activation: an elementwise function that knows its derivatives.
+"""Elementwise functions with custom JVP rules.
 
-value rule  --@activation-->  ActivationFunction  <--@f.defderivative--  derivative rule
+value rule  --@activation-->  ActivationFunction  <--@f.defderivative--  derivative
 """
 
 import functools
 import inspect
 from collections.abc import Callable, Mapping
-from typing import Any, overload
+from typing import Any, get_args, overload
 
 import jax
 import jax.numpy as jnp
 from jax import Array
 from jax.custom_derivatives import SymbolicZero
 
-from jax_acts._core.function import ActivationSpec, Function, P, Rule
-from jax_acts._core.residuals import int8_product
+from jax_acts._core.arguments import as_real
+from jax_acts._core.errors import did_you_mean
+from jax_acts._core.function import Function, P, Rule
+from jax_acts._core.residuals import (
+    Policy,
+    mul_from_input,
+    mul_from_int8,
+    mul_from_output,
+)
+from jax_acts._core.spec import ActivationSpec
 
 
 class ActivationFunction(Function[P]):
-    """An elementwise function `f(x, *params, **static)` with hand-written derivatives.
+    """An elementwise function `f(x, *params, **static)` with custom JVP rules.
 
-    It is what `activation` makes of a value rule. Called, it is compiled by `jax.jit`,
-    with a `jax.custom_jvp` inside. 16-bit inputs are computed in float32 and rounded
-    once; the output has the dtype of `x`, whatever that of the parameters; integers and
-    booleans become the default float.
+    `activation` makes it of a value rule. A call runs `jax.jit` around
+    `jax.custom_jvp`. 16-bit inputs are computed in float32 and rounded once; the output
+    has the dtype of `x` whatever the dtype of the parameters; integers and booleans
+    become the default float.
     """
 
     def __init__(self, rule: Callable[P, Array], spec: ActivationSpec) -> None:
         super().__init__(rule, spec)
         self._partials: dict[str, ActivationFunction[P]] = {}
-        self._from_output: Rule | None = None
+        self._output_rule: Rule | None = None
         self._output_is_exact = False
-        self._keep = "derivative"
-        self._kept: dict[str, ActivationFunction[P]] = {}
-        # What it is made of, with the method and argument: pickles are made of these.
+        self._policy = "derivative"
+        self._copies: dict[str, ActivationFunction[P]] = {}
+        # The function that this one derives from, the method and its argument; pickle
+        # and repr use them.
         self._origin: tuple[ActivationFunction[P], str, str] | None = None
 
     def without_custom_jvp(self, *args: P.args, **kwargs: P.kwargs) -> Array:
-        """Returns f(x) by the value rule alone, without `jit` or a derivative rule.
+        """Compute f(x) by the value rule, without `jit` and without a custom JVP rule.
 
-        For `jax.experimental.jet`, forward Laplacians and exporters, which do not know
-        `custom_jvp`.
+        For `jax.experimental.jet`, forward Laplacians and exporters, which do not
+        support `custom_jvp`.
         """
         arrays, static = self._operands(self.arguments(*args, **kwargs))
         parameters = self.signature.parameters
         static = {n: parameters[n].default for n in self.static} | static
-        return self._widened(arrays, {n: _plain(v) for n, v in static.items()})
+        rules = {n: _without_custom_jvp(v) for n, v in static.items()}
+        return self._evaluate(arrays, rules)
 
     @property
     def derivative(self) -> "ActivationFunction[P]":
-        """df/dx, with the signature of f; `derivative` of it is the second derivative.
+        """df/dx, with the signature of f; its `derivative` is the second derivative.
 
         >>> from jax_acts import softplus
         >>> softplus.derivative(0.0)
@@ -58,35 +68,36 @@ class ActivationFunction(Function[P]):
         return self.partial(self.parameters[0])
 
     def partial(self, name: str) -> "ActivationFunction[P]":
-        """Returns the derivative with respect to the argument of that name."""
-        if name not in self.parameters or name in self.static:
-            known = [n for n in self.parameters if n not in self.static]
+        """Return the derivative with respect to an argument."""
+        valid = [n for n in self.parameters if n not in self.static]
+        if name not in valid:
             raise TypeError(
-                f"{self.__name__} has no derivative in {name!r}; it has in {known}"
+                f"{self.__name__}.partial: expected one of {', '.join(valid)}, "
+                f"got {name!r}{did_you_mean(name, valid)}"
             )
         if name not in self._partials:
             self.defpartial(name)(_autodiff(self._rule, name))
         return self._partials[name]
 
     def defderivative(self, rule: Callable[P, Array]) -> Callable[P, Array]:
-        """Sets df/dx, by a rule with the arguments of the value rule."""
+        """Set df/dx to a rule with the arguments of the value rule."""
         return self.defpartial(self.parameters[0])(rule)
 
     def defpartial(
         self, name: str
     ) -> Callable[[Callable[P, Array]], Callable[P, Array]]:
-        """Returns a decorator that sets the derivative in the argument `name`."""
+        """Return a decorator that sets the derivative with respect to `name`."""
 
         def define(rule: Callable[P, Array]) -> Callable[P, Array]:
             partial = ActivationFunction(rule, ActivationSpec())
             if partial.parameters != self.parameters:
                 raise TypeError(
-                    f"a derivative takes the arguments of its function: "
-                    f"{self.__name__}{self.signature}, not {partial.signature}"
+                    f"{self.__name__}.defpartial: expected a rule with the signature "
+                    f"{self.signature}, got {partial.signature}"
                 )
             partial._origin = (self, "partial", name)
             partial.__name__ = f"{self.__name__}_d{name}"
-            partial.__doc__ = f"The derivative of `{self.__name__}` in `{name}`."
+            partial.__doc__ = f"Derivative of `{self.__name__}` in `{name}`."
             self._partials[name] = partial
             return rule
 
@@ -95,53 +106,56 @@ class ActivationFunction(Function[P]):
     def defoutput(
         self, *, exact: bool = False
     ) -> Callable[[Callable[..., Array]], Callable[..., Array]]:
-        """Returns a decorator that sets df/dx as a function of f(x), in place of x.
+        """Return a decorator that sets df/dx as a function of f(x) instead of x.
 
-        If it is exact, it is what the backward pass uses.
+        The policy "output" uses it. If it is exact, the default policy does, too.
         """
 
         def define(rule: Callable[..., Array]) -> Callable[..., Array]:
-            self._from_output, self._output_is_exact = rule, exact
+            self._output_rule, self._output_is_exact = rule, exact
             return rule
 
         return define
 
-    def with_residuals(self, what: str) -> "ActivationFunction[P]":
-        """Returns f with a backward pass that keeps something else for itself.
+    def with_residuals(self, policy: str) -> "ActivationFunction[P]":
+        """Return a copy of f that saves different residuals for the backward pass.
 
-        Each choice is one array of the size of x, and costs nothing where another
-        operation keeps the same: a product keeps the output that it is given.
+        Each policy saves one array of the shape of x. An array that another operation
+        saves anyway is shared: a matmul, for example, saves its input, the output of f.
 
         >>> from jax_acts import tanh
-        >>> jax.grad(tanh.keeping("output"))(0.5)
+        >>> jax.grad(tanh.with_residuals("output"))(0.5)
         Array(0.786448, dtype=float32, weak_type=True)
 
         Args:
-            what: "derivative", as f itself, which may be the output where that gives
-                it exactly; "input", of which the derivative is computed again, to the
-                same number; "output", of which it is computed with fewer digits where
-                the output is near a limit; or "int8", eight bits for each
-                element, whose error is up to the 254th part of the greatest derivative
-                of the array: for first derivatives alone.
+            policy: "derivative", the default, which saves the output if the derivative
+                is an exact function of it; "input", from which the backward pass
+                recomputes the derivative, with the same result; "output", from which it
+                recomputes the derivative, less accurately where the output saturates;
+                "int8", one byte per element, with an error of at most
+                max |f'(x)| / 254 over the array, for first derivatives only.
 
         Raises:
-            ValueError: It is none of these, or the derivative is no function of the
-                output.
+            ValueError: The policy is unknown, or "output" and the derivative is not a
+                function of the output.
         """
-        outputs = ["output"] if self._from_output else []
-        valid = ["derivative", "input", *outputs, "int8"]
-        if what not in valid:
+        valid = [p for p in get_args(Policy) if p != "output" or self._output_rule]
+        if policy not in valid:
             raise ValueError(
-                f"{self.__name__} can keep {', '.join(map(repr, valid))}, not {what!r}"
+                f"{self.__name__}.with_residuals: expected "
+                f"{', '.join(map(repr, valid))}, got {policy!r}"
+                f"{did_you_mean(str(policy), valid)}"
             )
-        if what == self._keep:
+        if policy == self._policy:
             return self
-        if what not in self._kept:
-            kept = ActivationFunction(self._rule, self.spec)
-            kept._partials, kept._from_output = self._partials, self._from_output
-            kept._keep, kept._origin = what, (self, "keeping", what)
-            self._kept[what] = kept
-        return self._kept[what]
+        if policy not in self._copies:
+            copy = ActivationFunction(self._rule, self.spec)
+            copy._partials, copy._output_rule = self._partials, self._output_rule
+            copy._output_is_exact = self._output_is_exact
+            copy._policy = policy
+            copy._origin = (self, "with_residuals", policy)
+            self._copies[policy] = copy
+        return self._copies[policy]
 
     def __repr__(self) -> str:
         if self._origin is None:
@@ -161,17 +175,19 @@ class ActivationFunction(Function[P]):
     def _operands(
         self, arguments: dict[str, Any]
     ) -> tuple[dict[str, Array], dict[str, Any]]:
-        """Returns the arrays, made floating and of one shape, and the static rest."""
+        """Return the arrays, floating and broadcast, and the static values."""
         static = {n: v for n, v in arguments.items() if n in self.static}
         arrays = {
-            n: self._floating(n, v) for n, v in arguments.items() if n not in static
+            n: as_real(self.__name__, n, v)
+            for n, v in arguments.items()
+            if n not in static
         }
         try:
             shape = jnp.broadcast_shapes(*(a.shape for a in arrays.values()))
         except ValueError:
             shapes = ", ".join(f"{n} {a.shape}" for n, a in arrays.items())
             raise ValueError(
-                f"{self.__name__}: shapes do not broadcast: {shapes}"
+                f"{self.__name__}: expected shapes that broadcast, got {shapes}"
             ) from None
         x = self.parameters[0]
         return {
@@ -179,32 +195,24 @@ class ActivationFunction(Function[P]):
             for n, a in arrays.items()
         }, static
 
-    def _floating(self, name: str, value: Any) -> Array:
-        array = jnp.asarray(value)
-        if jnp.issubdtype(array.dtype, jnp.floating):
-            return array
-        if array.dtype == bool or jnp.issubdtype(array.dtype, jnp.integer):
-            return array.astype(jnp.result_type(float))
-        raise TypeError(
-            f"{self.__name__} takes real numbers; {name} has dtype {array.dtype}"
-        )
-
     @functools.cached_property
     def _value(self) -> Callable[..., Array]:
-        """The value rule with `jit`, which has each kind of array traced once.
+        """The value rule under `jit`, so that each signature is traced once.
 
-        The rule is wanted twice, alone and beside its derivative; what is traced again
-        and again by transformations is then one equation.
+        Transformations evaluate the rule several times, with and without its
+        derivative; each evaluation then is one cached equation.
         """
 
         def value(arrays: dict[str, Array], static: tuple[Any, ...]) -> Array:
-            return self._widened(arrays, dict(static))
+            return self._evaluate(arrays, dict(static))
 
         value.__name__ = self.__name__
         return jax.jit(value, static_argnums=1)
 
-    def _widened(self, arrays: Mapping[str, Array], static: Mapping[str, Any]) -> Array:
-        """Returns f, computed in float32 or wider, rounded once to the dtype of x."""
+    def _evaluate(
+        self, arrays: Mapping[str, Array], static: Mapping[str, Any]
+    ) -> Array:
+        """Compute the value rule in float32 or wider; round once to the dtype of x."""
         dtype = arrays[self.parameters[0]].dtype
         wide = dtype if dtype.itemsize >= 4 else jnp.float32
         cast = {n: a.astype(wide) for n, a in arrays.items()}
@@ -213,17 +221,16 @@ class ActivationFunction(Function[P]):
     def _differentiable(
         self, arrays: Mapping[str, Array], static: Mapping[str, Any]
     ) -> Array:
-        """Returns f, whose derivatives are the partials.
+        """Compute f with the partials as its custom JVP rules.
 
-        The backward pass keeps one array for each argument it differentiates in: the
-        partial derivative, in the dtype of x, if nothing else is asked for.
+        The backward pass saves one array for each argument that is differentiated.
         """
-        names = tuple(arrays)  # the closures outlive the trace that the arrays are of
+        names = tuple(arrays)  # closures must not capture the tracers of this trace
         fixed = tuple(static.items())
 
         def value(*operands: Array) -> Array:
-            # What is traced is kept for one mesh, and JAX has none at first, and then
-            # an empty one.
+            # The jit cache is keyed by the mesh, which is None at first and an empty
+            # mesh later; setting it explicitly makes both the same key.
             with jax.sharding.use_abstract_mesh(jax.sharding.get_abstract_mesh()):
                 return self._value(dict(zip(names, operands, strict=True)), fixed)
 
@@ -231,7 +238,7 @@ class ActivationFunction(Function[P]):
             y = f(*primals)
             operands = dict(zip(names, primals, strict=True))
             terms = [
-                self._term(name, operands, static, y, tangent)
+                self._jvp_term(name, operands, static, y, tangent)
                 for name, tangent in zip(names, tangents, strict=True)
                 if type(tangent) is not SymbolicZero
             ]
@@ -242,7 +249,7 @@ class ActivationFunction(Function[P]):
         f.defjvp(jvp, symbolic_zeros=True)
         return f(*arrays.values())
 
-    def _term(
+    def _jvp_term(
         self,
         name: str,
         operands: dict[str, Array],
@@ -250,37 +257,23 @@ class ActivationFunction(Function[P]):
         y: Array,
         tangent: Array,
     ) -> Array:
-        """Returns what one argument adds to the tangent of f.
-
-        A checkpoint keeps what it is given, and nothing that is made of it.
-        """
-        x = self.parameters[0]
-        by_output = self._from_output if name == x else None
-        partial = self.partial(name)
-        if self._keep == "int8":
-            slope = partial._differentiable(operands, static)
-            return int8_product(self.__name__, slope, tangent)
-        wanted = self._keep == "output" or self._output_is_exact
-        if wanted and self._keep != "input" and by_output is not None:
-            others = {n: a for n, a in operands.items() if n != x}
-
-            def product(y: Array, others: dict[str, Array], tangent: Array) -> Array:
-                wide = jnp.promote_types(y.dtype, jnp.float32)
-                slope = by_output(
-                    y.astype(wide),
-                    **{n: a.astype(wide) for n, a in others.items()},
-                    **static,
-                )
-                return _times(slope.astype(y.dtype), tangent)
-
-            # A forward pass makes nothing of its output that could be stored for this.
-            return jax.checkpoint(product, prevent_cse=False)(y, others, tangent)
-
-        def times(operands: dict[str, Array], tangent: Array) -> Array:
-            return _times(partial._differentiable(operands, static), tangent)
-
-        lean = self._keep != "derivative"
-        return (jax.checkpoint(times) if lean else times)(operands, tangent)
+        """Compute df/d(name) * tangent with the residuals of the policy."""
+        x, policy = self.parameters[0], self._policy
+        derivative = lambda operands: self.partial(name)._differentiable(
+            operands, static
+        )
+        if policy == "int8":
+            return mul_from_int8(self.__name__, derivative(operands), tangent)
+        rule = self._output_rule if name == x else None
+        from_output = policy == "output" or (
+            policy == "derivative" and self._output_is_exact
+        )
+        if from_output and rule is not None:
+            parameters = {n: a for n, a in operands.items() if n != x}
+            return mul_from_output(rule, y, parameters, static, tangent)
+        return mul_from_input(
+            derivative, operands, tangent, remat=policy != "derivative"
+        )
 
 
 @overload
@@ -296,15 +289,16 @@ def activation(
     surrogate: Callable[..., Any] | None = ...,
 ) -> Callable[[Callable[P, Array]], ActivationFunction[P]]: ...
 def activation(rule: Any = None, /, **spec: Any) -> Any:
-    """Makes a value rule an `ActivationFunction`.
+    """Decorate a value rule to make it an `ActivationFunction`.
 
-    The keyword arguments are the fields of `ActivationSpec`; all may be left out.
+    The keyword arguments are the fields of `ActivationSpec`, all optional. Without a
+    derivative rule the derivative is that of autodiff.
 
     >>> @activation
     ... def cube(x):
     ...     return x**3
     >>> @cube.defderivative
-    ... def _(x):
+    ... def cube_dx(x):
     ...     return 3 * x**2
     >>> jax.grad(cube)(2.0)
     Array(12., dtype=float32, weak_type=True)
@@ -314,36 +308,28 @@ def activation(rule: Any = None, /, **spec: Any) -> Any:
     return lambda rule: ActivationFunction(rule, ActivationSpec(**spec))
 
 
-def _plain(value: Any) -> Any:
-    """Returns a static argument; of a function, or of several, the value rules."""
+def _without_custom_jvp(value: Any) -> Any:
+    """Return the value rule of an inner function; map tuples, keep other values."""
     if isinstance(value, tuple):
-        return tuple(map(_plain, value))
+        return tuple(map(_without_custom_jvp, value))
     return getattr(value, "without_custom_jvp", value)
 
 
 def _autodiff(rule: Rule, name: str) -> Rule:
-    """Returns the derivative of a rule in one argument by forward-mode autodiff.
+    """Return the derivative of a rule in one argument, by forward-mode autodiff.
 
-    It is NaN where x is, while autodiff of a choice forgets what it chose by.
+    It is NaN where x is NaN, whereas autodiff of a `where` drops the NaN of its
+    condition.
     """
     parameters = inspect.signature(rule).parameters
-    input_name = next(iter(parameters))
+    x_name = next(iter(parameters))
 
     @functools.wraps(rule)
     def derivative(**arguments: Any) -> Array:
-        x = arguments[input_name]
+        x = arguments[x_name]
         primal = jnp.asarray(arguments.pop(name, parameters[name].default), x.dtype)
-        along = lambda a: rule(**{name: a}, **arguments)
-        slope = jax.jvp(along, [primal], [jnp.ones_like(primal)])[1]
-        return jnp.where(jnp.isnan(x), x, slope)
+        f = lambda a: rule(**{name: a}, **arguments)
+        dy = jax.jvp(f, [primal], [jnp.ones_like(primal)])[1]
+        return jnp.where(jnp.isnan(x), x, dy)
 
     return derivative
-
-
-def _times(derivative: Array, tangent: Array) -> Array:
-    """Returns the product, computed in the wider dtype, in the dtype of `derivative`.
-
-    The parameters of a 16-bit network are often float32, and so are their tangents.
-    """
-    wide = jnp.promote_types(derivative.dtype, tangent.dtype)
-    return (derivative.astype(wide) * tangent.astype(wide)).astype(derivative.dtype)

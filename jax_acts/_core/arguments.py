@@ -1,97 +1,294 @@
-"""The arguments of functions along an axis: checked, and in one form."""
+"""Arguments: `Learn`, validation when they are bound, conversion when they are passed.
 
-from collections.abc import Sequence
-from typing import Any
+Bound(f, **arguments) --validate_arguments--> normalized, without defaults
+f(x, axis=…, where=…) --as_real, canonical_axes, broadcast_mask--> arrays and axes
+"""
+
+import dataclasses
+import inspect
+import math
+from collections.abc import Callable, Mapping, Sequence
+from types import NoneType
+from typing import Any, Literal, get_args, get_origin
 
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
+from jax.typing import DTypeLike
 
-from jax_acts._core.function import Axis
+from jax_acts._core.errors import check_choice, did_you_mean
+from jax_acts._core.function import Function
+from jax_acts._core.spec import Axis, InnerFunction, InnerFunctions
 from jax_acts._numerics.bitwise import promote_16bit
 from jax_acts._numerics.types import Axes
 
 
-def as_real(function: str, name: str, value: Any) -> Array:
-    """Returns an argument as a floating array; integers become the default float.
+@dataclasses.dataclass(frozen=True)
+class Learn:
+    """Placeholder for an argument that is a trainable parameter of a layer.
+
+    >>> Learn(0.25)
+    Learn(0.25)
+    >>> Learn((0.0, 1.0, 0.5), per_feature=True).initial_value(4).shape
+    (3, 4)
+
+    Args:
+        init: Initial value; a tuple for an argument that is a list of coefficients.
+        per_feature: Whether each feature, along the last axis, has its own parameter.
+    """
+
+    init: float | tuple[float, ...]
+    per_feature: bool = False
+
+    def __post_init__(self) -> None:
+        values = self.init if isinstance(self.init, tuple) else (self.init,)
+        if not values or not all(map(_is_number, values)):
+            raise TypeError(
+                f"Learn: expected a number or a tuple of numbers, got {self.init!r}"
+            )
+
+    def initial_value(
+        self, features: int | None, dtype: DTypeLike = jnp.float32
+    ) -> Array:
+        """Return the initial parameter.
+
+        Its shape is `()` or `(features,)`, with k coefficients `(k,)` or
+        `(k, features)`.
+        """
+        if self.per_feature and features is None:
+            raise ValueError(
+                f"{self}: expected the number of features, as features=… or as the "
+                "last axis of x; got none"
+            )
+        init = jnp.asarray(self.init, dtype)
+        if not self.per_feature:
+            return init
+        return jnp.full((*init.shape, features), init[..., None], dtype)
+
+    def __repr__(self) -> str:
+        return f"Learn({self.init!r}{', per_feature=True' if self.per_feature else ''})"
+
+
+def validate_arguments(
+    function: Callable[..., Array], arguments: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return the arguments that differ from their defaults, in signature order.
 
     Raises:
-        TypeError: It is complex, or no number.
+        TypeError: An argument is unknown, or has a type that the function rejects.
+        ValueError: A value is not one of the few valid ones.
+    """
+    parameters = dict(inspect.signature(function).parameters)
+    name = getattr(function, "__name__", repr(function))
+    if any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
+        return dict(arguments)
+    valid = list(parameters)[1:]
+    for argument in arguments:
+        if argument not in valid:
+            raise TypeError(
+                f"{name}: expected arguments {', '.join(valid) or '(none)'}, got "
+                f"{argument!r}{did_you_mean(argument, valid)}"
+            )
+    values = {n: arguments[n] for n in valid if n in arguments}
+    if isinstance(function, Function):  # the types of other functions are unknown
+        values = {n: _validate(function, parameters[n], v) for n, v in values.items()}
+    return {n: v for n, v in values.items() if not _is_same(v, parameters[n].default)}
+
+
+def _validate(function: Function[...], parameter: inspect.Parameter, value: Any) -> Any:
+    """Return the value normalized: numbers as float, coefficients as a tuple."""
+    where = f"{function.__name__}: {parameter.name}"
+    if parameter.name in function.coefficients:
+        return _coefficients(where, value)
+    if parameter.name not in function.static:
+        return _scalar(where, value)
+    if isinstance(value, Learn):
+        valid = [n for n in function.parameters[1:] if n not in function.static]
+        raise TypeError(
+            f"{where}: expected a static value, got {value}; the arguments that can be "
+            f"learned are {', '.join(valid) or '(none)'}"
+        )
+    return _static(where, parameter.annotation, value)
+
+
+def _scalar(where: str, value: Any) -> Any:
+    """Return a differentiable argument: a float, an array, a `Learn` or None."""
+    if isinstance(value, Learn) and isinstance(value.init, tuple):
+        raise TypeError(
+            f"{where}: expected a number, got {len(value.init)} coefficients: {value}"
+        )
+    if isinstance(value, Learn | Array | np.ndarray) or value is None:
+        return value
+    if not _is_number(value) and not isinstance(value, np.number):
+        raise TypeError(f"{where}: expected a number or Learn(…), got {value!r}")
+    try:
+        number = float(value)
+    except OverflowError:
+        raise ValueError(
+            f"{where}: expected a float, got an integer beyond it"
+        ) from None
+    return math.nan if math.isnan(number) else number  # one NaN object, equal to itself
+
+
+def _coefficients(where: str, value: Any) -> Any:
+    """Return coefficients as a tuple of floats, an array or a `Learn`."""
+    if isinstance(value, Array | np.ndarray):
+        return value
+    values = value.init if isinstance(value, Learn) else value
+    if not isinstance(values, tuple | list) or not values:
+        raise TypeError(
+            f"{where}: expected coefficients such as (0.0, 1.0) or Learn((0.0, 1.0)), "
+            f"got {value!r}"
+        )
+    if isinstance(value, Learn):
+        return value
+    return tuple(_scalar(where, v) for v in values)
+
+
+def _static(where: str, annotation: Any, value: Any) -> Any:
+    """Return a static value after checking it against its annotation."""
+    if annotation == InnerFunction:
+        return _inner_function(where, value)
+    if annotation == InnerFunctions:
+        if not isinstance(value, tuple):
+            raise TypeError(f"{where}: expected a tuple of functions, got {value!r}")
+        return tuple(_inner_function(where, v) for v in value)
+    if annotation is float:
+        return _scalar(where, value)
+    if annotation == tuple[float, ...] and isinstance(value, tuple):
+        return tuple(_scalar(where, v) for v in value)
+    if choices := _choices(annotation):
+        function, argument = where.split(": ")
+        check_choice(function, argument, value, choices)
+    if annotation in (bool, "bool") and not isinstance(value, bool):
+        raise TypeError(f"{where}: expected True or False, got {value!r}")
+    if annotation in (Axis, "Axis"):
+        axes = value if isinstance(value, tuple) else (value,)
+        if any(isinstance(a, bool) or not isinstance(a, int | None) for a in axes):
+            raise TypeError(
+                f"{where}: expected an integer, a tuple of integers or None, "
+                f"got {value!r}"
+            )
+    return value
+
+
+def _inner_function(where: str, value: Any) -> Any:
+    if not callable(value):
+        raise TypeError(
+            f"{where}: expected a function or a Bound, got {value!r}; names are "
+            "resolved by jax_acts.get, as in get('affine(of=silu)')"
+        )
+    return value
+
+
+def _choices(annotation: Any) -> tuple[Any, ...]:
+    """Return the values that a `Literal` annotation, perhaps optional, allows."""
+    if get_origin(annotation) is Literal:
+        return get_args(annotation)
+    members = get_args(annotation)
+    literals = [m for m in members if get_origin(m) is Literal]
+    if len(members) != 2 or len(literals) != 1 or NoneType not in members:
+        return ()
+    return (*get_args(literals[0]), None)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _is_same(value: Any, default: Any) -> bool:
+    if isinstance(value, Array | np.ndarray):
+        return False
+    if isinstance(value, float) and math.isnan(value):
+        return isinstance(default, float) and math.isnan(default)
+    return type(value) is type(default) and value == default
+
+
+def as_real(where: str, name: str, value: Any) -> Array:
+    """Convert an argument to a floating array; integers become the default float.
+
+    Raises:
+        TypeError: It is complex, or not a number.
     """
     array = jnp.asarray(value)
     if jnp.issubdtype(array.dtype, jnp.floating):
         return array
     if array.dtype == bool or jnp.issubdtype(array.dtype, jnp.integer):
         return array.astype(jnp.result_type(float))
-    raise TypeError(f"{function} takes real numbers; {name} has dtype {array.dtype}")
+    raise TypeError(f"{where}: {name}: expected real numbers, got dtype {array.dtype}")
 
 
-def one_axis(function: str, x: Array, axis: Axis) -> int:
-    """Returns the one axis, counted from 0.
+def canonical_axis(where: str, x: Array, axis: Axis) -> int:
+    """Return a single axis, counted from 0.
 
     Raises:
-        ValueError: It is several, or out of range.
+        ValueError: There are several axes, or the axis is out of range.
     """
     if not isinstance(axis, int | np.integer):
-        raise ValueError(f"{function} takes one axis, not {axis}")
-    return all_axes(function, x, int(axis))[0]
+        raise ValueError(f"{where}: expected one axis, got {axis}")
+    return canonical_axes(where, x, int(axis))[0]
 
 
-def all_axes(function: str, x: Array, axis: Axis) -> Axes:
-    """Returns the axes, counted from 0; None are all.
+def canonical_axes(where: str, x: Array, axis: Axis) -> Axes:
+    """Return the axes, counted from 0; None selects all.
 
-    A scalar has the axes 0 and -1, as a row of one number has.
+    A scalar has the axes 0 and -1, as a vector of one element has.
 
     Raises:
-        ValueError: One is out of range, or given twice.
+        ValueError: An axis is out of range, or appears twice.
     """
     if axis is None:
         return tuple(range(x.ndim))
-    given = tuple(axis) if isinstance(axis, Sequence) else (axis,)
-    for one in given:
-        if not -max(x.ndim, 1) <= one < max(x.ndim, 1):
-            valid = f"{-x.ndim} to {x.ndim - 1}" if x.ndim else "-1, 0 and None"
+    axes = tuple(axis) if isinstance(axis, Sequence) else (axis,)
+    for i in axes:
+        if not -max(x.ndim, 1) <= i < max(x.ndim, 1):
+            valid = f"{-x.ndim} to {x.ndim - 1}" if x.ndim else "-1, 0 or None"
             raise ValueError(
-                f"{function}: axis {one} is out of range for the shape {x.shape}; "
-                f"valid is {valid}"
+                f"{where}: axis: expected {valid} for the shape {x.shape}, got {i}"
             )
-    axes = tuple(one % x.ndim for one in given) if x.ndim else ()
+    axes = tuple(i % x.ndim for i in axes) if x.ndim else ()
     if len(set(axes)) < len(axes):
-        raise ValueError(f"{function}: axis {axis} names an axis of {x.shape} twice")
+        raise ValueError(
+            f"{where}: axis: expected different axes of the shape {x.shape}, got {axis}"
+        )
     return axes
 
 
-def broadcast_mask(function: str, x: Array, where: Any) -> Array | None:
-    """Returns `where` in the shape of x.
+def broadcast_mask(where: str, x: Array, mask: Any) -> Array | None:
+    """Broadcast the argument `where` to the shape of x; None stays None.
 
     Raises:
-        TypeError: It is not boolean.
-        ValueError: It does not broadcast to the shape of x.
+        TypeError: The mask is not boolean.
+        ValueError: The mask does not broadcast.
     """
-    if where is None:
+    if mask is None:
         return None
-    where = jnp.asarray(where)
-    if where.dtype != bool:
-        raise TypeError(f"{function}: where is a boolean mask, not {where.dtype}")
-    return _broadcast(function, "where", where, x.shape)
+    mask = jnp.asarray(mask)
+    if mask.dtype != bool:
+        raise TypeError(f"{where}: where: expected a boolean mask, got {mask.dtype}")
+    return _broadcast(where, "where", mask, x.shape)
 
 
-def per_row(function: str, name: str, value: Any, x: Array, axes: Axes) -> Array:
-    """Returns an argument that is one number, or one for each row of x.
+def broadcast_parameter(
+    where: str, name: str, value: Any, x: Array, axes: Axes
+) -> Array:
+    """Convert a parameter to the dtype of x, at least float32, constant along `axes`.
+
+    A scalar stays a scalar; an array gets the shape of x with size 1 along `axes`.
 
     Raises:
         ValueError: It varies along the axes.
     """
-    array = as_real(function, name, value).astype(promote_16bit(x).dtype)
-    rows = tuple(1 if i in axes else n for i, n in enumerate(x.shape))
-    return _broadcast(function, name, array, rows) if array.ndim else array
+    array = as_real(where, name, value).astype(promote_16bit(x).dtype)
+    shape = tuple(1 if i in axes else n for i, n in enumerate(x.shape))
+    return _broadcast(where, name, array, shape) if array.ndim else array
 
 
-def _broadcast(function: str, name: str, array: Array, shape: tuple[int, ...]) -> Array:
+def _broadcast(where: str, name: str, array: Array, shape: tuple[int, ...]) -> Array:
     try:
         return jnp.broadcast_to(array, shape)
     except ValueError:
         raise ValueError(
-            f"{function}: {name} has shape {array.shape}, which does not broadcast "
-            f"to {shape}"
+            f"{where}: {name}: expected a shape that broadcasts to {shape}, "
+            f"got {array.shape}"
         ) from None

@@ -1,4 +1,4 @@
-"""The choice of a derivative where there is none."""
+"""Derivatives at kinks, where the mathematical function has none."""
 
 import dataclasses
 import functools
@@ -14,9 +14,10 @@ from jax_acts._core.activation import ActivationFunction
 def with_kinks(
     f: ActivationFunction[...], derivatives: Mapping[float, float]
 ) -> ActivationFunction[...]:
-    """Returns f with other derivatives at its kinks, and the same everywhere else.
+    """Return a copy of f with other derivatives at its kinks.
 
-    Libraries take different ones: `jax.nn.hard_tanh` has 1 at ±1, PyTorch has 0.
+    Libraries disagree there: at ±1 the derivative of `jax.nn.hard_tanh` is 1, that of
+    PyTorch 0.
 
     >>> from jax_acts import hard_tanh
     >>> torch_like = with_kinks(hard_tanh, {-1: 0, 1: 0})
@@ -25,50 +26,48 @@ def with_kinks(
 
     Args:
         f: The function.
-        derivatives: For each input its derivative. Kinks that are not among them keep
+        derivatives: A map from kinks to derivatives. Kinks that are left out keep
             theirs.
 
     Raises:
-        ValueError: One of the inputs is no kink of f.
+        ValueError: An input is not a kink of f.
     """
-    known = dict(f.spec.kinks)
     for x in derivatives:
-        if x not in known:
-            kinks = ", ".join(map(str, known)) or "none"
-            raise ValueError(f"{x} is no kink of {f.__name__}; it has {kinks}")
-    given = {float(x): float(slope) for x, slope in derivatives.items()}
-    return _chosen(f, tuple(sorted(given.items())))
+        if x not in f.spec.kinks:
+            valid = ", ".join(map(str, f.spec.kinks)) or "none (f has no kinks)"
+            raise ValueError(f"with_kinks({f.__name__}): expected {valid}, got {x}")
+    items = {float(x): float(dy) for x, dy in derivatives.items()}
+    return _with_kinks(f, tuple(sorted(items.items())))
 
 
 @functools.cache
-def _chosen(
-    f: ActivationFunction[...], given: tuple[tuple[float, float], ...]
+def _with_kinks(
+    f: ActivationFunction[...], derivatives: tuple[tuple[float, float], ...]
 ) -> ActivationFunction[...]:
-    """Returns the same object for the same choice, so that it is traced once."""
-    spec = dataclasses.replace(f.spec, kinks={**f.spec.kinks, **dict(given)})
-    return _WithKinks(f, spec, given)
+    """Return the same object for the same derivatives, so that it is traced once."""
+    kinks = {**f.spec.kinks, **dict(derivatives)}
+    return _WithKinks(f, dataclasses.replace(f.spec, kinks=kinks), derivatives)
 
 
 class _WithKinks(ActivationFunction[...]):
-    """A function that pickles as the choice that it was made by."""
+    """A copy of f that pickles as the call of `with_kinks` that made it."""
 
     def __init__(
         self,
         f: ActivationFunction[...],
         spec: Any,
-        given: tuple[tuple[float, float], ...],
+        derivatives: tuple[tuple[float, float], ...],
     ) -> None:
         super().__init__(f._rule, spec)
-        self._made = f, given
+        self._call_arguments = f, dict(derivatives)
         x_name = f.parameters[0]
 
         @functools.wraps(f._rule)
         def derivative(**arguments: Any) -> Array:
-            x = arguments[x_name]
-            slope = f.derivative(**arguments)
-            for kink, value in given:
-                slope = jnp.where(x == kink, value, slope)
-            return slope
+            x, dy = arguments[x_name], f.derivative(**arguments)
+            for kink, value in derivatives:
+                dy = jnp.where(x == kink, value, dy)
+            return dy
 
         self.defderivative(derivative)
         for name in f.parameters[1:]:
@@ -76,5 +75,4 @@ class _WithKinks(ActivationFunction[...]):
                 self.defpartial(name)(f.partial(name)._rule)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        f, given = self._made
-        return with_kinks, (f, dict(given))
+        return with_kinks, self._call_arguments

@@ -1,43 +1,28 @@
-"""The formula of a function, from its docstring, for titles and for terminals."""
+"""The formula of a function: LaTeX from its docstring, and Unicode from LaTeX."""
 
 import inspect
 import re
 
 from jax_acts._core.function import Function
 
-_SYMBOLS = {
-    **{
-        "alpha": "α",
-        "beta": "β",
-        "gamma": "γ",
-        "epsilon": "ε",
-        "theta": "θ",
-        "pi": "π",
-    },
-    **{"lambda": "λ", "mu": "μ", "sigma": "σ", "tau": "τ", "omega": "ω", "Phi": "Φ"},
-    **{"le": "≤", "ge": "≥", "approx": "≈", "infty": "∞", "pm": "±", "to": "→"},
-    **{"int": "∫", "sum": "∑", "cdot": "·", "in": "∈", "odot": "⊙", "ne": "≠"},
-    **{
-        "lfloor": "⌊",
-        "rfloor": "⌋",
-        "quad": " ",
-        "left": "",
-        "right": "",
-        "!": "",
-        ",": " ",
-        ";": " ",
-        " ": " ",
-    },
-    **{"{": "{", "}": "}", "|": "‖"},
-}
-_RAISED = dict(zip("0123456789+-()aeijkmnx", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁽⁾ᵃᵉⁱʲᵏᵐⁿˣ", strict=True))
-_LOWERED = dict(zip("0123456789+-()aeijkmnx", "₀₁₂₃₄₅₆₇₈₉₊₋₍₎ₐₑᵢⱼₖₘₙₓ", strict=True))
+_TABLE = """
+    alpha=α beta=β gamma=γ epsilon=ε theta=θ lambda=λ mu=μ pi=π sigma=σ tau=τ omega=ω
+    Phi=Φ le=≤ ge=≥ ne=≠ approx=≈ infty=∞ pm=± to=→ int=∫ sum=∑ cdot=· in=∈ odot=⊙
+    lfloor=⌊ rfloor=⌋ left= right= != {={ }=} |=‖
+"""
+_SYMBOLS = dict(re.findall(r"(\S+)=(\S*)", _TABLE)) | dict.fromkeys(
+    ("quad", ",", ";", " "), " "
+)
+_SUPERSCRIPT = dict(
+    zip("0123456789+-()aeijkmnx", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁽⁾ᵃᵉⁱʲᵏᵐⁿˣ", strict=True)
+)
+_SUBSCRIPT = dict(zip("0123456789+-()aeijkmnx", "₀₁₂₃₄₅₆₇₈₉₊₋₍₎ₐₑᵢⱼₖₘₙₓ", strict=True))
 _MARK = re.compile(r"([,;:.])\s(?=(?:[^$]*\$[^$]*\$)*[^$]*$)")  # outside of formulas
 _TOKEN = re.compile(r"\\[A-Za-z]+|\\.|\s+|.", re.S)
 
 
 def formula(function: Function[...]) -> str:
-    """Returns the formula, as the first sentence of the docstring has it, in LaTeX.
+    """Return the formula in the first sentence of the docstring, in LaTeX.
 
     >>> from jax_acts import leaky_relu, silu
     >>> formula(leaky_relu)
@@ -51,9 +36,9 @@ def formula(function: Function[...]) -> str:
         return ""
     start = max(name.rfind(", "), name.rfind(": "))
     lead = name[start + 2 :] if start >= 0 else ""
-    marks = re.split(_MARK, lead + dollar + rest)
-    text = marks[0]
-    for mark, clause in zip(marks[1::2], marks[2::2], strict=False):
+    clauses = re.split(_MARK, lead + dollar + rest)
+    text = clauses[0]
+    for mark, clause in zip(clauses[1::2], clauses[2::2], strict=False):
         if mark != "," or not ("$" in clause or clause.startswith("else")):
             break
         text += f"{mark} {clause}"
@@ -61,44 +46,45 @@ def formula(function: Function[...]) -> str:
 
 
 def to_unicode(latex: str) -> str:
-    r"""Returns LaTeX as plain text.
+    r"""Convert text with formulas in LaTeX to Unicode.
 
-    >>> readable(r"$\frac{1}{2} (x + \sqrt{x^2 + b})$ if $x \ge 0$, else $e^{-x}$")
+    >>> to_unicode(r"$\frac{1}{2} (x + \sqrt{x^2 + b})$ if $x \ge 0$, else $e^{-x}$")
     '1/2 (x + √(x² + b)) if x ≥ 0, else e⁻ˣ'
     """
-    parts = latex.split("$")
-    parts[1::2] = [_plain(part) for part in parts[1::2]]
-    return re.sub(r"\s+", " ", "".join(parts).replace("`", "")).strip()
+    segments = latex.split("$")
+    segments[1::2] = map(_formula_to_unicode, segments[1::2])
+    return re.sub(r"\s+", " ", "".join(segments).replace("`", "")).strip()
 
 
-def _plain(mathematics: str) -> str:
-    tokens = _TOKEN.findall(mathematics)[::-1]  # taken from the end, as from a stack
+def _formula_to_unicode(latex: str) -> str:
+    tokens = _TOKEN.findall(latex)[::-1]  # a stack: the next token is the last element
     text = ""
     while tokens:
-        text += _next(tokens)
+        text += _parse_expression(tokens)
     return text
 
 
-def _next(tokens: list[str]) -> str:
-    """Takes one expression from the tokens, and returns it as plain text."""
+def _parse_expression(tokens: list[str]) -> str:
+    """Pop one expression from the tokens and return it in Unicode."""
     match token := tokens.pop():
         case "{":
             text = ""
             while tokens and tokens[-1] != "}":
-                text += _next(tokens)
+                text += _parse_expression(tokens)
             if tokens:
                 tokens.pop()
             return text
         case "^":
-            return _shifted(_argument(tokens), "^", _RAISED)
+            return _shift(_parse_operand(tokens), "^", _SUPERSCRIPT)
         case "_":
-            return _shifted(_argument(tokens), "_", _LOWERED)
+            return _shift(_parse_operand(tokens), "_", _SUBSCRIPT)
         case r"\frac" | r"\tfrac":
-            return f"{_grouped(_argument(tokens))}/{_grouped(_argument(tokens))}"
+            numerator = _parenthesize(_parse_operand(tokens))
+            return f"{numerator}/{_parenthesize(_parse_operand(tokens))}"
         case r"\sqrt":
-            return f"√{_grouped(_argument(tokens))}"
+            return f"√{_parenthesize(_parse_operand(tokens))}"
         case r"\operatorname" | r"\mathrm" | r"\text":
-            return _argument(tokens)
+            return _parse_operand(tokens)
         case _ if token[0] == "\\":
             return _SYMBOLS.get(token[1:], token[1:])
         case "-":
@@ -107,19 +93,20 @@ def _next(tokens: list[str]) -> str:
             return token
 
 
-def _argument(tokens: list[str]) -> str:
-    """Takes what a command applies to."""
+def _parse_operand(tokens: list[str]) -> str:
+    """Pop the operand of a command."""
     while tokens and tokens[-1].isspace():
         tokens.pop()
-    return _next(tokens) if tokens else ""
+    return _parse_expression(tokens) if tokens else ""
 
 
-def _grouped(text: str) -> str:
+def _parenthesize(text: str) -> str:
     return text if text.isalnum() else f"({text})"
 
 
-def _shifted(text: str, mark: str, shifted: dict[str, str]) -> str:
-    small = [shifted.get(character.replace("−", "-")) for character in text]
+def _shift(text: str, mark: str, characters: dict[str, str]) -> str:
+    """Return text as a super- or subscript; after its mark if Unicode has none."""
+    small = [characters.get(character.replace("−", "-")) for character in text]
     if all(small):
         return "".join(character for character in small if character)
-    return mark + _grouped(text)
+    return mark + _parenthesize(text)

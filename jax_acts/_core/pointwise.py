@@ -1,10 +1,10 @@
-"""Functions of one number with rows of coefficients: checked, widened, and lean.
+"""Elementwise functions with coefficients: polynomials, rational functions, splines.
 
-    x, rows --rule, in float32 or wider, of finite numbers--> y, rounded once
+    x, coefficients --rule, in float32 or wider, of finite x--> y, rounded once
 
-A row has its coefficients along the first axis, shape `(k,)`; each may be an array that
-broadcasts against x, as in `(k, features)`. A backward pass keeps x and the rows, and
-computes the rest again.
+Coefficients lie along the first axis, shape `(k,)`; each may be an array that
+broadcasts against x, as in `(k, features)`. The residuals are x and the coefficients;
+the backward pass recomputes the rest.
 """
 
 import math
@@ -16,58 +16,59 @@ import jax.numpy as jnp
 from jax import Array
 
 from jax_acts._core.arguments import as_real
-from jax_acts._core.function import Coefficients
+from jax_acts._core.spec import Coefficients
 
-Row = Sequence[Array]
-"""Coefficients, the lowest first."""
+CoefficientList = Sequence[Array]
+"""Coefficients in order of degree, the constant term first."""
 
 
 def pointwise(
     name: str,
     rule: Callable[..., Array],
     x: Any,
-    rows: Mapping[str, Coefficients],
-    **numbers: Any,
+    coefficients: Mapping[str, Coefficients],
+    **parameters: Any,
 ) -> Array:
-    """Returns `rule(x, *rows, *numbers)`, in the dtype of x.
+    """Compute `rule(x, *coefficients, *parameters)`, in the dtype of x.
 
-    An infinite x gives the limit, and the derivatives of a large number, 1e30.
+    An infinite x gives the limit, and the derivatives of the finite x that `finite`
+    substitutes.
 
     Args:
-        name: Who complains.
-        rule: What is computed, of finite arrays in float32 or wider and of lists of
-            such.
+        name: The function, for error messages.
+        rule: A function of a finite array in float32 or wider, of lists of such arrays
+            and of such arrays.
         x: The input.
-        rows: The rows of coefficients, by the names of the arguments.
-        **numbers: Arguments that are one number, or broadcast against x.
+        coefficients: The coefficients by argument name.
+        **parameters: Arguments that broadcast against x.
 
     Raises:
-        TypeError: An argument is complex, or no number.
-        ValueError: A row is a single number, is empty, or does not broadcast.
+        TypeError: An argument is complex, or not a number.
+        ValueError: Coefficients are a scalar, are empty, or do not broadcast.
     """
     x = as_real(name, "x", x)
-    lists = [_list(name, argument, row) for argument, row in rows.items()]
-    singles = [as_real(name, argument, number) for argument, number in numbers.items()]
-    for argument, coefficients in zip(rows, lists, strict=True):
-        _refuse_other_shapes(name, argument, x, coefficients)
-    for argument, single in zip(numbers, singles, strict=True):
-        _refuse_other_shapes(name, argument, x, [single])
+    lists = [_unstack(name, argument, c) for argument, c in coefficients.items()]
+    scalars = [as_real(name, argument, p) for argument, p in parameters.items()]
+    for argument, arrays in zip(coefficients, lists, strict=True):
+        _check_shapes(name, argument, x, arrays)
+    for argument, scalar in zip(parameters, scalars, strict=True):
+        _check_shapes(name, argument, x, [scalar])
     wide = jnp.promote_types(x.dtype, jnp.float32)
 
-    def rounded(x: Array, lists: list[list[Array]], singles: list[Array]) -> Array:
+    def evaluate(x: Array, lists: list[list[Array]], scalars: list[Array]) -> Array:
         cast = lambda a: a.astype(wide)
         z = cast(x)
-        y = rule(finite(z), *jax.tree.map(cast, lists), *map(cast, singles))
-        beyond = jnp.isinf(z) & (jnp.abs(y) > math.sqrt(jnp.finfo(wide).max))
-        end = jnp.where(beyond, jnp.copysign(jnp.inf, y), 0)
-        return (y + jax.lax.stop_gradient(end)).astype(x.dtype)
+        y = rule(finite(z), *jax.tree.map(cast, lists), *map(cast, scalars))
+        diverges = jnp.isinf(z) & (jnp.abs(y) > math.sqrt(jnp.finfo(wide).max))
+        limit = jnp.where(diverges, jnp.copysign(jnp.inf, y), 0)
+        return (y + jax.lax.stop_gradient(limit)).astype(x.dtype)
 
-    return jax.checkpoint(rounded, prevent_cse=False)(x, lists, singles)
+    return jax.checkpoint(evaluate, prevent_cse=False)(x, lists, scalars)
 
 
 @jax.custom_jvp
 def finite(x: Array) -> Array:
-    """Returns x, or where it is infinite a large number; the derivative is 1 or NaN."""
+    """Replace ±inf by ±2^(maxexp - 28), 1e30 in float32; the derivative is 1 or NaN."""
     large = 2.0 ** (int(jnp.finfo(x.dtype).maxexp) - 28)
     return jnp.where(jnp.isinf(x), jnp.sign(x) * large, x)
 
@@ -78,59 +79,59 @@ def finite_jvp(primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Ar
     return finite(x), t * jnp.where(jnp.isnan(x), x, 1)
 
 
-def sign(v: Array) -> Array:
-    """Returns -1 where v < 0 and else 1, also at 0: what learns |v| leaves 0 then."""
+def nonzero_sign(v: Array) -> Array:
+    """Return -1 where v < 0, else 1, so that the gradient of |v| at 0 is not 0."""
     return jnp.where(v < 0, -1.0, 1.0).astype(v.dtype)
 
 
-def horner(row: Row, x: Array) -> Array:
-    """Returns the polynomial of x."""
-    *rest, y = row
+def horner(coefficients: CoefficientList, x: Array) -> Array:
+    """Evaluate a polynomial by Horner's rule."""
+    *rest, y = coefficients
     for c in reversed(rest):
         y = y * x + c
     return y
 
 
-def continued(f: Callable[[Array], Array], x: Array, low: float, high: float) -> Array:
-    """Returns f(x) from low to high, and its tangents beyond."""
-    near = within(x, low, high)
-    y, beyond = jax.jvp(f, (near,), (finite(x) - near,))
+def extend_linearly(
+    f: Callable[[Array], Array], x: Array, low: float, high: float
+) -> Array:
+    """Evaluate f on [low, high] and its tangents at the ends outside."""
+    clipped = clip_inclusive(x, low, high)
+    y, beyond = jax.jvp(f, (clipped,), (finite(x) - clipped,))
     return y + beyond
 
 
-def within(x: Array, low: float, high: float) -> Array:
-    """Returns x clipped, with the derivative 1 at the bounds themselves."""
+def clip_inclusive(x: Array, low: float, high: float) -> Array:
+    """Clip x to [low, high], with derivative 1 at both ends."""
     return jnp.where(x < low, low, jnp.where(x > high, high, x))
 
 
-def _list(name: str, argument: str, row: Any) -> list[Array]:
-    """Returns the coefficients one by one."""
-    if isinstance(row, tuple | list):
-        coefficients = [as_real(name, argument, c) for c in row]
+def _unstack(name: str, argument: str, coefficients: Any) -> list[Array]:
+    """Return the coefficients as a list of arrays."""
+    where = f"{name}: {argument}: expected"
+    if isinstance(coefficients, tuple | list):
+        arrays = [as_real(name, argument, c) for c in coefficients]
     else:
-        array = as_real(name, argument, row)
+        array = as_real(name, argument, coefficients)
         if not array.ndim:
             raise ValueError(
-                f"{name}: {argument} is a row of coefficients, of shape (k,) or "
-                f"(k, features), not one number"
+                f"{where} coefficients of shape (k,) or (k, features), got a scalar"
             )
-        coefficients = [array[i] for i in range(len(array))]
-    if not coefficients:
-        raise ValueError(f"{name}: {argument} has no coefficients; it needs at least 1")
-    return coefficients
+        arrays = [array[i] for i in range(len(array))]
+    if not arrays:
+        raise ValueError(f"{where} at least 1 coefficient, got none")
+    return arrays
 
 
-def _refuse_other_shapes(
-    name: str, argument: str, x: Array, coefficients: list[Array]
-) -> None:
-    for c in coefficients:
+def _check_shapes(name: str, argument: str, x: Array, arrays: list[Array]) -> None:
+    for array in arrays:
         try:
-            shape = jnp.broadcast_shapes(x.shape, c.shape)
+            shape = jnp.broadcast_shapes(x.shape, array.shape)
         except ValueError:
             shape = None
         if shape != x.shape:
             raise ValueError(
-                f"{name}: each number of {argument} has the shape {c.shape}, which "
-                f"does not broadcast to x of shape {x.shape}; valid are () and, for "
-                f"one of each feature, {x.shape[-1:]}"
+                f"{name}: {argument}: expected elements that broadcast to x of shape "
+                f"{x.shape}, such as () or, per feature, {x.shape[-1:]}; "
+                f"got {array.shape}"
             )

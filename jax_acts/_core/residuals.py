@@ -1,45 +1,101 @@
-"""A derivative in eight bits, for a backward pass that keeps a byte for each element.
+"""Residual policies: which array the backward pass of an activation saves.
 
-derivative --coded--> int8, unit --rough_product--> int8 · unit · tangent
+    policy        residual                derivative in the backward pass
+    derivative    f'(x), dtype of x       the residual
+    input         x                       recomputed from x
+    output        f(x)                    recomputed from f(x)
+    int8          f'(x) as int8           residual * scale
+
+A residual that another operation saves anyway is shared and costs no memory.
 """
 
+from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any, NoReturn
+from typing import Any, Literal, NoReturn
 
 import jax
 import jax.numpy as jnp
 from jax import Array
 
-_MOST = 127  # of int8, on either side of 0: what is 0 stays 0
+Policy = Literal["derivative", "input", "output", "int8"]
+
+_INT8_MAX = 127
 
 
-def int8_product(name: str, derivative: Array, tangent: Array) -> Array:
-    """Returns derivative · tangent, of which a backward pass keeps eight bits.
+def mul_tangent(derivative: Array, tangent: Array) -> Array:
+    """Compute derivative * tangent in the wider dtype; return the derivative's dtype.
 
-    The derivative is rounded to a multiple of the 127th part of the greatest of the
-    array: no error is more than the 254th part of that.
+    The parameters of a 16-bit network, and so their tangents, are often float32.
     """
-    code, unit = _coded(name, derivative)
+    wide = jnp.promote_types(derivative.dtype, tangent.dtype)
+    return (derivative.astype(wide) * tangent.astype(wide)).astype(derivative.dtype)
+
+
+def mul_from_input(
+    derivative: Callable[[dict[str, Array]], Array],
+    operands: dict[str, Array],
+    tangent: Array,
+    *,
+    remat: bool,
+) -> Array:
+    """Compute derivative(operands) * tangent.
+
+    With `remat` the residuals are the operands, and the backward pass recomputes the
+    derivative; without, the residual is the derivative.
+    """
+
+    def product(operands: dict[str, Array], tangent: Array) -> Array:
+        return mul_tangent(derivative(operands), tangent)
+
+    return (jax.checkpoint(product) if remat else product)(operands, tangent)
+
+
+def mul_from_output(
+    rule: Callable[..., Array],
+    y: Array,
+    parameters: dict[str, Array],
+    static: Mapping[str, Any],
+    tangent: Array,
+) -> Array:
+    """Compute rule(y, **parameters, **static) * tangent; the residual is y."""
+
+    def product(y: Array, parameters: dict[str, Array], tangent: Array) -> Array:
+        wide = jnp.promote_types(y.dtype, jnp.float32)
+        cast = {n: a.astype(wide) for n, a in parameters.items()}
+        derivative = rule(y.astype(wide), **cast, **static)
+        return mul_tangent(derivative.astype(y.dtype), tangent)
+
+    # CSE is harmless: the forward pass computes nothing from y that could be saved.
+    return jax.checkpoint(product, prevent_cse=False)(y, parameters, tangent)
+
+
+def mul_from_int8(name: str, derivative: Array, tangent: Array) -> Array:
+    """Compute derivative * tangent from the derivative rounded to int8.
+
+    The scale is max |derivative| / 127 over the array, so the absolute error of the
+    derivative is at most max |derivative| / 254.
+    """
+    code, scale = _quantize(name, derivative)
     wide = jnp.promote_types(derivative.dtype, jnp.float32)
 
-    def rough(code: Array, unit: Array, tangent: Array) -> Array:
-        return (code.astype(wide) * unit * tangent.astype(wide)).astype(tangent.dtype)
+    def product(code: Array, scale: Array, tangent: Array) -> Array:
+        return (code.astype(wide) * scale * tangent.astype(wide)).astype(tangent.dtype)
 
-    return jax.checkpoint(rough)(code, unit, tangent)
+    return jax.checkpoint(product)(code, scale, tangent)
 
 
 @partial(jax.custom_jvp, nondiff_argnums=(0,))
-def _coded(name: str, x: Array) -> tuple[Array, Array]:
-    """Returns x as int8 and the unit that they count."""
+def _quantize(name: str, x: Array) -> tuple[Array, Array]:
+    """Return x / scale as int8, and the scale; 0 stays 0."""
     x = x.astype(jnp.promote_types(x.dtype, jnp.float32))
-    unit = jnp.max(jnp.abs(x), initial=0) / _MOST
-    steps = jnp.where(unit > 0, x / jnp.where(unit > 0, unit, 1), 0)
-    return jnp.round(steps).astype(jnp.int8), unit
+    scale = jnp.max(jnp.abs(x), initial=0) / _INT8_MAX
+    code = jnp.where(scale > 0, x / jnp.where(scale > 0, scale, 1), 0)
+    return jnp.round(code).astype(jnp.int8), scale
 
 
-@_coded.defjvp
-def _coded_jvp(name: str, primals: Any, tangents: Any) -> NoReturn:
+@_quantize.defjvp
+def _quantize_jvp(name: str, primals: Any, tangents: Any) -> NoReturn:
     raise TypeError(
-        f"{name}.keeping('approximate') has a first derivative alone: steps of eight "
-        f"bits have none; {name} itself has all"
+        f"{name}.with_residuals('int8'): expected first derivatives only, got a second "
+        f"derivative; {name} has all orders"
     )

@@ -1,1 +1,1 @@
-"""Names, specs and dialects."""
+"""Lookup of functions by name, spec and dialect."""

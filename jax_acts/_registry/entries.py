@@ -1,16 +1,16 @@
-"""The entries of the tables of dialects: what each means, and with which arguments."""
+"""Entries of dialect tables: their meanings, signatures and variants."""
 
 import inspect
 from collections.abc import Callable
 from typing import Any, Literal, get_args, get_origin
 
-from jax_acts._core.function import did_you_mean
-from jax_acts._registry.dialects import Entry, Meaning
+from jax_acts._core.errors import did_you_mean
+from jax_acts._registry.dialects.table import Entry, Meaning
 from jax_acts._registry.parser import Spec
 
 
-def meaning(entry: Entry) -> Meaning:
-    """Returns what an entry means by default, with `...` for what it must be given."""
+def default_meaning(entry: Entry) -> Meaning:
+    """Return the meaning with default arguments; `...` stands for a required one."""
     if isinstance(entry, str):
         return entry, {}
     parameters = inspect.signature(entry).parameters.values()
@@ -18,7 +18,7 @@ def meaning(entry: Entry) -> Meaning:
 
 
 def variants(entry: Entry) -> list[tuple[str, Meaning]]:
-    """Returns the ways to call an entry, as text, with the meaning of each.
+    """Return the signatures of an entry as strings, each with its meaning.
 
     >>> from jax_acts._registry.dialects import ONNX
     >>> variants(ONNX["HardSigmoid"])
@@ -27,44 +27,45 @@ def variants(entry: Entry) -> list[tuple[str, Meaning]]:
     ['gelu_exact', 'gelu_tanh']
     """
     if isinstance(entry, str):
-        return [("", meaning(entry))]
+        return [("", default_meaning(entry))]
     parameters = inspect.signature(entry).parameters.values()
-    chosen = [(p.name, value) for p in parameters for value in _choices(p)]
-    if chosen:
-        return [(f"({name}={v!r})", entry(**{name: v})) for name, v in chosen]
+    choices = [(p.name, value) for p in parameters for value in _choices(p)]
+    if choices:
+        return [(f"({name}={v!r})", entry(**{name: v})) for name, v in choices]
     inside = ", ".join(
         p.name if p.default is p.empty else f"{p.name}={p.default!r}"
         for p in parameters
     )
-    return [(f"({inside})" if inside else "", meaning(entry))]
+    return [(f"({inside})" if inside else "", default_meaning(entry))]
 
 
-def arguments(entry: Callable[..., Meaning], spec: Spec) -> dict[str, Any]:
-    """Returns the arguments of a spec, by the names that its library has for them.
+def bind_arguments(entry: Callable[..., Meaning], spec: Spec) -> dict[str, Any]:
+    """Return the arguments of a spec by the names of its dialect.
 
     Raises:
-        TypeError: One is unknown or missing.
-        ValueError: One is not among the few that it may be.
+        TypeError: An argument is unknown or missing.
+        ValueError: A value is not one of the few valid ones.
     """
     signature = inspect.signature(entry)
-    called = f"{spec.dialect}:{spec.name}"
+    where = f"{spec.dialect}:{spec.name}"
     try:
-        given = signature.bind(*spec.positional, **spec.named).arguments
+        arguments = signature.bind(*spec.positional, **spec.named).arguments
     except TypeError as error:
         unknown = [n for n in spec.named if n not in signature.parameters]
-        near = "".join(did_you_mean(n, list(signature.parameters)) for n in unknown)
-        raise TypeError(f"{called}{variants(entry)[0][0]}: {error}{near}") from None
-    for name, value in given.items():
+        near = "".join(did_you_mean(n, signature.parameters) for n in unknown)
+        raise TypeError(f"{where}{variants(entry)[0][0]}: {error}{near}") from None
+    for name, value in arguments.items():
         choices = _choices(signature.parameters[name])
         if choices and value not in choices:
-            raise ValueError(f"{name} of {called} is one of {choices}, not {value!r}")
-    return given
+            valid = " or ".join(map(repr, choices))
+            raise ValueError(f"{where}: {name}: expected {valid}, got {value!r}")
+    return arguments
 
 
 def format_meaning(meaning: Meaning) -> str:
-    """Returns a meaning as the text of a spec, with `…` for what it must be given.
+    """Return a meaning as a spec, with `…` for a required argument.
 
-    >>> written(("softmax", {"axis": ...}))
+    >>> format_meaning(("softmax", {"axis": ...}))
     'softmax(axis=…)'
     """
     name, values = meaning
@@ -73,7 +74,7 @@ def format_meaning(meaning: Meaning) -> str:
 
 
 def _choices(parameter: inspect.Parameter) -> tuple[Any, ...]:
-    """Returns the values that an argument may have, where they are few."""
+    """Return the valid values of a parameter that is `bool` or `Literal`."""
     if parameter.annotation is bool:
         return True, False
     literal = get_origin(parameter.annotation) is Literal

@@ -1,12 +1,12 @@
-"""Specs of activations as text: a name and its arguments, parsed and never evaluated.
+"""Specs of activations as text: a name and its arguments, parsed, never evaluated.
 
     torch:hardshrink(0.3, inplace=True)
-    |     |          |    '-- arguments by name
-    |     |          '------- arguments by position, the input left out
+    |     |          |    '-- named arguments
+    |     |          '------- positional arguments, without the input
     |     '------------------ a name, perhaps with dots
-    '------------------------ the library whose name it is
+    '------------------------ a dialect: the library that the name belongs to
 
-Specs come from configurations that others wrote: what has any other form is refused.
+Specs may come from untrusted configs: every other form is rejected.
 """
 
 import ast
@@ -15,10 +15,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from jax_acts._core.bound import Learn
+from jax_acts._core.arguments import Learn
 
-LONGEST = 500  # characters; the longest spec that means something has about a hundred
-DEEPEST = 8  # functions within each other
+MAX_LENGTH = 500  # characters; the longest useful spec has about a hundred
+MAX_DEPTH = 8  # of nested functions
 
 _FORM = re.compile(
     r"(?:(\w+)\s*:)?\s*([\w.-](?:[\w. -]*[\w.-])?)\s*(\(.*\))?", re.A | re.S
@@ -30,7 +30,7 @@ _NUMBER = re.compile(r"(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", re.A)
 
 @dataclass(frozen=True)
 class Spec:
-    """What a spec says, not yet looked up."""
+    """A parsed spec, not yet looked up."""
 
     name: str
     dialect: str | None = None
@@ -39,48 +39,48 @@ class Spec:
 
 
 def parse_spec(text: str) -> Spec:
-    """Returns what the text says.
+    """Parse the text of a spec.
 
-    A value is a number (`inf` and `nan` too), True, False, None, a string in quotes,
-    `Learn(…)` of a number or a tuple, another spec without a library, or a tuple of
-    such.
+    A value is a number (`inf` and `nan` included), True, False, None, a string in
+    quotes, `Learn(…)` of a number or a tuple, a spec without a dialect, or a tuple of
+    these.
 
-    >>> read("torch:elu(0.5)")
+    >>> parse_spec("torch:elu(0.5)")
     Spec(name='elu', dialect='torch', positional=(0.5,), named={})
-    >>> read("affine(of=silu)").named["of"]
+    >>> parse_spec("affine(of=silu)").named["of"]
     Spec(name='silu', dialect=None, positional=(), named={})
 
     Raises:
-        ValueError: The text is too long, or of another form.
+        ValueError: The text is too long or malformed.
     """
-    if len(text) > LONGEST:
+    if len(text) > MAX_LENGTH:
         raise ValueError(
-            f"a spec has at most {LONGEST} characters; {_shown(text)} has {len(text)}"
+            f"{_shorten(text)}: expected at most {MAX_LENGTH} characters, "
+            f"got {len(text)}"
         )
     text = text.strip()
     form = _FORM.fullmatch(text)
     if form is None:
-        raise _refused(text, "it is not a name, or a name and arguments in brackets")
+        raise _error(text, "expected a name, or a name and arguments in parentheses")
     dialect, name, inside = form.groups()
     positional, named = _arguments(text, inside) if inside else ((), {})
     return Spec(name, dialect, positional, named)
 
 
 def decode(value: Any) -> Any:
-    """Returns a value as JSON, TOML or YAML have it, as an argument.
+    """Convert a value of JSON, TOML or YAML to an argument.
 
-    A dict with a name is the spec of another function, and stays as it is.
+    A dict with a name is the spec of an inner function and stays unchanged.
 
-    >>> decoded({"learn": 0.25, "per_feature": True})
+    >>> decode({"learn": 0.25, "per_feature": True})
     Learn(0.25, per_feature=True)
     """
     match value:
         case Mapping() if "name" not in value:
-            unknown = set(value) - {"learn", "per_feature"}
-            if "learn" not in value or unknown:
+            if "learn" not in value or set(value) - {"learn", "per_feature"}:
                 raise ValueError(
-                    f"{dict(value)!r} is no value of an argument; one to be learned is "
-                    "{'learn': 0.25} or {'learn': 0.25, 'per_feature': True}"
+                    "argument: expected {'learn': 0.25}, perhaps with 'per_feature': "
+                    f"True, got {dict(value)!r}"
                 )
             return Learn(decode(value["learn"]), value.get("per_feature", False))
         case list():
@@ -90,28 +90,30 @@ def decode(value: Any) -> Any:
 
 
 def _arguments(text: str, inside: str) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    """Returns the arguments by position and by name."""
-    if odd := _INSIDE.sub("", inside):
-        raise _refused(text, f"{odd[0]!r} has no meaning in it")
+    """Return the positional and the named arguments in the parentheses `inside`."""
+    if invalid := _INSIDE.sub("", inside):
+        raise _error(text, f"unexpected character {invalid[0]!r}")
     for numeral in _NUMERAL.findall(inside):
-        if not _NUMBER.fullmatch(numeral):  # Python warns of some and takes others
-            raise _refused(text, f"{_shown(numeral)} is no number")
-    function = "f".ljust(len(text) - len(inside))  # nodes keep their places in the text
+        # Python parses hex and underscores, and "1if" with a warning.
+        if not _NUMBER.fullmatch(numeral):
+            raise _error(text, f"expected a number, got {_shorten(numeral)}")
+    function = "f".ljust(len(text) - len(inside))  # keeps the column offsets of nodes
     try:
         call = ast.parse(function + inside, mode="eval").body
     except (SyntaxError, ValueError, RecursionError, MemoryError):
-        raise _refused(text, "its arguments do not parse") from None
+        raise _error(text, "the arguments do not parse") from None
     if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Name):
-        raise _refused(text, "it is more than a name and arguments")
-    return _given(text, call, DEEPEST)
+        raise _error(text, "expected only a name and arguments")
+    return _call_arguments(text, call, MAX_DEPTH)
 
 
-def _given(text: str, call: ast.Call, depth: int) -> tuple[tuple[Any, ...], Any]:
-    """Returns the arguments of a call by position and by name."""
+def _call_arguments(
+    text: str, call: ast.Call, depth: int
+) -> tuple[tuple[Any, ...], dict[str, Any]]:
     named: dict[str, Any] = {}
     for keyword in call.keywords:
-        if keyword.arg is None or keyword.arg in named:  # None is **, which cannot be
-            raise _refused(text, f"it gives {keyword.arg} twice")
+        if keyword.arg is None or keyword.arg in named:  # `**` has arg None
+            raise _error(text, f"argument {keyword.arg} appears twice")
         named[keyword.arg] = _argument(text, keyword.value, depth)
     return tuple(_argument(text, node, depth) for node in call.args), named
 
@@ -132,19 +134,15 @@ def _value(text: str, node: ast.expr, depth: int) -> Any:
             try:
                 return Learn(*values, **named)
             except TypeError as error:
-                raise _refused(
-                    text, f"Learn(init, per_feature=False): {error}"
-                ) from None
-        case ast.Call(func=ast.Name(id=name)) | ast.Name(id=name) if name not in (
-            "Learn",
-            "inf",
-            "nan",
-        ):
+                raise _error(text, f"Learn(init, per_feature=False): {error}") from None
+        case ast.Name(id="Learn" | "inf" | "nan"):
+            return _constant(text, node)
+        case ast.Call(func=ast.Name(id=name)) | ast.Name(id=name):
             if not depth:
-                raise _refused(text, f"more than {DEEPEST} functions are in each other")
+                raise _error(text, f"expected at most {MAX_DEPTH} nested functions")
             if isinstance(node, ast.Name):
                 return Spec(name)
-            return Spec(name, None, *_given(text, node, depth - 1))
+            return Spec(name, None, *_call_arguments(text, node, depth - 1))
         case _:
             return _constants(text, node)
 
@@ -170,17 +168,16 @@ def _constant(text: str, node: ast.expr) -> Any:
                     return -number if isinstance(sign, ast.USub) else number
         case _:
             pass
-    raise _refused(
-        text, f"{_shown(ast.get_source_segment(text, node) or '')} is no value"
-    )
+    source = ast.get_source_segment(text, node) or ""
+    raise _error(text, f"expected a value, got {_shorten(source)}")
 
 
-def _refused(text: str, reason: str) -> ValueError:
+def _error(text: str, reason: str) -> ValueError:
     return ValueError(
-        f"{_shown(text)} does not describe an activation: {reason}; valid are 'silu', "
+        f"{_shorten(text)} is not a spec of an activation: {reason}; valid are 'silu', "
         "'torch:gelu', 'elu(alpha=0.5)' and 'leaky_relu(negative_slope=Learn(0.25))'"
     )
 
 
-def _shown(text: str) -> str:
+def _shorten(text: str) -> str:
     return repr(text if len(text) <= 60 else f"{text[:59]}…")

@@ -1,4 +1,4 @@
-"""What there is to say of a function, as values of JSON."""
+"""Descriptions of functions as JSON values."""
 
 import inspect
 import math
@@ -7,7 +7,7 @@ from typing import Any
 
 from jax_acts._core.activation import ActivationFunction
 from jax_acts._core.bound import Bound, format_argument
-from jax_acts._core.curve import curve
+from jax_acts._core.curves import curve
 from jax_acts._core.function import Function
 from jax_acts._core.latex import formula, to_unicode
 from jax_acts._registry.lookup import FUNCTIONS
@@ -17,9 +17,9 @@ Description = dict[str, Any]
 
 
 def describe(name: str) -> Description:
-    """Returns what is known of a function: its formula, facts and arguments.
+    """Return the formula, metadata and arguments of a function.
 
-    >>> silu = described("silu")
+    >>> silu = describe("silu")
     >>> silu["formula"], silu["arguments"]
     ('x σ(β x)', {'beta': 1.0})
     """
@@ -34,7 +34,7 @@ def describe(name: str) -> Description:
         "latex": formula(function),
         "range": [float(end) for end in spec.range] if elementwise else None,
         "domain": [float(end) for end in spec.domain] if elementwise else None,
-        "kinks": {f"{x:g}": float(slope) for x, slope in spec.kinks.items()},
+        "kinks": {f"{x:g}": float(dy) for x, dy in spec.kinks.items()},
         "inputs": [p.name for p in parameters if p.default is p.empty],
         "arguments": {
             p.name: _default(p.default) for p in parameters if p.default is not p.empty
@@ -44,54 +44,54 @@ def describe(name: str) -> Description:
 
 
 def measure(bound: Bound) -> Description:
-    """Returns what is computed of an activation: limits, value and slope at 0, gain.
+    """Compute limits, value and derivative at 0, and gain of an activation.
 
-    Of one that has no curve, it is the reason.
+    If it is not elementwise, return the reason.
 
     >>> from jax_acts import get
-    >>> measured(get("relu"))["limits"]
+    >>> measure(get("relu"))["limits"]
     [0.0, inf]
     """
     try:
-        f, slope = curve(bound), curve(bound, 1)
+        f, derivative = curve(bound), curve(bound, 1)
     except ValueError as error:
         return {"curve": str(error)}
     low, zero, high = map(float, f([-math.inf, 0.0, math.inf]))
     try:
         scale = gain(bound)
-    except (TypeError, ValueError):  # it is 0, or not defined for every number
+    except (TypeError, ValueError):  # the second moment is 0 or not finite
         scale = math.nan
-    at_0 = [zero, float(slope([0.0])[0])]
+    at_0 = [zero, float(derivative([0.0])[0])]
     return {"limits": [low, high], "at_0": at_0, "gain": scale}
 
 
 def _default(value: Any) -> Any:
-    """Returns the default of an argument; a function, or several, as a spec has it."""
-    several = isinstance(value, tuple) and any(map(callable, value))
-    return format_argument(value) if several or callable(value) else value
+    """Return the default of an argument; functions as in a spec."""
+    has_functions = isinstance(value, tuple) and any(map(callable, value))
+    return format_argument(value) if has_functions or callable(value) else value
 
 
 def family(function: Function[...]) -> str:
-    """Returns the name of the file that the function is in."""
+    """Return the name of the module that defines the function."""
     return function.__module__.rpartition(".")[2]
 
 
 def prose(function: Function[...]) -> str:
-    """Returns the docstring as plain text, without arguments and examples."""
+    """Return the docstring as text, without arguments and examples."""
     text = re.split(r"\n\s*(?:Args:|>>>)", inspect.getdoc(function) or "")[0]
     paragraphs = (" ".join(p.split()) for p in text.strip().split("\n\n"))
     return "\n\n".join(to_unicode(paragraph) for paragraph in paragraphs)
 
 
-def meanings(function: Function[...]) -> dict[str, str]:
-    """Returns what the docstring says of each argument.
+def argument_descriptions(function: Function[...]) -> dict[str, str]:
+    """Return the section "Args" of the docstring.
 
     >>> from jax_acts import leaky_relu
-    >>> meanings(leaky_relu)
+    >>> argument_descriptions(leaky_relu)
     {'x': 'The input.', 'negative_slope': 'α.'}
     """
     section = re.search(r"Args:\n((?: .*\n?)+)", inspect.getdoc(function) or "")
     if section is None:
         return {}
-    lines = re.findall(r"^    (\w+): ((?:.*\n?)(?:     +.*\n?)*)", section[1], re.M)
-    return {name: to_unicode(" ".join(text.split())) for name, text in lines}
+    items = re.findall(r"^    (\w+): ((?:.*\n?)(?:     +.*\n?)*)", section[1], re.M)
+    return {name: to_unicode(" ".join(text.split())) for name, text in items}

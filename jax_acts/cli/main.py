@@ -1,5 +1,6 @@
-"""The command line of the catalogue: `jax-acts list`, `show`, `plot` and `table`."""
+"""The command line: `jax-acts list`, `show`, `plot` and `table`."""
 
+import re
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,15 +12,17 @@ from numpy.typing import NDArray
 from rich.text import Text
 
 from jax_acts._core.bound import Bound
-from jax_acts._core.curve import along, curve
-from jax_acts._core.function import did_you_mean
+from jax_acts._core.curves import curve, evaluate_vector
+from jax_acts._core.errors import did_you_mean
 from jax_acts._registry.dialects import DIALECTS
 from jax_acts._registry.lookup import FUNCTIONS, aliases, get, names
-from jax_acts.cli.describe import describe, meanings, measure, prose
-from jax_acts.cli.main import tables as _terminal
+from jax_acts._registry.references import format_reference
+from jax_acts.cli import tables
+from jax_acts.cli.describe import argument_descriptions, describe, measure, prose
+from jax_acts.experiments.cli import app as experiments
 
 app = typer.Typer(
-    help="The activation functions of jax_acts: what there is, and what it does.",
+    help="Inspect the activation functions of jax_acts.",
     epilog="NAME is a spec: silu, torch:gelu, 'elu(alpha=0.5)', nn.relu.",
     no_args_is_help=True,
     add_completion=False,
@@ -31,60 +34,78 @@ Names = Annotated[list[str], typer.Argument(metavar="NAME...", show_default=Fals
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 _DTYPES = ("float16", "bfloat16", "float32", "float64")
-_ROWS = 100_000  # of a table, at most
+_MAX_POINTS = 100_000
+
+
+@contextmanager
+def one_line_errors() -> Iterator[None]:
+    """Turn an expected exception into one line on stderr and exit status 2."""
+    try:
+        yield
+    except (ValueError, TypeError, OSError, ImportError) as error:
+        text = str(error)
+        if isinstance(error, OSError) and error.strerror:
+            text = f"{error.strerror}: {error.filename}"
+        typer.echo(f"jax-acts: {' '.join(text.split())}", err=True)
+        raise typer.Exit(2) from None
 
 
 @app.command("list")
-def list_(
+def list_functions(
     family: Annotated[
         str | None, typer.Option(help="Only one family, such as rectified.")
     ] = None,
     dialect: Annotated[
-        str | None, typer.Option(help="The names that a library has for them.")
+        str | None, typer.Option(help="Show the names in a library, such as torch.")
     ] = None,
     as_json: AsJson = False,
 ) -> None:
     """List the functions with formula, range, kinks, arguments and citation."""
-    with _errors_in_one_line():
+    with one_line_errors():
         rows = [describe(name) for name in names()]
-        _among("family", family, sorted({row["family"] for row in rows}))
-        _among("dialect", dialect, [*DIALECTS])
+        _check_option("--family", family, sorted({row["family"] for row in rows}))
+        _check_option("--dialect", dialect, DIALECTS)
         rows = [row for row in rows if family in (None, row["family"])]
         rows.sort(key=lambda row: row["family"])
         if dialect is not None:
             for row in rows:
-                spelled = aliases(row["name"])
-                row["names"] = [a.call for a in spelled if a.dialect == dialect]
+                calls = [a.call for a in aliases(row["name"]) if a.dialect == dialect]
+                row["names"] = calls
             rows = [row for row in rows if row["names"]]
         if as_json:
-            _terminal.show_json(rows)
+            tables.print_json(rows)
         else:
-            show_table = _terminal.translation if dialect else _terminal.listing
-            _terminal.show(show_table(rows))
+            table = tables.names_table if dialect else tables.function_table
+            tables.print_renderables(table(rows))
 
 
 @app.command()
 def show(name: Name, as_json: AsJson = False) -> None:
-    """Show everything about one function, at the arguments that NAME gives it."""
-    with _errors_in_one_line():
+    """Show the description of one function, with the arguments that NAME gives."""
+    with one_line_errors():
         bound = get(name)
         function = FUNCTIONS[bound.name]
-        spec = {"spec": str(bound), **describe(bound.name), **measure(bound)}
-        spec["meanings"] = meanings(function)
-        spec["names"] = [alias._asdict() for alias in aliases(bound.name)]
+        row = {"spec": str(bound), **describe(bound.name), **measure(bound)}
+        row["argument_descriptions"] = argument_descriptions(function)
+        row["references"] = {key: format_reference(key) for key in row["cite"]}
+        row["names"] = [alias._asdict() for alias in aliases(bound.name)]
         if as_json:
-            _terminal.show_json(spec)
+            tables.print_json(row)
         else:
-            heading = Text(str(bound), style="bold")
-            _terminal.show(heading, "", prose(function), "", _terminal.sheet(spec))
+            title = Text(str(bound), style="bold")
+            sheet = tables.description_table(row)
+            tables.print_renderables(title, "", prose(function), "", sheet)
 
 
 @app.command()
 def plot(
     activations: Names,
     output: Annotated[
-        Path, typer.Option("--output", "-o", help="A file: .png, .svg or .pdf.")
-    ],
+        Path | None,
+        typer.Option(
+            "--output", "-o", help="A .png, .svg or .pdf file; default: NAME.png."
+        ),
+    ] = None,
     range: Annotated[
         str | None, typer.Option(metavar="LOW:HIGH", help="Of x, as in --range=-6:6.")
     ] = None,
@@ -92,26 +113,31 @@ def plot(
         bool, typer.Option(help="Draw the first two derivatives.")
     ] = True,
 ) -> None:
-    """Draw functions and their first two derivatives, on the same axes."""
-    with _errors_in_one_line():
-        from jax_acts.plotting import plot as draw  # which needs matplotlib
+    """Plot functions and their first two derivatives on the same axes."""
+    with one_line_errors():
+        from jax_acts.plotting import plot as draw  # requires Matplotlib
 
-        limits = _numbers("--range", range, "-6:6") if range else None
+        limits = _parse_numbers("--range", range, "-6:6") if range else None
         bounds = [get(name) for name in activations]
+        path = output or Path(f"{'-'.join(map(_slug, bounds[:4]))}.png")
         draw(
             bounds,
-            output,
+            path,
             range=(limits[0], limits[1]) if limits else None,
             derivatives=derivatives,
         )
-        typer.echo(output)
+        typer.echo(path)
 
 
 @app.command()
 def table(
     activations: Names,
     grid: Annotated[
-        str, typer.Option(metavar="LOW:HIGH:COUNT", help="Of x.")
+        str,
+        typer.Option(
+            metavar="LOW:HIGH:COUNT|X,X,…",
+            help="Of x, which functions along an axis take as one vector.",
+        ),
     ] = "-3:3:7",
     derivatives: Annotated[
         bool, typer.Option("--derivatives", help="With the first two derivatives.")
@@ -126,64 +152,73 @@ def table(
     ] = False,
 ) -> None:
     """Print the values of functions on a grid."""
-    with _errors_in_one_line():
+    with one_line_errors():
         if as_csv + as_json + as_markdown > 1:
-            raise ValueError("a table has one format: --csv, --json or --markdown")
-        _among("dtype", dtype, _DTYPES)
-        low, high, count = _numbers("--grid", grid, "-3:3:7")
-        if not (count.is_integer() and 1 <= count <= _ROWS):
-            raise ValueError(f"--grid has from 1 to {_ROWS} points, not {count:g}")
-        x = np.linspace(low, high, int(count))
-        columns = {"x": along(get("identity"), x, dtype)}
+            raise ValueError("table: expected one of --csv, --json and --markdown")
+        _check_option("--dtype", dtype, _DTYPES)
+        x = _parse_grid(grid)
+        columns = {"x": evaluate_vector(get("identity"), x, dtype)}
         for name in activations:
             columns |= _columns(get(name), x, dtype, derivatives)
         if as_json:
-            numbers = {n: [float(str(v)) for v in c] for n, c in columns.items()}
-            _terminal.show_json(numbers)
-        elif as_csv or as_markdown:
-            _terminal.show_rows(columns, markdown=as_markdown)
+            values = {n: [float(str(v)) for v in c] for n, c in columns.items()}
+            tables.print_json(values)
+        elif as_csv:
+            tables.print_csv(columns)
+        elif as_markdown:
+            tables.print_markdown(columns)
         else:
-            _terminal.show_wide(_terminal.grid(columns))
+            tables.print_columns(columns)
 
 
 def _columns(
     bound: Bound, x: NDArray[Any], dtype: str, derivatives: bool
 ) -> dict[str, NDArray[Any]]:
-    """Returns the values on a grid, and those of two derivatives if wanted."""
+    """Return the values on a grid, optionally with two derivatives, by heading."""
     if not derivatives:
-        return {str(bound): along(bound, x, dtype)}
+        return {str(bound): evaluate_vector(bound, x, dtype)}
     return {
         f"{bound}{chr(39) * order}": curve(bound, order, dtype)(x)
         for order in (0, 1, 2)
     }
 
 
-def _numbers(option: str, text: str, example: str) -> list[float]:
-    """Returns the numbers between colons, as many as in the example."""
+def _parse_grid(text: str) -> NDArray[Any]:
+    """Return the points of `LOW:HIGH:COUNT` or of a list separated by commas."""
+    if ":" not in text:
+        count = text.count(",") + 1
+        example = "2,1,0.1" if count > 1 else "-3:3:7"
+        return np.array(_parse_numbers("--grid", text, example, ",", count))
+    low, high, count = _parse_numbers("--grid", text, "-3:3:7")
+    if not (count.is_integer() and 1 <= count <= _MAX_POINTS):
+        raise ValueError(f"--grid: expected 1 to {_MAX_POINTS} points, got {count:g}")
+    return np.linspace(low, high, int(count))
+
+
+def _parse_numbers(
+    option: str, text: str, example: str, separator: str = ":", count: int = 0
+) -> list[float]:
+    """Return the numbers of an option, as many as in the example by default."""
     try:
-        numbers = [float(part) for part in text.split(":")]
+        numbers = [float(number) for number in text.split(separator)]
     except ValueError:
         numbers = []
-    if len(numbers) != example.count(":") + 1 or not np.isfinite(numbers).all():
-        raise ValueError(f"{option} is like {option}={example}, not {text!r}")
+    expected = count or example.count(separator) + 1
+    if len(numbers) != expected or not np.isfinite(numbers).all():
+        raise ValueError(f"{option}: expected numbers as in {example}, got {text!r}")
     return numbers
 
 
-def _among(option: str, value: str | None, known: Collection[str]) -> None:
-    if value is not None and value not in known:
-        listed = list(known)
-        near = did_you_mean(value, listed)
-        raise ValueError(f"no {option} {value!r}{near}; there are {', '.join(listed)}")
+def _check_option(option: str, value: str | None, valid: Collection[str]) -> None:
+    if value is not None and value not in valid:
+        near = did_you_mean(value, valid)
+        raise ValueError(f"{option}: expected {', '.join(valid)}, got {value!r}{near}")
 
 
-@contextmanager
-def _errors_in_one_line() -> Iterator[None]:
-    """Ends with a line on stderr and status 2, where the request cannot be met."""
-    try:
-        yield
-    except (ValueError, TypeError, OSError, ImportError) as error:
-        text = str(error)
-        if isinstance(error, OSError) and error.strerror:
-            text = f"{error.strerror}: {error.filename}"
-        typer.echo(f"jax-acts: {' '.join(text.split())}", err=True)
-        raise typer.Exit(2) from None
+def _slug(bound: Bound) -> str:
+    """Return a spec as part of a file name: leaky_relu_negative_slope_0.2."""
+    return re.sub(r"[^\w.-]+", "_", str(bound)).strip("_")
+
+
+# Commands of jax_acts.experiments, which import it when called.
+app.add_typer(experiments)

@@ -1,11 +1,12 @@
-"""How the catalogue looks in a terminal, and as JSON, CSV and Markdown."""
+"""Output of the command line: terminal tables, JSON, CSV and Markdown."""
 
 import csv
 import itertools
 import json
 import math
+import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from numpy.typing import NDArray
@@ -14,170 +15,210 @@ from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-Row = Mapping[str, Any]
+Description = Mapping[str, Any]
 Columns = Mapping[str, NDArray[Any]]
 
-WIDTH = 100  # of what is not printed in a terminal
+WIDTH = 100  # of output that does not go to a terminal
+_FULL_WIDTH, _NARROW_WIDTH = 90, 60  # from which all or some of the columns fit
 
 
-def show(*parts: RenderableType) -> None:
-    """Prints text and tables, to the width of the terminal."""
-    _console().print(*parts, sep="\n")
+def print_renderables(*renderables: RenderableType) -> None:
+    """Print text and tables to the width of the terminal."""
+    _console().print(*renderables, sep="\n")
 
 
-def show_wide(table: Table) -> None:
-    """Prints a table as wide as it is, for numbers cannot be broken."""
+def print_columns(columns: Columns) -> None:
+    """Print a table of numbers, in blocks of as many columns as fit.
+
+    Numbers are never broken or cropped. Output that does not go to a terminal is one
+    block of any width.
+    """
     console = _console()
-    endless = console.options.update(width=10_000)
-    console.width = max(console.width, console.measure(table, options=endless).maximum)
-    console.print(table)
+    (x_name, x), *rest = columns.items()
+    if not console.is_terminal and "COLUMNS" not in os.environ:
+        blocks = [rest]
+        console.width = 2 + sum(_column_width(*c) for c in columns.items())
+    else:
+        blocks = _blocks(rest, console.width - 1 - _column_width(x_name, x))
+    for block in blocks:
+        table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+        for name, _ in [(x_name, x), *block]:
+            table.add_column(name, justify="right", overflow="ellipsis", no_wrap=True)
+        for row in zip(x, *(values for _, values in block), strict=True):
+            table.add_row(*map(str, row))
+        console.print(table)
 
 
-def show_json(value: Any) -> None:
-    """Prints a value as JSON; infinities and NaN as strings, which JSON can have."""
-    print(json.dumps(_jsonable(value), indent=1, ensure_ascii=False))
+def _blocks(
+    columns: Iterable[tuple[str, NDArray[Any]]], width: int
+) -> list[list[tuple[str, NDArray[Any]]]]:
+    """Split columns into groups, each at most `width` wide or a single column."""
+    blocks: list[list[tuple[str, NDArray[Any]]]] = []
+    used = width
+    for column in columns:
+        needed = _column_width(*column)
+        if used + needed > width:
+            blocks.append([])
+            used = 0
+        blocks[-1].append(column)
+        used += needed
+    return blocks
 
 
-def show_rows(columns: Columns, *, markdown: bool) -> None:
-    """Prints a table as CSV or as Markdown."""
-    rows = [list(columns), *zip(*columns.values(), strict=True)]
-    if not markdown:
-        csv.writer(sys.stdout, lineterminator="\n").writerows(rows)
-        return
-    rows.insert(1, ["---:"] * len(columns))
-    for row in rows:
+def _column_width(name: str, values: NDArray[Any]) -> int:
+    padding = 3  # two spaces and the divider
+    return max(len(name), *(len(str(v)) for v in values)) + padding
+
+
+def print_json(value: Any) -> None:
+    """Print JSON; infinities and NaN become strings, because JSON has none."""
+    print(json.dumps(_to_json(value), indent=1, ensure_ascii=False))
+
+
+def print_csv(columns: Columns) -> None:
+    """Print a table as CSV."""
+    csv.writer(sys.stdout, lineterminator="\n").writerows(_rows(columns))
+
+
+def print_markdown(columns: Columns) -> None:
+    """Print a table as Markdown."""
+    head, *rows = _rows(columns)
+    for row in [head, ["---:"] * len(columns), *rows]:
         print("|", " | ".join(str(cell) for cell in row), "|")
 
 
-def listing(rows: Sequence[Row]) -> Table:
-    """Returns a table of functions, family by family."""
-    table = _table("name, arguments", "formula", "range", "kinks", "citation")
-    for column, width in zip(table.columns[1:], (34, 13, 5, 16), strict=True):
-        column.min_width = column.max_width = width  # of the 100 in all
-    table.columns[1].max_width = None
-    for row, family in zip(rows, _families(rows), strict=True):
+def _rows(columns: Columns) -> list[Sequence[Any]]:
+    return [list(columns), *zip(*columns.values(), strict=True)]
+
+
+def function_table(rows: Sequence[Description]) -> Table:
+    """Return a table of functions by family, with the columns that the width allows."""
+    width = _console().width
+    table = _table("name, arguments", "formula")
+    if width >= _NARROW_WIDTH:
+        table.add_column("range", min_width=13, max_width=13)
+    if width >= _FULL_WIDTH:
+        table.columns[1].min_width = 34
+        table.add_column("kinks", min_width=5, max_width=5)
+        table.add_column("citation", min_width=16, max_width=16)
+    for row, family in zip(rows, _family_starts(rows), strict=True):
         if family:
             table.add_row(Text(f"— {family}", style="italic dim"))
         name = Text(row["name"], style="bold")
         for argument, default in row["arguments"].items():
-            text = f"{argument}={_number(default, 3)}"
-            short = text if len(text) <= 20 else f"{text[:19]}…"
-            name.append(f"\n  {short}", style="not bold")
-        table.add_row(
+            text = f"{argument}={_format(default, 3)}"
+            name.append(f"\n  {_shorten(text, 20)}", style="not bold")
+        cells = [
             name,
             row["formula"] or row["summary"],
-            _interval(row["range"], 3) if row["range"] else "–",
-            _few(row["kinks"]).replace("-", "−"),
+            _format_interval(row["range"], 3) if row["range"] else "–",
+            _format_kinks(row["kinks"]).replace("-", "−"),
             " ".join(row["cite"]),
-        )
+        ]
+        table.add_row(*cells[: len(table.columns)])
     return table
 
 
-def translation(rows: Sequence[Row]) -> Table:
-    """Returns a table of functions with their names in a library."""
-    table = _table("name", "there", "formula")
+def names_table(rows: Sequence[Description]) -> Table:
+    """Return a table of functions with their names in a library."""
+    table = _table("name", "in the library", "formula")
+    if _console().width < _NARROW_WIDTH:
+        table = _table("name", "in the library")
     for row in rows:
-        name, formula = row["name"], row["formula"] or row["summary"]
-        table.add_row(Text(name, style="bold"), "\n".join(row["names"]), formula)
+        formula = row["formula"] or row["summary"]
+        cells = [Text(row["name"], style="bold"), "\n".join(row["names"]), formula]
+        table.add_row(*cells[: len(table.columns)])
     return table
 
 
-def sheet(spec: Row) -> Table:
-    """Returns what is known of one function, a line for each fact."""
+def description_table(row: Description) -> Table:
+    """Return the description of one function, a property per row."""
     table = Table(box=None, show_header=False, pad_edge=False)
     table.add_column(style="dim", no_wrap=True)
     table.add_column()
-    for name, text in _measures(spec).items():
+    for name, text in _properties(row).items():
         table.add_row(name, text)
-    table.add_row("inputs", ", ".join(spec["inputs"]))
-    for name, default in spec["arguments"].items():
-        meaning = spec["meanings"].get(name, "")
-        table.add_row("argument", f"{name} = {_number(default)}   {meaning}".strip())
-    table.add_row("cite", " ".join(spec["cite"]) or "–")
-    table.add_row("family", spec["family"])
-    for dialect, spellings in _spellings(spec).items():
+    table.add_row("inputs", ", ".join(row["inputs"]))
+    for name, default in row["arguments"].items():
+        text = row["argument_descriptions"].get(name, "")
+        table.add_row("argument", f"{name} = {_format(default)}   {text}".strip())
+    for key, reference in row["references"].items() or [("–", "")]:
+        table.add_row("reference", f"{reference} [{key}]" if reference else key)
+    table.add_row("family", row["family"])
+    for dialect, spellings in _spellings(row).items():
         table.add_row(f"{dialect}:", ", ".join(spellings))
     return table
 
 
-def grid(columns: Columns) -> Table:
-    """Returns a table of numbers."""
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for name in columns:
-        table.add_column(name, justify="right", no_wrap=True)
-    for row in zip(*columns.values(), strict=True):
-        table.add_row(*map(str, row))
-    return table
-
-
-def _measures(spec: Row) -> dict[str, str]:
-    """Returns what is measured of a function and known of its curve, as text."""
-    if "limits" not in spec:
-        return {"curve": spec["curve"]}
-    (low, high), (zero, slope) = spec["limits"], spec["at_0"]
-    measures = {
-        "limits": f"f(−∞) = {_number(low)}, f(∞) = {_number(high)}",
-        "at 0": f"f(0) = {_number(zero)}, f′(0) = {_number(slope)}",
-        "gain": _number(spec["gain"]),
+def _properties(row: Description) -> dict[str, str]:
+    """Return limits, values at 0, gain, range and kinks as text."""
+    if "limits" not in row:
+        return {"curve": row["curve"]}
+    (low, high), (zero, derivative) = row["limits"], row["at_0"]
+    properties = {
+        "limits": f"f(−∞) = {_format(low)}, f(∞) = {_format(high)}",
+        "at 0": f"f(0) = {_format(zero)}, f′(0) = {_format(derivative)}",
+        "gain": _format(row["gain"]),
     }
-    if spec["range"]:
+    if row["range"]:
         kinks = [
-            f"f′({_number(float(x))}) is taken as {_number(y)}"
-            for x, y in spec["kinks"].items()
+            f"f′({_format(float(x))}) is defined as {_format(y)}"
+            for x, y in row["kinks"].items()
         ]
-        at = "at the default arguments" if spec["arguments"] else ""
-        measures["range"] = f"{_interval(spec['range'])} {at}"
-        measures["kinks"] = f"{'; '.join(kinks)} {at}" if kinks else "none"
-    return measures
+        suffix = " (default arguments)" if row["arguments"] else ""
+        properties["range"] = _format_interval(row["range"]) + suffix
+        properties["kinks"] = "; ".join(kinks) + suffix if kinks else "none"
+    return properties
 
 
-def _few(kinks: Mapping[str, float]) -> str:
-    """Returns the kinks, of many the ones around 0."""
+def _format_kinks(kinks: Mapping[str, float]) -> str:
+    """Return the kinks; of more than four, the two around 0."""
     if len(kinks) <= 4:
         return ", ".join(kinks)
     near = sorted(kinks, key=lambda x: abs(float(x)))[:2]
     return f"…, {', '.join(sorted(near, key=float))}, …"
 
 
-def _families(rows: Sequence[Row]) -> list[str]:
-    """Returns the family where one begins, and "" in it."""
+def _family_starts(rows: Sequence[Description]) -> list[str]:
+    """Return the family of each row that starts one, "" for other rows."""
     families = ["", *(row["family"] for row in rows)]
     return [f if f != before else "" for before, f in itertools.pairwise(families)]
 
 
-def _spellings(spec: Row) -> dict[str, list[str]]:
-    """Returns the spellings by dialect, with what they mean if they do not show it."""
-    found: dict[str, list[str]] = {}
-    for alias in spec["names"]:
-        dialect, call, meaning = alias["dialect"], alias["call"], alias["meaning"]
-        told = "(" in call or meaning == spec["name"]
-        found.setdefault(dialect, []).append(call if told else f"{call} = {meaning}")
-    return found
+def _spellings(row: Description) -> dict[str, list[str]]:
+    """Return the names by dialect, with their meaning unless it is evident."""
+    spellings: dict[str, list[str]] = {}
+    for alias in row["names"]:
+        call, meaning = alias["call"], alias["meaning"]
+        is_evident = "(" in call or meaning == row["name"]
+        text = call if is_evident else f"{call} = {meaning}"
+        spellings.setdefault(alias["dialect"], []).append(text)
+    return spellings
 
 
 def _table(*headings: str) -> Table:
-    """Returns an empty table with a name that is not broken, and text that is."""
+    """Return an empty table whose first column is neither wrapped nor cropped."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
     table.add_column(headings[0], no_wrap=True)
     for heading in headings[1:]:
-        table.add_column(heading)
+        table.add_column(heading, overflow="fold")
     return table
 
 
 def _console() -> Console:
     console = Console(highlight=False, markup=False, emoji=False)
-    if not console.is_terminal:
+    if not console.is_terminal and "COLUMNS" not in os.environ:
         console.width = WIDTH
     return console
 
 
-def _interval(bounds: Sequence[float], digits: int = 5) -> str:
+def _format_interval(bounds: Sequence[float], digits: int = 5) -> str:
     low, high = bounds
-    return f"{_number(low, digits)} … {_number(high, digits)}"
+    return f"{_format(low, digits)} … {_format(high, digits)}"
 
 
-def _number(value: Any, digits: int = 5) -> str:
-    """Returns a number for reading; JSON and CSV have all its digits."""
+def _format(value: Any, digits: int = 5) -> str:
+    """Return a number for reading; JSON and CSV have all digits."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return str(value)
     if math.isnan(value):
@@ -185,12 +226,16 @@ def _number(value: Any, digits: int = 5) -> str:
     return f"{value + 0.0:.{digits}g}".replace("inf", "∞").replace("-", "−")
 
 
-def _jsonable(value: Any) -> Any:
+def _shorten(text: str, width: int) -> str:
+    return text if len(text) <= width else f"{text[: width - 1]}…"
+
+
+def _to_json(value: Any) -> Any:
     match value:
         case dict():
-            return {str(k): _jsonable(v) for k, v in value.items()}
+            return {str(k): _to_json(v) for k, v in value.items()}
         case list() | tuple():
-            return [_jsonable(v) for v in value]
+            return [_to_json(v) for v in value]
         case float() if not math.isfinite(value):
             return str(value)
         case None | bool() | int() | float() | str():

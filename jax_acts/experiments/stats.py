@@ -1,111 +1,147 @@
-"""Statistics over the seeds: means, and differences between pairs."""
+"""Means, t-intervals and paired t-tests over seeds: DataFrame in, DataFrame out.
 
-import math
+    mean_ci(frame, "activation")            n, mean, sd, ci_low, ci_high of each group
+    paired_tests(scores, [("relu", "gelu")])    mean_diff, interval, d, p, p_holm
+    difference_to_best(scores)              the same of each group minus the best one
+
+`scores` has one row per seed and one column per group; NaN where a run is missing.
+"""
+
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 from scipy import stats
 
+Bounds = tuple[float, float]
+"""The possible range of a value, to which intervals are clipped."""
 
-class Spread(NamedTuple):
-    """A mean, and what is known of it."""
-
-    n: int
-    mean: float
-    sd: float
-    """The standard deviation of the values, with n - 1."""
-    low: float
-    high: float
-    """The ends of the interval of the mean, by Student's t."""
+UNBOUNDED: Bounds = (-np.inf, np.inf)
 
 
-def spread(values: Sequence[float]) -> Spread:
-    """Returns the mean of the values with its 95 % interval, unknown below two values.
+def mean_ci(
+    frame: pd.DataFrame,
+    by: str | list[str],
+    value: str = "value",
+    *,
+    bounds: Bounds = UNBOUNDED,
+    level: float = 0.95,
+) -> pd.DataFrame:
+    """Return the mean of each group with Student's t-interval.
 
-    >>> spread([1.0, 2.0, 3.0])
-    Spread(n=3, mean=2.0, sd=1.0, low=-0.48413771, high=4.48413771)
+    Args:
+        frame: A tidy table; NaN values are left out.
+        by: The columns that make a group.
+        value: The column of the values.
+        bounds: The possible range of a value; the interval is clipped to it.
+        level: The confidence level.
+
+    Returns:
+        One row per group, in the order of their first rows: `by`, n, mean, sd (n - 1),
+        ci_low, ci_high. The last three are NaN where n < 2.
+
+    >>> mean_ci(pd.DataFrame({"f": ["a"] * 3, "value": [1, 2, 3]}), "f").round(3)
+       f  n  mean   sd  ci_low  ci_high
+    0  a  3   2.0  1.0  -0.484    4.484
     """
-    n = len(values)
-    if not n:
-        return Spread(0, *[float("nan")] * 4)
-    mean = float(np.mean(values))
-    if n == 1:
-        return Spread(1, mean, *[float("nan")] * 3)
-    sd = float(np.std(values, ddof=1))
-    half = float(stats.t.ppf(0.975, n - 1)) * sd / n**0.5
-    return Spread(n, mean, sd, mean - half, mean + half)
+    groups = frame.groupby(by, sort=False, observed=True)[value]
+    table = groups.agg(n="count", mean="mean", sd="std").reset_index()
+    half = (
+        stats.t.ppf((1 + level) / 2, table["n"] - 1) * table["sd"] / table["n"] ** 0.5
+    )
+    table["ci_low"] = (table["mean"] - half).clip(*bounds)
+    table["ci_high"] = (table["mean"] + half).clip(*bounds)
+    return table
 
 
-class Difference(NamedTuple):
-    """A mean of differences between pairs, and what is known of it."""
+def paired_tests(
+    scores: pd.DataFrame,
+    pairs: Sequence[tuple[str, str]],
+    *,
+    bounds: Bounds = UNBOUNDED,
+    level: float = 0.95,
+) -> pd.DataFrame:
+    """Return two-sided paired t-tests over equal seeds, Holm-adjusted over `pairs`.
 
-    n: int
-    """How many pairs there are."""
-    mean: float
-    low: float
-    high: float
-    """The ends of the 95 % interval of this mean alone, by Student's t."""
-    effect: float
-    """Cohen's d of the pairs: the mean over the standard deviation of differences."""
-    p: float
-    """Of the t-test of pairs: how likely so much is by chance, if there is nothing."""
-    adjusted: float
-    """p after Holm, for all comparisons that are made together."""
+    Args:
+        scores: One row per seed, one column per group.
+        pairs: (group, baseline), both columns of `scores`.
+        bounds: The possible range of a score.
+        level: The confidence level of the intervals, which are not adjusted.
 
-    @property
-    def half(self) -> float:
-        """The half width of the interval."""
-        return (self.high - self.low) / 2
+    Returns:
+        One row per pair: group, baseline, n (seeds that both have), mean_diff (group
+        minus baseline), ci_low, ci_high, cohens_d (mean_diff over the standard
+        deviation of the differences; ±inf where that is 0), p, p_holm.
 
-    def shows(self, level: float = 0.05) -> bool:
-        """Returns whether there is a difference, as one of all those compared."""
-        return self.adjusted < level
-
-
-Pairs = Sequence[tuple[float, float]]
-
-
-def differences(families: Sequence[Pairs]) -> list[Difference]:
-    """Returns the difference of each list of pairs, compared together.
-
-    >>> found = differences([[(3, 1), (4, 2), (6, 3)], [(1, 1), (2, 3), (4, 3)]])
-    >>> [(round(d.mean, 2), round(d.p, 3), round(d.adjusted, 3)) for d in found]
-    [(2.33, 0.02, 0.04), (0.0, 1.0, 1.0)]
+    >>> scores = pd.DataFrame({"a": [3, 4, 6], "b": [1, 2, 3], "c": [3, 5, 6]})
+    >>> tests = paired_tests(scores, [("a", "b"), ("a", "c")])
+    >>> tests[["mean_diff", "p", "p_holm"]].round(3)
+       mean_diff      p  p_holm
+    0      2.333  0.020   0.040
+    1     -0.333  0.423   0.423
     """
-    alone = [_difference(pairs) for pairs in families]
-    together = holm([one.p for one in alone])
-    return [one._replace(adjusted=p) for one, p in zip(alone, together, strict=True)]
+    differences = [(scores[a] - scores[b]).to_numpy(float) for a, b in pairs]
+    columns = ["group", "baseline", "n", "mean_diff", "ci_low", "ci_high"]
+    columns += ["cohens_d", "p", "p_holm"]
+    if not differences:
+        return pd.DataFrame(columns=columns)
+    values = pd.DataFrame(np.stack(differences, 1))
+    long = values.melt(var_name="pair", value_name="value")
+    low, high = bounds
+    table = mean_ci(long, "pair", bounds=(low - high, high - low), level=level)
+    table[["group", "baseline"]] = list(pairs)
+    table = table.rename(columns={"mean": "mean_diff"})
+    d = table["mean_diff"] / table["sd"]
+    table["cohens_d"] = d.mask((table["mean_diff"] == 0) & (table["sd"] == 0), 0.0)
+    t = table["cohens_d"].abs() * table["n"] ** 0.5
+    table["p"] = 2 * stats.t.sf(t, table["n"] - 1)
+    table["p_holm"] = holm(table["p"])
+    return table[columns]
 
 
-def _difference(pairs: Pairs) -> Difference:
-    """Returns the difference of pairs, compared alone."""
-    known = spread([a - b for a, b in pairs])
-    n, mean, sd, low, high = known
-    if n < 2:
-        return Difference(n, mean, low, high, *[float("nan")] * 3)
-    # Without a spread there is no d: its limit is taken.
-    effect = mean / sd if sd else math.copysign(math.inf, mean) if mean else 0.0
-    p = 2 * float(stats.t.sf(abs(effect) * n**0.5, n - 1))
-    return Difference(n, mean, low, high, effect, p, p)
+def holm(p: pd.Series) -> pd.Series:
+    """Return p-values adjusted for multiple tests by Holm's step-down procedure.
 
+    The smallest of m is multiplied by m, the next by m - 1, …; a running maximum keeps
+    the order. The chance of one or more false positives is at most the level. NaN is
+    no test. Reference: S. Holm, A simple sequentially rejective multiple test
+    procedure, 1979.
 
-def holm(values: Sequence[float]) -> list[float]:
-    """Returns p-values for a decision about all of them together.
-
-    The smallest of m is multiplied by m, the next by m - 1, and so on, and none is
-    less than the one before it: S. Holm, A simple sequentially rejective multiple test
-    procedure, 1979. At whatever level those below it are called differences, the
-    chance of one false call among all is no more than the level. What is not known
-    (nan) is no comparison.
-
-    >>> holm([0.01, 0.04, 0.03])
+    >>> holm(pd.Series([0.01, 0.04, 0.03])).tolist()
     [0.03, 0.06, 0.06]
     """
-    p = np.asarray(values, float)
-    known = np.flatnonzero(~np.isnan(p))
-    order = known[np.argsort(p[known], kind="stable")]
-    factors = np.arange(len(order), 0, -1)
-    adjusted = np.full(p.shape, np.nan)
-    adjusted[order] = np.minimum(np.maximum.accumulate(p[order] * factors), 1)
-    return adjusted.tolist()
+    ordered = p.dropna().sort_values(kind="stable")
+    factors = np.arange(len(ordered), 0, -1)
+    return (ordered * factors).cummax().clip(upper=1).reindex(p.index)
+
+
+def difference_to_best(
+    scores: pd.DataFrame,
+    families: Sequence[Sequence[str]] | None = None,
+    *,
+    lower_is_better: bool = False,
+    bounds: Bounds = UNBOUNDED,
+    level: float = 0.95,
+) -> pd.DataFrame:
+    """Return the tests of each group against the best mean of its family.
+
+    Args:
+        scores: One row per seed, one column per group.
+        families: The groups that are compared with each other; all if left out.
+        lower_is_better: Whether the lowest mean is the best.
+        bounds: The possible range of a score.
+        level: The confidence level.
+
+    Returns:
+        The table of `paired_tests`, Holm-adjusted over all families, with a column
+        `tied`: p_holm is at least 1 - level. There is no row of the best group itself,
+        which is `baseline`.
+    """
+    pairs = []
+    for names in [list(scores)] if families is None else families:
+        means = scores[[name for name in names if name in scores]].mean().dropna()
+        ranking = means.sort_values(ascending=lower_is_better, kind="stable").index
+        pairs += [(other, ranking[0]) for other in ranking[1:]]
+    table = paired_tests(scores, pairs, bounds=bounds, level=level)
+    return table.assign(tied=table["p_holm"] >= 1 - level)

@@ -1,133 +1,165 @@
-"""What a study is: a question, the members that answer it, and a page to show it."""
+"""The contract of a study: a question, the runs that answer it, and its report."""
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+import math
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import product
 from pathlib import Path
-from typing import Any, Generic, Literal, NamedTuple, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
-from pydantic import BaseModel, ConfigDict
-
+from jax_acts.experiments.config.errors import ConfigError, ConfigIssue
 from jax_acts.experiments.config.schema import StudyConfig
-from jax_acts.experiments.report.model import Page
+from jax_acts.experiments.records import RunRecord, Value
 
-Value = str | int | float
-Tick = Callable[[float | None], None]
-"""Takes the latest loss, if there is one, of a training that goes on."""
+ProgressCallback = Callable[[int, int, float | None], None]
+"""Called every few seconds as `(step, total_steps, mean train loss or None)`."""
+
+MAX_RUNS = 100_000
+"""Largest number of runs of one config."""
 
 
-class Member(NamedTuple):
-    """One training, at one place on each axis of the study."""
+class RunSpec(NamedTuple):
+    """One training run: a position on each axis of the study."""
 
     axes: tuple[tuple[str, Value], ...]
 
     @property
     def name(self) -> str:
-        """The name that tells it from the others of its run."""
+        """The display name, unique within a study."""
         return ", ".join(f"{axis} {value}" for axis, value in self.axes)
 
-
-class Record(BaseModel):
-    """What is kept of a member: a line of the records."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    member: str
-    status: Literal["done", "diverged"]
-    session: int = 0
-    """Which of the sessions in `environment.jsonl` trained it."""
-
-    @property
-    def last_loss(self) -> float | None:
-        """The loss at the end of the training, if it has one that is finite."""
-        return None
+    def without(self, *axes: str) -> tuple[tuple[str, Value], ...]:
+        """Return the axes other than those named."""
+        return tuple(axis for axis in self.axes if axis[0] not in axes)
 
 
-C = TypeVar("C", bound=StudyConfig)
-R = TypeVar("R", bound=Record)
+class BatchedTrainer(NamedTuple):
+    """Training of runs that share compiled programs, one trial batch at a time."""
 
+    batch_size: int
+    """Maximum number of runs in a trial batch."""
+    group_key: Callable[[RunSpec], Any]
+    """Return the key of the programs of a run; runs with equal keys share them."""
+    train: Callable[
+        [Sequence[RunSpec], ProgressCallback, Path | None], Sequence[RunRecord]
+    ]
+    """Train one trial batch of one group; the path is its checkpoint directory."""
 
-class Together(NamedTuple, Generic[R]):
-    """How members are trained that have one program and differ in numbers alone."""
-
-    width: int
-    """The most members of a chunk."""
-    group: Callable[[Member], Any]
-    """Returns what members that share a program have in common."""
-    train: Callable[[Sequence[Member]], Sequence[R]]
-    """Returns the records of a chunk: members of one group, in their order."""
-
-    def chunks(self, members: Iterable[Member]) -> list[tuple[Member, ...]]:
-        """Returns the chunks, those of a group one after the other."""
-        groups: dict[Any, list[Member]] = {}
-        for member in members:
-            groups.setdefault(self.group(member), []).append(member)
+    def batches(self, runs: Iterable[RunSpec]) -> list[tuple[RunSpec, ...]]:
+        """Return the trial batches, those of a group in succession."""
         return [
-            tuple(group[n : n + self.width])
-            for group in groups.values()
-            for n in range(0, len(group), self.width)
+            tuple(group[n : n + self.batch_size])
+            for group in self.groups(runs)
+            for n in range(0, len(group), self.batch_size)
         ]
 
+    def groups(self, runs: Iterable[RunSpec]) -> list[list[RunSpec]]:
+        """Return the runs that share programs, in the order of their first run."""
+        groups: dict[Any, list[RunSpec]] = {}
+        for run in runs:
+            groups.setdefault(self.group_key(run), []).append(run)
+        return list(groups.values())
 
-@dataclass(frozen=True)
-class Prepared(Generic[R]):
-    """A study with its data loaded and nothing compiled."""
-
-    summary: str
-    """What will be run, in a sentence."""
-    ticks: int
-    """How often the training of a member reports that it goes on."""
-    train: Callable[[Member, Tick, Path], R]
-    """Trains one member alone; its checkpoints, if it has some, are in the folder."""
-    together: Together[R] | None = None
-    """If there is one, members are trained by it, and not by `train`."""
-
-    def groups(self, members: Iterable[Member]) -> dict[str, str]:
-        """Returns for each member, by its name, the group that it is shown in.
-
-        Those that share a program are a group; without `together` it is those that
-        differ in the seed alone.
-        """
-        alone = lambda member: tuple(a for a in member.axes if a[0] != "seed")
-        key = self.together.group if self.together else alone
-        found: dict[Any, list[Member]] = {}
-        for member in members:
-            found.setdefault(key(member), []).append(member)
+    def group_names(self, runs: Iterable[RunSpec]) -> dict[str, str]:
+        """Return the display name of the group of each run, by the name of the run."""
         return {
-            member.name: name
-            for group in found.values()
-            for name in [_common(group)]
-            for member in group
+            run.name: name
+            for group in self.groups(runs)
+            for name in [_shared_axes(group)]
+            for run in group
         }
 
 
-def _common(members: Sequence[Member]) -> str:
-    """Returns the axes that members share, as a name of them all.
+def _shared_axes(runs: Sequence[RunSpec]) -> str:
+    """Return the axes that the runs share as text.
 
-    >>> _common([Member((("f", "elu"), ("depth", 2), ("seed", n))) for n in range(3)])
+    >>> _shared_axes([RunSpec((("f", "elu"), ("depth", 2), ("n", n))) for n in (0, 1)])
     'elu, depth 2'
     """
-    first, *others = members
+    first, *others = runs
     shared = [a for a in first.axes if all(a in other.axes for other in others)]
     words = [v if isinstance(v, str) else f"{axis} {v}" for axis, v in shared]
-    return ", ".join(words) or "all members"
+    return ", ".join(words) or "all runs"
 
 
 @dataclass(frozen=True)
-class Study(Generic[C, R]):
-    """A question, answered by experiment.
+class PreparedStudy:
+    """A study with its data loaded and nothing compiled."""
+
+    summary: str
+    """The setup in one sentence."""
+    total_steps: int
+    """Optimizer steps of each run."""
+    trainer: BatchedTrainer
+    data_hash: str | None = None
+    """Content hash of the data."""
+    model_hash: str | None = None
+    """Hash of the source of the model."""
+    data_contents: Mapping[str, str] = field(default_factory=dict)
+    """`Dataset.describe()` of each dataset by its title, for the report."""
+
+
+C = TypeVar("C", bound=StudyConfig)
+
+
+@dataclass(frozen=True)
+class Study(Generic[C]):
+    """A question and the experiment that answers it.
 
     Attributes:
+        name: The value of the config key `study`.
         question: The question, in one sentence.
         config: The schema of its configs.
-        record: The schema of its records.
-        members: Returns the members of a config.
-        prepare: Loads the data and checks the config by them; raises `ConfigError`.
-        page: Returns what the report shows, from the config and the records alone.
+        runs: Return the runs of a config; raise `ConfigError` if they are too many.
+        prepare: Load the data and check the config against them; raise `ConfigError`.
+        report: Return the report, a pure function of the config and the records.
     """
 
+    name: str
     question: str
     config: type[C]
-    record: type[R]
-    members: Callable[[C], tuple[Member, ...]]
-    prepare: Callable[[C], Prepared[R]]
-    page: Callable[[C, Sequence[R]], Page]
+    runs: Callable[[C], tuple[RunSpec, ...]]
+    prepare: Callable[[C], PreparedStudy]
+    report: Callable[[C, Sequence[RunRecord]], Any]
+
+    @property
+    def import_path(self) -> str:
+        """ "module:STUDY", by which another process imports the study."""
+        return f"{self.config.__module__}:STUDY"
+
+
+def grid(**axes: Collection[Value]) -> tuple[RunSpec, ...]:
+    """Return a run for each combination of values; the last axis varies fastest.
+
+    Raises:
+        ConfigError: There are more than `MAX_RUNS`.
+
+    >>> [run.name for run in grid(activation=["relu", "elu"], seed=range(2))][:3]
+    ['activation relu, seed 0', 'activation relu, seed 1', 'activation elu, seed 0']
+    """
+    return concat_grids(axes)
+
+
+def concat_grids(*grids: Mapping[str, Collection[Value]]) -> tuple[RunSpec, ...]:
+    """Return the runs of several grids in succession.
+
+    Raises:
+        ConfigError: There are more than `MAX_RUNS`, or two grids share a run.
+    """
+    sizes = [{axis: len(values) for axis, values in axes.items()} for axes in grids]
+    total = sum(math.prod(size.values()) for size in sizes)
+    if total > MAX_RUNS:
+        largest = max(sizes, key=lambda size: math.prod(size.values()))
+        factors = " × ".join(f"{n:,} {axis}" for axis, n in largest.items() if n > 1)
+        message = f"runs: expected at most {MAX_RUNS:,}, got {total:,} ({factors})"
+        raise ConfigError(ConfigIssue("", message))
+    runs = tuple(
+        RunSpec(tuple(zip(axes, position, strict=True)))
+        for axes in grids
+        for position in product(*axes.values())
+    )
+    if len(set(runs)) < total:
+        name = next(run.name for n, run in enumerate(runs) if run in runs[:n])
+        message = f"sweeps: expected distinct runs, got {name!r} twice"
+        raise ConfigError(ConfigIssue("sweeps", message))
+    return runs

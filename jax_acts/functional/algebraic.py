@@ -1,4 +1,4 @@
-"""Functions built of square roots and quotients, and the arc tangent."""
+"""Powers, square roots and quotients, and the arc tangent."""
 
 import math
 
@@ -6,7 +6,7 @@ import jax.numpy as jnp
 from jax import Array, lax
 
 from jax_acts._core.activation import activation
-from jax_acts._numerics import coefficients as table
+from jax_acts._numerics import coefficients as coeffs
 from jax_acts._numerics.bitwise import (
     max_nan_free,
     min_nan_free,
@@ -14,8 +14,20 @@ from jax_acts._numerics.bitwise import (
     propagate_nan,
     where,
 )
+from jax_acts._numerics.double_word import hi_lo, two_prod
 from jax_acts._numerics.polynomial import polynomial
 from jax_acts._numerics.types import Real
+
+__all__ = [
+    "arctan",
+    "bent_identity",
+    "isrlu",
+    "isru",
+    "nelu",
+    "soft_sign",
+    "square",
+    "squareplus",
+]
 
 INF = math.inf
 
@@ -42,7 +54,7 @@ def soft_sign(x: Real) -> Array:
     >>> soft_sign(jnp.array([-1.0, 0.0, 3.0]))
     Array([-0.5 ,  0.  ,  0.75], dtype=float32)
     """
-    finite = _clipped(x)
+    finite = _clip_square(x)
     return finite / (1 + lax.abs(finite))
 
 
@@ -58,8 +70,8 @@ def soft_sign_dx_from_y(y: Array) -> Array:
 
 @soft_sign.derivative.defderivative
 def soft_sign_dx2(x: Real) -> Array:
-    slope = 1 / (1 + lax.abs(x))
-    return -2 * jnp.sign(x) * slope * (slope * slope)
+    inverse = 1 / (1 + lax.abs(x))
+    return -2 * jnp.sign(x) * inverse * (inverse * inverse)
 
 
 @activation(
@@ -72,33 +84,34 @@ def squareplus(x: Real, b: Real = 4.0) -> Array:
 
     Args:
         x: The input.
-        b: $b$, not negative; at 0 it is `relu`.
+        b: $b \ge 0$; 0 gives `relu`.
 
     >>> squareplus(jnp.array([-5000.0, 0.0, 3.0]))
     Array([1.9999999e-04, 1.0000000e+00, 3.3027756e+00], dtype=float32)
     """
     a, root = lax.abs(x), _root(x, b)
-    minus = 0.5 * b / where(a + root > 0, a + root, 1)  # x + sqrt cancels
-    plus = where(a < _huge(x), a + 0.5 * (root - a), a)
-    return where(x < 0, minus, plus)
+    # x + sqrt(x² + b) cancels for x << 0.
+    negative = 0.5 * b / where(a + root > 0, a + root, 1)
+    positive = where(a < _max_square_root(x), a + 0.5 * (root - a), a)
+    return where(x < 0, negative, positive)
 
 
 @squareplus.defderivative
 def squareplus_dx(x: Real, b: Real = 4.0) -> Array:
     a, root = lax.abs(x), _root(x, b)
     root = where(root == 0, 1, root)
-    # 1 + x / sqrt cancels for x << 0; a rounded root is used once.
-    below = a * root + (a * a + b)
-    left = 0.5 * b / where(below > 0, below, 1)
+    # 1 + x / root cancels for x << 0; b / (2 root (root + a)) does not.
+    denominator = a * root + (a * a + b)
+    negative = 0.5 * b / where(denominator > 0, denominator, 1)
     ratio = where(a < INF, x / root, jnp.sign(x))
-    return where(ratio < -0.5, left, 0.5 + 0.5 * ratio)
+    return where(ratio < -0.5, negative, 0.5 + 0.5 * ratio)
 
 
 @squareplus.derivative.defderivative
 def squareplus_dx2(x: Real, b: Real = 4.0) -> Array:
     root = _root(x, b)
-    safe = where(root == 0, 1, root)
-    return 0.5 * b / safe / safe / safe
+    root = where(root == 0, 1, root)
+    return 0.5 * b / root / root / root
 
 
 @squareplus.defpartial("b")
@@ -115,7 +128,8 @@ def bent_identity(x: Real) -> Array:
     Array([-7.92893e-01,  1.00003e-04,  4.08114e+00], dtype=float32)
     """
     a, root = lax.abs(x), _root(x, 1.0)
-    ratio = where(a < _huge(x), a / (1 + root), 1.0)  # sqrt(x² + 1) - 1 = a ratio
+    # sqrt(x² + 1) - 1 = a ratio, without cancellation near 0.
+    ratio = where(a < _max_square_root(x), a / (1 + root), 1.0)
     return x * (1 + mul_sign(0.5 * ratio, x))
 
 
@@ -142,17 +156,17 @@ def isru(x: Real, alpha: Real = 1.0) -> Array:
 
     Args:
         x: The input.
-        alpha: $\alpha$, positive.
+        alpha: $\alpha > 0$.
 
     >>> isru(jnp.array([-1.0, 0.0, 1e30]))
     Array([-0.70710677,  0.        ,  1.        ], dtype=float32)
     """
     a = lax.abs(x)
-    low = jnp.minimum(a, 1)
-    near = low / jnp.sqrt(1 + alpha * low * low)
-    inverse = 1 / jnp.maximum(a, 1)
-    far = 1 / jnp.sqrt(alpha + inverse * inverse)
-    return mul_sign(where(a < 1, near, far), x)
+    clipped = jnp.minimum(a, 1)
+    small = clipped / jnp.sqrt(1 + alpha * clipped * clipped)
+    inverse = 1 / jnp.maximum(a, 1)  # x² overflows for large x, 1 / x² does not
+    large = 1 / jnp.sqrt(alpha + inverse * inverse)
+    return mul_sign(where(a < 1, small, large), x)
 
 
 @isru.defderivative
@@ -179,12 +193,14 @@ def isru_dalpha(x: Real, alpha: Real = 1.0) -> Array:
     reference=lambda m, x, alpha=1: x if x > 0 else x / m.sqrt(1 + alpha * x * x),
 )
 def isrlu(x: Real, alpha: Real = 1.0) -> Array:
-    r"""Inverse square root linear unit, $x$ if $x \ge 0$, else `isru`,
+    r"""Inverse square root linear unit, $x$ if $x \ge 0$, else
     $x / \sqrt{1 + \alpha x^2}$.
+
+    The negative part is `isru`.
 
     Args:
         x: The input.
-        alpha: $\alpha$, positive.
+        alpha: $\alpha > 0$.
 
     >>> isrlu(jnp.array([-1.0, 0.0, 3.0]))
     Array([-0.70710677,  0.        ,  3.        ], dtype=float32)
@@ -210,13 +226,14 @@ def arctan(x: Real) -> Array:
     Array([-0.7854,  0.       ,  1.24905], dtype=float32)
     """
     a = lax.abs(x)
-    middle, top = a > math.tan(math.pi / 8), a > math.tan(3 * math.pi / 8)
-    finite = min_nan_free(_huge(a), a)
-    above = where(top, -1.0, where(middle, finite - 1, finite))
-    below = where(top, finite, where(middle, finite + 1, 1.0))
-    t = above / below  # arctan(a) - arctan(t) is 0, π/4 or π/2
-    offset = where(top, math.pi / 2, where(middle, math.pi / 4, 0.0))
-    value = offset + (t + t * (t * t) * polynomial(t * t, table.ATAN))
+    middle, far = a > math.tan(math.pi / 8), a > math.tan(3 * math.pi / 8)
+    finite = min_nan_free(_max_square_root(a), a)
+    # Argument reduction to |t| <= tan(π/8): arctan(a) = offset + arctan(t).
+    numerator = where(far, -1.0, where(middle, finite - 1, finite))
+    denominator = where(far, finite, where(middle, finite + 1, 1.0))
+    t = numerator / denominator
+    offset = where(far, math.pi / 2, where(middle, math.pi / 4, 0.0))
+    value = offset + (t + t * (t * t) * polynomial(t * t, coeffs.ATAN))
     return mul_sign(propagate_nan(x, value), x)
 
 
@@ -227,22 +244,89 @@ def arctan_dx(x: Real) -> Array:
 
 @arctan.derivative.defderivative
 def arctan_dx2(x: Real) -> Array:
-    y = _clipped(x)
-    square = 1 + y * y
-    return -2 * (y / square) * (1 / square)
+    finite = _clip_square(x)
+    square = 1 + finite * finite
+    return -2 * (finite / square) * (1 / square)
 
 
-def _huge(x: Real) -> float:
-    """Returns a number whose square is finite, and that 1 is nothing to."""
+@activation(
+    cite="horuz2025",
+    range=(0, INF),
+    kinks={0: 0},
+    reference=lambda m, x, alpha=0.05: (
+        x if x > 0 else m.mpf(alpha) * x * x / (1 + x * x)
+    ),
+)
+def nelu(x: Real, alpha: Real = 0.05) -> Array:
+    r"""Negative slope linear unit, $x$ if $x > 0$, else $\alpha x^2 / (1 + x^2)$.
+
+    The derivative at 0 is 0. The paper defines only the derivative,
+    $2 \alpha x / (1 + x^2)^2$ for $x < 0$, as a surrogate derivative of `relu`:
+    `sugar(surrogate=nelu)`. The value is its integral from 0.
+
+    Args:
+        x: The input.
+        alpha: $\alpha$.
+
+    >>> nelu(jnp.array([-1.0, 0.0, 2.0]))
+    Array([0.025, 0.   , 2.   ], dtype=float32)
+    """
+    ratio = _square_ratio(x)
+    alpha, alpha_lo = hi_lo(alpha, ratio.dtype)
+    return where(x > 0, x, ratio * alpha + ratio * alpha_lo)
+
+
+@nelu.defderivative
+def nelu_dx(x: Real, alpha: Real = 0.05) -> Array:
+    s, l, total = _scaled_sum(x)
+    negative = -2 * alpha * s / (l * total * total)
+    return propagate_nan(x, where(x > 0, 1.0, negative))
+
+
+@nelu.derivative.defderivative
+def nelu_dx2(x: Real, alpha: Real = 0.05) -> Array:
+    s, l, total = _scaled_sum(x)
+    hi, lo = two_prod(s, s)
+    small = ((1 - hi) - 2 * hi) - 3 * lo  # 1 - 3 x²: the first three terms are exact
+    d2 = where(l > 1, jnp.square(1 / l) - 3, small)
+    d2 = d2 / (l * total * total * total)
+    return propagate_nan(x, where(x > 0, 0.0, 2 * alpha * d2))
+
+
+@nelu.defpartial("alpha")
+def nelu_dalpha(x: Real, alpha: Real = 0.05) -> Array:
+    return propagate_nan(x, where(x > 0, 0.0, _square_ratio(x)))
+
+
+def _square_ratio(x: Real) -> Array:
+    """Return x² / (1 + x²)."""
+    s, l, _ = _scaled_sum(x)
+    return s * s / (1 + jnp.square(s / l))
+
+
+def _scaled_sum(x: Real) -> tuple[Array, Array, Array]:
+    """Return s = min(|x|, 1), l = max(|x|, 1) and l + s² / l.
+
+    1 + x² = l (l + s² / l); the factors do not overflow.
+    """
+    a = lax.abs(x)
+    s, l = jnp.minimum(a, 1), jnp.maximum(a, 1)
+    return s, l, l + s * s / l
+
+
+def _max_square_root(x: Real) -> float:
+    """Return a value whose square is finite and to which adding 1 changes nothing."""
     return float(jnp.finfo(jnp.asarray(x).dtype).max) ** 0.5 / 4
 
 
-def _clipped(x: Real) -> Array:
-    return min_nan_free(_huge(x), max_nan_free(-_huge(x), jnp.asarray(x)))
+def _clip_square(x: Real) -> Array:
+    """Clip x so that x² is finite."""
+    limit = _max_square_root(x)
+    return min_nan_free(limit, max_nan_free(-limit, jnp.asarray(x)))
 
 
 def _root(x: Real, b: Real) -> Array:
-    """Returns sqrt(x² + b), whose square need not be finite."""
+    """Return sqrt(x² + b) without overflow of x²."""
     a = lax.abs(x)
-    finite = min_nan_free(_huge(a), a)
-    return where(a < _huge(x), jnp.sqrt(finite * finite + b), a)
+    finite = min_nan_free(_max_square_root(a), a)
+    return where(a < _max_square_root(x), jnp.sqrt(finite * finite + b), a)

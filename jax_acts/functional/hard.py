@@ -1,4 +1,4 @@
-"""Hard functions: piecewise linear or quadratic, with flat ends or a flat middle."""
+"""Piecewise linear and quadratic functions with saturation or a dead zone."""
 
 import math
 
@@ -9,21 +9,38 @@ from jax_acts._core.activation import activation
 from jax_acts._numerics.bitwise import max_nan_free, min_nan_free, propagate_nan, where
 from jax_acts._numerics.types import Real
 
+__all__ = [
+    "clip",
+    "hard_mish",
+    "hard_shrink",
+    "hard_sigmoid",
+    "hard_silu",
+    "hard_swish",
+    "hard_tanh",
+    "shrink",
+    "soft_shrink",
+    "sparse_plus",
+    "sparse_sigmoid",
+    "sqnl",
+]
+
 INF = math.inf
 
 
-def _clip(x, low, high):
-    return min(max(x, low), high)
+def _clip_reference(x, min_val, max_val):
+    return min(max(x, min_val), max_val)
 
 
 @activation(
     cite="collobert2004",
     range=(-1, 1),
     kinks={-1: 1, 1: 1},
-    reference=lambda m, x, min_val=-1, max_val=1: _clip(x, min_val, max_val),
+    reference=lambda m, x, min_val=-1, max_val=1: _clip_reference(x, min_val, max_val),
 )
 def hard_tanh(x: Real, min_val: Real = -1.0, max_val: Real = 1.0) -> Array:
-    r"""Hard tanh, $\min(\max(x, a), b)$; its derivative at $a$ and $b$ is 1.
+    r"""Hard tanh, $\min(\max(x, a), b)$.
+
+    The derivatives at $a$ and $b$ are 1.
 
     Args:
         x: The input.
@@ -56,7 +73,9 @@ def hard_tanh_dmax_val(x: Real, min_val: Real = -1.0, max_val: Real = 1.0) -> Ar
     reference=lambda m, x, min_val=-INF, max_val=INF: x,
 )
 def clip(x: Real, min_val: Real = -INF, max_val: Real = INF) -> Array:
-    r"""Clip, $\min(\max(x, a), b)$: `hard_tanh` without bounds of its own.
+    r"""Clip to an interval, $\min(\max(x, a), b)$.
+
+    It is `hard_tanh` with infinite default bounds.
 
     Args:
         x: The input.
@@ -88,58 +107,65 @@ def clip_dmax_val(x: Real, min_val: Real = -INF, max_val: Real = INF) -> Array:
     cite="howard2019 courbariaux2015",
     range=(0, 1),
     kinks={-3: 0, 3: 0},
-    reference=lambda m, x, slope=1 / 6, offset=0.5: _clip(
+    reference=lambda m, x, slope=1 / 6, offset=0.5: _clip_reference(
         (x + 3) / 6 if slope == 1 / 6 else m.mpf(slope) * x + m.mpf(offset), 0, 1
     ),
 )
 def hard_sigmoid(x: Real, slope: Real = 1 / 6, offset: Real = 0.5) -> Array:
-    r"""Hard sigmoid, $\min(\max(k x + c, 0), 1)$; its derivative at the ends is 0.
+    r"""Hard sigmoid, $\min(\max(k x + c, 0), 1)$.
+
+    The derivatives at both kinks are 0.
 
     Args:
         x: The input.
-        slope: $k$; 1/6 in JAX, PyTorch and Keras 3, 0.2 in Keras 2 and ONNX.
+        slope: $k$: 1/6 in JAX, PyTorch and Keras 3, 0.2 in Keras 2 and ONNX.
         offset: $c$.
 
     >>> hard_sigmoid(jnp.array([-4.0, 1.5, 3.0]))
     Array([0.  , 0.75, 1.  ], dtype=float32)
     """
-    start = -offset / slope
-    y = (jnp.asarray(x) - start) * slope  # k x + c cancels where it starts
+    zero = -offset / slope
+    y = (jnp.asarray(x) - zero) * slope  # k x + c cancels near its zero
     return min_nan_free(1.0, max_nan_free(0.0, y))
 
 
 @hard_sigmoid.defderivative
 def hard_sigmoid_dx(x: Real, slope: Real = 1 / 6, offset: Real = 0.5) -> Array:
-    inside = (x > -offset / slope) & (x < (1 - offset) / slope)
-    return propagate_nan(x, where(inside, slope, 0.0))
+    return _where_linear(x, slope, offset, slope)
 
 
 @hard_sigmoid.defpartial("slope")
 def hard_sigmoid_dslope(x: Real, slope: Real = 1 / 6, offset: Real = 0.5) -> Array:
-    inside = (x > -offset / slope) & (x < (1 - offset) / slope)
-    return propagate_nan(x, where(inside, x, 0.0))
+    return _where_linear(x, slope, offset, x)
 
 
 @hard_sigmoid.defpartial("offset")
 def hard_sigmoid_doffset(x: Real, slope: Real = 1 / 6, offset: Real = 0.5) -> Array:
-    inside = (x > -offset / slope) & (x < (1 - offset) / slope)
-    return propagate_nan(x, where(inside, 1.0, 0.0))
+    return _where_linear(x, slope, offset, 1.0)
+
+
+def _where_linear(x: Real, slope: Real, offset: Real, value: Real) -> Array:
+    """Return `value` where `hard_sigmoid` is between 0 and 1, else 0."""
+    linear = (x > -offset / slope) & (x < (1 - offset) / slope)
+    return propagate_nan(x, where(linear, value, 0.0))
 
 
 @activation(
     cite="howard2019",
     range=(-0.375, INF),
     kinks={-3: 0, 3: 1},
-    reference=lambda m, x: x * _clip((x + 3) / 6, 0, 1),
+    reference=lambda m, x: x * _clip_reference((x + 3) / 6, 0, 1),
 )
 def hard_silu(x: Real) -> Array:
-    r"""Hard SiLU, or hard swish: $x \min(\max(x/6 + 1/2, 0), 1)$.
+    r"""Hard SiLU or hard swish, $x \min(\max(x/6 + 1/2, 0), 1)$.
+
+    The derivative is 0 at -3 and 1 at 3.
 
     >>> hard_silu(jnp.array([-4.0, -1.5, 3.0]))
     Array([-0.   , -0.375,  3.   ], dtype=float32)
     """
-    right = max_nan_free(-3.0, jnp.asarray(x))  # as 0 times -infinity is NaN
-    return right * (min_nan_free(6.0, right + 3) * (1 / 6))
+    clipped = max_nan_free(-3.0, jnp.asarray(x))  # -inf * 0 is NaN
+    return clipped * (min_nan_free(6.0, clipped + 3) * (1 / 6))
 
 
 @hard_silu.defderivative
@@ -154,16 +180,18 @@ hard_swish = hard_silu
 @activation(
     range=(-0.5, INF),
     kinks={-2: 0},
-    reference=lambda m, x: x * _clip(x + 2, 0, 2) / 2,
+    reference=lambda m, x: x * _clip_reference(x + 2, 0, 2) / 2,
 )
 def hard_mish(x: Real) -> Array:
     r"""Hard mish, $\frac{x}{2} \min(\max(x + 2, 0), 2)$.
 
+    The derivative at -2 is 0.
+
     >>> hard_mish(jnp.array([-4.0, -1.0, 3.0]))
     Array([-0. , -0.5,  3. ], dtype=float32)
     """
-    right = max_nan_free(-2.0, jnp.asarray(x))  # as 0 times -infinity is NaN
-    return right * (min_nan_free(2.0, right + 2) * 0.5)
+    clipped = max_nan_free(-2.0, jnp.asarray(x))  # -inf * 0 is NaN
+    return clipped * (min_nan_free(2.0, clipped + 2) * 0.5)
 
 
 @hard_mish.defderivative
@@ -179,7 +207,7 @@ def hard_mish_dx(x: Real) -> Array:
 def sparse_plus(x: Real) -> Array:
     r"""Sparse plus: 0 if $x \le -1$, $(x + 1)^2 / 4$ if $|x| < 1$, $x$ if $x \ge 1$.
 
-    It is to `sparse_sigmoid`, its derivative, as `softplus` is to `sigmoid`.
+    It is the integral of `sparse_sigmoid`, as `softplus` is the integral of `sigmoid`.
 
     >>> sparse_plus(jnp.array([-2.0, 0.0, 3.0]))
     Array([0.  , 0.25, 3.  ], dtype=float32)
@@ -197,13 +225,13 @@ def sparse_plus_dx(x: Real) -> Array:
     cite="blondel2019 courbariaux2015",
     range=(0, 1),
     kinks={-1: 0.25, 1: 0.25},
-    reference=lambda m, x: _clip((x + 1) / 2, 0, 1),
+    reference=lambda m, x: _clip_reference((x + 1) / 2, 0, 1),
 )
 def sparse_sigmoid(x: Real) -> Array:
     r"""Sparse sigmoid, $\min(\max((x + 1) / 2, 0), 1)$.
 
-    Its derivative at $\pm 1$ is 1/4, as in JAX. It is also the hard sigmoid of
-    BinaryConnect.
+    The derivative at $\pm 1$ is 1/4, as in JAX. BinaryConnect calls the same function
+    hard sigmoid.
 
     >>> sparse_sigmoid(jnp.array([-2.0, 0.0, 3.0]))
     Array([0. , 0.5, 1. ], dtype=float32)
@@ -225,9 +253,12 @@ def sparse_sigmoid_dx(x: Real) -> Array:
 def hard_shrink(x: Real, threshold: Real = 0.5) -> Array:
     r"""Hard shrinkage, $x$ if $|x| > \lambda$, else 0.
 
+    The derivatives with respect to $x$ at $\pm\lambda$, and with respect to $\lambda$
+    everywhere, are 0.
+
     Args:
         x: The input.
-        threshold: $\lambda$, in which the derivative is taken as 0.
+        threshold: $\lambda$.
 
     >>> hard_shrink(jnp.array([-2.0, 0.25, 3.0]))
     Array([-2.,  0.,  3.], dtype=float32)
@@ -253,6 +284,8 @@ def hard_shrink_dthreshold(x: Real, threshold: Real = 0.5) -> Array:
 def soft_shrink(x: Real, threshold: Real = 0.5) -> Array:
     r"""Soft shrinkage, $\operatorname{sign}(x) \max(|x| - \lambda, 0)$.
 
+    The derivative at $\pm\lambda$ is 0.
+
     Args:
         x: The input.
         threshold: $\lambda$.
@@ -265,13 +298,13 @@ def soft_shrink(x: Real, threshold: Real = 0.5) -> Array:
 
 @soft_shrink.defderivative
 def soft_shrink_dx(x: Real, threshold: Real = 0.5) -> Array:
-    return propagate_nan(x, where(lax.abs(x) > threshold, 1.0, 0.0))
+    return hard_shrink_dx(x, threshold)
 
 
 @soft_shrink.defpartial("threshold")
 def soft_shrink_dthreshold(x: Real, threshold: Real = 0.5) -> Array:
-    outside = where(x > threshold, -1.0, where(x < -threshold, 1.0, 0.0))
-    return propagate_nan(x, outside)
+    minus_sign = where(x > threshold, -1.0, where(x < -threshold, 1.0, 0.0))
+    return propagate_nan(x, minus_sign)
 
 
 @activation(
@@ -287,10 +320,14 @@ def soft_shrink_dthreshold(x: Real, threshold: Real = 0.5) -> Array:
 def shrink(x: Real, threshold: Real = 0.5, bias: Real = 0.0) -> Array:
     r"""Shrinkage of ONNX: $x - b$ if $x > \lambda$, $x + b$ if $x < -\lambda$, else 0.
 
+    It is `hard_shrink` at $b = 0$ and `soft_shrink` at $b = \lambda$. The derivatives
+    with respect to $x$ at $\pm\lambda$, and with respect to $\lambda$ everywhere,
+    are 0.
+
     Args:
         x: The input.
-        threshold: $\lambda$, in which the derivative is taken as 0.
-        bias: $b$; with 0 it is `hard_shrink`, with $\lambda$ it is `soft_shrink`.
+        threshold: $\lambda$.
+        bias: $b$.
 
     >>> shrink(jnp.array([-2.0, 0.25, 3.0]), bias=0.5)
     Array([-1.5,  0. ,  2.5], dtype=float32)
@@ -301,7 +338,7 @@ def shrink(x: Real, threshold: Real = 0.5, bias: Real = 0.0) -> Array:
 
 @shrink.defderivative
 def shrink_dx(x: Real, threshold: Real = 0.5, bias: Real = 0.0) -> Array:
-    return propagate_nan(x, where(lax.abs(x) > threshold, 1.0, 0.0))
+    return hard_shrink_dx(x, threshold)
 
 
 @shrink.defpartial("threshold")
@@ -311,23 +348,22 @@ def shrink_dthreshold(x: Real, threshold: Real = 0.5, bias: Real = 0.0) -> Array
 
 @shrink.defpartial("bias")
 def shrink_dbias(x: Real, threshold: Real = 0.5, bias: Real = 0.0) -> Array:
-    outside = where(x > threshold, -1.0, where(x < -threshold, 1.0, 0.0))
-    return propagate_nan(x, outside)
+    return soft_shrink_dthreshold(x, threshold)
 
 
 @activation(
     cite="wuraola2018",
     range=(-1, 1),
-    reference=lambda m, x: _clip(x, -2, 2) * (1 - abs(_clip(x, -2, 2)) / 4),
+    reference=lambda m, x: x * (1 - abs(x) / 4) if abs(x) < 2 else m.sign(x),
 )
 def sqnl(x: Real) -> Array:
-    r"""Square non-linearity, $x - x|x|/4$ if $|x| < 2$, else the sign of $x$.
+    r"""Square nonlinearity, $x - x|x|/4$ if $|x| < 2$, else $\operatorname{sign}(x)$.
 
     >>> sqnl(jnp.array([-3.0, 0.0, 1.0]))
     Array([-1.  ,  0.  ,  0.75], dtype=float32)
     """
-    t = jnp.clip(x, -2, 2)
-    return t * (1 - 0.25 * lax.abs(t))
+    clipped = jnp.clip(x, -2, 2)
+    return clipped * (1 - 0.25 * lax.abs(clipped))
 
 
 @sqnl.defderivative

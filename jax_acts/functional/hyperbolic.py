@@ -1,4 +1,4 @@
-"""The hyperbolic tangent and what is made of it."""
+"""Hyperbolic and inverse hyperbolic functions: tanh, its variants, logcosh, asinh."""
 
 import math
 
@@ -6,10 +6,11 @@ import jax.numpy as jnp
 from jax import Array, lax
 
 from jax_acts._core.activation import activation
-from jax_acts._numerics import coefficients as table
+from jax_acts._numerics import coefficients as coeffs
 from jax_acts._numerics.bitwise import min_nan_free, mul_sign, propagate_nan, where
 from jax_acts._numerics.double_word import hi_lo
 from jax_acts._numerics.exp_log import (
+    ScaledExp,
     exp,
     exp_and_expm1,
     expm1,
@@ -25,9 +26,19 @@ from jax_acts._numerics.polynomial import polynomial
 from jax_acts._numerics.root import patch_near_zero
 from jax_acts._numerics.types import Real
 
+__all__ = [
+    "asinh",
+    "lecun_tanh",
+    "lisht",
+    "logcosh",
+    "softcap",
+    "tanh",
+    "tanh_shrink",
+]
+
 INF = math.inf
 
-_LECUN = 1.7159
+_LECUN_SCALE = 1.7159
 
 
 @activation(range=(-1, 1), reference=lambda m, x: m.tanh(x))
@@ -38,14 +49,13 @@ def tanh(x: Real) -> Array:
     Array([-1.       ,  0.       ,  0.7615942], dtype=float32)
     """
     m = expm1(-2 * lax.abs(x))
-    return mul_sign(lax.abs(m) / (2 + m), x)  # -m of +0 would be -0
+    return mul_sign(lax.abs(m) / (2 + m), x)  # abs: -m is -0 for x = 0
 
 
 @tanh.defderivative
 def tanh_dx(x: Real) -> Array:
-    p = scaled_exp(-2 * lax.abs(x))
-    e = mul_scaled_exp(1.0, p)  # 1 - tanh(x)^2 cancels for |x| >> 0
-    return mul_scaled_exp(4.0, p) / (1 + e * (2 + e))
+    # 1 - tanh(x)² cancels for |x| >> 0.
+    return _mul_sech2(4.0, scaled_exp(-2 * lax.abs(x)))
 
 
 @tanh.defoutput()
@@ -56,28 +66,31 @@ def tanh_dx_from_y(y: Array) -> Array:
 @tanh.derivative.defderivative
 def tanh_dx2(x: Real) -> Array:
     y = -2 * lax.abs(x)
-    e, m = exp(y), expm1(y)  # tanh(|x|) is -m / (2 + m)
-    bend = mul_exp(8 * m, y) / ((2 + m) * (1 + e * (2 + e)))
-    return mul_sign(bend, x)  # m is negative
+    e, m = exp(y), expm1(y)  # tanh(|x|) = -m / (2 + m)
+    d2 = mul_exp(8 * m, y) / ((2 + m) * (1 + e * (2 + e)))
+    return mul_sign(d2, x)
 
 
 @activation(reference=lambda m, x: x - m.tanh(x))
 def tanh_shrink(x: Real) -> Array:
-    r"""Tanh shrinkage, $x - \tanh x$, which is about $x^3/3$ near 0.
+    r"""Tanh shrinkage, $x - \tanh x$.
+
+    It is about $x^3/3$ near 0.
 
     >>> tanh_shrink(jnp.array([-1.0, 1e-4, 2.0]))
     Array([-2.38406e-01,  3.33333e-13,  1.03597e+00], dtype=float32)
     """
     a = lax.abs(x)
     e = exp(-2 * a)
-    far = (a - 1) + 2 * e / (1 + e)
-    return where(a <= 1, _shrinkage(x), mul_sign(far, x))
+    large = (a - 1) + 2 * e / (1 + e)
+    return where(a <= 1, _tanh_shrink_near_0(x), mul_sign(large, x))
 
 
 @tanh_shrink.defderivative
 def tanh_shrink_dx(x: Real) -> Array:
-    far = 1 - tanh.derivative(x)
-    return where(lax.abs(x) < 0.9, jnp.square(x - _shrinkage(x)), far)
+    large = 1 - tanh.derivative(x)
+    small = jnp.square(x - _tanh_shrink_near_0(x))  # tanh(x)²
+    return where(lax.abs(x) < 0.9, small, large)
 
 
 @tanh_shrink.derivative.defderivative
@@ -97,17 +110,18 @@ def lisht(x: Real) -> Array:
 
 @lisht.defderivative
 def lisht_dx(x: Real) -> Array:
-    a = lax.abs(_bounded(x))
-    e, m = exp_and_expm1(-2 * a)  # tanh(a) is -m / (1 + e)
+    a = lax.abs(_clip_1000(x))
+    e, m = exp_and_expm1(-2 * a)  # tanh(a) = -m / (1 + e)
     return mul_sign((4 * a * e - m * (1 + e)) / (1 + e * (2 + e)), x)
 
 
 @lisht.derivative.defderivative
 def lisht_dx2(x: Real) -> Array:
-    a = lax.abs(_bounded(x))
+    a = lax.abs(_clip_1000(x))
     e = exp(-2 * a)
-    top = mul_exp(8 * ((1 - a) * (1 + e) + 2 * a * e), -2 * a)
-    return patch_near_zero(a, top / ((1 + e) * (1 + e * (2 + e))), table.LISHT_2)
+    numerator = mul_exp(8 * ((1 - a) * (1 + e) + 2 * a * e), -2 * a)
+    d2 = numerator / ((1 + e) * (1 + e * (2 + e)))
+    return patch_near_zero(a, d2, coeffs.LISHT_2)
 
 
 @activation(
@@ -120,22 +134,20 @@ def softcap(x: Real, cap: Real = 30.0) -> Array:
 
     Args:
         x: The input.
-        cap: $c$; Gemma 2 takes 50 in attention, and 30 for the last logits.
+        cap: $c$: 50 for attention logits and 30 for final logits in Gemma 2.
 
     >>> softcap(jnp.array([-1.0, 30.0, 1000.0]))
     Array([-0.99963, 22.84783 , 30.       ], dtype=float32)
     """
     t = x / cap
-    y = jnp.clip(t, -1, 1)
-    near = jnp.copysign(x - x * (y * y * polynomial(y * y, table.TANH_SHRINK)), x)
-    return where(lax.abs(t) < 0.9, near, cap * tanh.without_custom_jvp(t))
+    small = _scaled_tanh_near_0(x, t)
+    return where(lax.abs(t) < 0.9, small, cap * tanh.without_custom_jvp(t))
 
 
 @softcap.defderivative
 def softcap_dx(x: Real, cap: Real = 30.0) -> Array:
-    p = scaled_exp(*exponent_quotient(-2 * lax.abs(x), lax.abs(cap)))
-    e = mul_scaled_exp(1.0, p)
-    return mul_scaled_exp(4.0, p) / (1 + e * (2 + e))
+    y = exponent_quotient(-2 * lax.abs(x), lax.abs(cap))
+    return _mul_sech2(4.0, scaled_exp(*y))
 
 
 @softcap.derivative.defderivative
@@ -145,11 +157,10 @@ def softcap_dx2(x: Real, cap: Real = 30.0) -> Array:
 
 @softcap.defpartial("cap")
 def softcap_dcap(x: Real, cap: Real = 30.0) -> Array:
-    t = x / cap  # tanh(t) - t sech(t)^2, whose terms cancel for |t| << 1
-    slope = tanh.derivative(t)
-    far = tanh(t) - _bounded(t) * slope
-    near = jnp.square(tanh(t)) * t - tanh_shrink(t)
-    return where(lax.abs(t) < 1, near, far)
+    t = x / cap
+    large = tanh(t) - _clip_1000(t) * tanh.derivative(t)  # cancels for |t| << 1
+    small = jnp.square(tanh(t)) * t - tanh_shrink(t)
+    return where(lax.abs(t) < 1, small, large)
 
 
 @activation(
@@ -158,46 +169,44 @@ def softcap_dcap(x: Real, cap: Real = 30.0) -> Array:
     reference=lambda m, x: m.mpf("1.7159") * m.tanh(2 * x / 3),
 )
 def lecun_tanh(x: Real) -> Array:
-    r"""Scaled tanh, $1.7159 \tanh(2x/3)$, which is about $\pm 1$ at $\pm 1$.
+    r"""Scaled tanh, $1.7159 \tanh(2x/3)$.
+
+    It is about $\pm 1$ at $\pm 1$.
 
     >>> lecun_tanh(jnp.array([-100.0, 0.0, 1.0]))
     Array([-1.7159   ,  0.       ,  0.9999972], dtype=float32)
     """
     t = (2 / 3) * jnp.asarray(x)
-    y = jnp.clip(t, -1, 1)
-    near = x - x * (y * y * polynomial(y * y, table.TANH_SHRINK))
-    near = (_LECUN * 2 / 3) * jnp.copysign(near, x)
-    return where(lax.abs(t) < 0.9, near, _LECUN * tanh.without_custom_jvp(t))
+    small = (_LECUN_SCALE * 2 / 3) * _scaled_tanh_near_0(x, t)
+    return where(lax.abs(t) < 0.9, small, _LECUN_SCALE * tanh.without_custom_jvp(t))
 
 
 @lecun_tanh.defderivative
 def lecun_tanh_dx(x: Real) -> Array:
-    p = scaled_exp(*exponent_quotient(-4 * lax.abs(x), 3.0))
-    e = mul_scaled_exp(1.0, p)
-    return mul_scaled_exp(_LECUN * 8 / 3, p) / (1 + e * (2 + e))
+    y = exponent_quotient(-4 * lax.abs(x), 3.0)
+    return _mul_sech2(_LECUN_SCALE * 8 / 3, scaled_exp(*y))
 
 
 @lecun_tanh.derivative.defderivative
 def lecun_tanh_dx2(x: Real) -> Array:
-    p = scaled_exp(*exponent_quotient(-4 * lax.abs(x), 3.0))
-    e = mul_scaled_exp(1.0, p)
-    return mul_scaled_exp((-32 / 9) * lecun_tanh(x), p) / (1 + e * (2 + e))
+    y = exponent_quotient(-4 * lax.abs(x), 3.0)
+    return _mul_sech2((-32 / 9) * lecun_tanh(x), scaled_exp(*y))
 
 
 @activation(range=(0, INF), reference=lambda m, x: m.log(m.cosh(x)))
 def logcosh(x: Real) -> Array:
     r"""Logarithm of the hyperbolic cosine, $\log \cosh x$, the integral of `tanh`.
 
-    It is about $x^2/2$ near 0 and $|x| - \log 2$ far from it.
+    It is about $x^2/2$ near 0 and $|x| - \log 2$ for large $|x|$.
 
     >>> logcosh(jnp.array([-100.0, 1e-4, 1.0]))
     Array([9.93069e+01, 5.0e-09, 4.33781e-01], dtype=float32)
     """
     a = lax.abs(x)
     square = jnp.square(min_nan_free(1.0, a))
-    near = square * polynomial(square, table.LOGCOSH)
-    high, low = hi_lo(math.log(2), a.dtype)
-    return where(a < 1, near, (a - high) + (log1p(exp(-2 * a)) - low))
+    small = square * polynomial(square, coeffs.LOGCOSH)
+    log2, log2_lo = hi_lo(math.log(2), a.dtype)
+    return where(a < 1, small, (a - log2) + (log1p(exp(-2 * a)) - log2_lo))
 
 
 @logcosh.defderivative
@@ -220,10 +229,11 @@ def asinh(x: Real) -> Array:
     a = lax.abs(x)
     middle = min_nan_free(1e9, a)
     f, k = log_reduce(where(a < 1e9, middle + jnp.sqrt(1 + middle * middle), a))
-    low = min_nan_free(0.75, a)  # a root of the same would be stored, to be used twice
-    near = low + low * low / (1 + jnp.sqrt(1 + low * low))
-    f, k = where(a < 0.75, near, f), where(a < 0.75, 0.0, k)
-    value = log_of_reduced(f, where(a < 1e9, k, k + 1))  # log(2 a) from there on
+    # log1p for small a. A root shared with the line above would be stored in memory.
+    small = min_nan_free(0.75, a)
+    small_f = small + small * small / (1 + jnp.sqrt(1 + small * small))
+    f, k = where(a < 0.75, small_f, f), where(a < 0.75, 0.0, k)
+    value = log_of_reduced(f, where(a < 1e9, k, k + 1))  # log(2 a) for a >= 1e9
     return mul_sign(where(a < INF, value, a), x)
 
 
@@ -238,19 +248,32 @@ def asinh_dx2(x: Real) -> Array:
     return -propagate_nan(x, where(jnp.isinf(x), jnp.sign(x), x / h)) / h * (1 / h)
 
 
-def _shrinkage(x: Real) -> Array:
-    """Returns x - tanh(x) for |x| <= 1."""
+def _mul_sech2(v: Real, p: ScaledExp) -> Array:
+    """Return v e / (1 + e)² for e = e^-2|y|; v = 4 gives sech(y)²."""
+    e = mul_scaled_exp(1.0, p)
+    return mul_scaled_exp(v, p) / (1 + e * (2 + e))
+
+
+def _scaled_tanh_near_0(x: Real, t: Real) -> Array:
+    """Return x tanh(t) / t for |t| <= 1."""
+    y = jnp.clip(t, -1, 1)
+    value = x - x * (y * y * polynomial(y * y, coeffs.TANH_SHRINK))
+    return jnp.copysign(value, x)
+
+
+def _tanh_shrink_near_0(x: Real) -> Array:
+    """Return x - tanh(x) for |x| <= 1."""
     y = jnp.clip(x, -1, 1)
-    return y * (y * y) * polynomial(y * y, table.TANH_SHRINK)
+    return y * (y * y) * polynomial(y * y, coeffs.TANH_SHRINK)
 
 
 def _hypotenuse(x: Real) -> Array:
-    """Returns sqrt(1 + x²), whose square need not be finite."""
+    """Return sqrt(1 + x²) without overflow of x²."""
     a = lax.abs(x)
     middle = jnp.minimum(a, 1e9)
     return where(a < 1e9, jnp.sqrt(1 + middle * middle), a)
 
 
-def _bounded(x: Real) -> Array:
-    """Returns x within [-1000, 1000], for a factor of what vanishes there."""
+def _clip_1000(x: Real) -> Array:
+    """Clip x to [-1000, 1000], where e^-|x| underflows: inf * 0 is NaN."""
     return jnp.clip(x, -1000, 1000)

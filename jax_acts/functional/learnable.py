@@ -1,6 +1,6 @@
-"""Functions of one number whose shape is meant to be learned: S-shapes and hinges.
+"""Elementwise functions with learnable shape parameters.
 
-Their arguments are numbers, or arrays that broadcast against x: one for each feature.
+Parameters are scalars, or arrays that broadcast against x (one value per feature).
 """
 
 import math
@@ -19,13 +19,21 @@ from jax_acts._numerics.exp_log import (
     mul_exp,
 )
 from jax_acts._numerics.types import Real
-from jax_acts.functional.gaussian import erf
 from jax_acts.functional.hyperbolic import tanh
 from jax_acts.functional.logistic import silu
+from jax_acts.functional.normal import erf
+
+__all__ = [
+    "aconc",
+    "derf",
+    "dyt",
+    "pelu",
+    "srelu",
+]
 
 INF = math.inf
-_FAR = 1e30
-"""Beyond it x counts as this where it multiplies what has vanished there."""
+_MAX_FACTOR = 1e30
+"""Bound on |x| as a factor of an underflowed term: inf * 0 would be NaN."""
 
 
 @activation(
@@ -38,22 +46,22 @@ _FAR = 1e30
 def aconc(x: Real, p1: Real = 1.0, p2: Real = 0.0, beta: Real = 1.0) -> Array:
     r"""ACON-C, $d x\,\sigma(\beta d x) + p_2 x$ with $d = p_1 - p_2$.
 
-    A smooth maximum of $p_1 x$ and $p_2 x$. By default it is `silu`; the paper starts
-    $p_1$ and $p_2$ at random, one of each for a feature.
+    A smooth maximum of $p_1 x$ and $p_2 x$. The default is `silu`. The paper
+    initializes $p_1$ and $p_2$ at random, per feature.
 
     Args:
         x: The input.
-        p1: $p_1$, the slope on one side.
-        p2: $p_2$, that on the other.
-        beta: $\beta$; at 0 it is linear, and it tends to a maximum as $\beta$ grows.
+        p1: $p_1$, the slope as $\beta d x \to \infty$.
+        p2: $p_2$, the slope as $\beta d x \to -\infty$.
+        beta: $\beta$, the sharpness: linear at 0, $\max(p_1 x, p_2 x)$ in the limit.
 
     >>> aconc(jnp.array([-1.0, 0.0, 2.0]), 1.0, 0.25)
     Array([-0.49061596,  0.        ,  1.7263616 ], dtype=float32)
     """
     d = p1 - p2
     y = silu.without_custom_jvp(d * x, beta) + p2 * x
-    outside = jnp.where(beta * d * x > 0, p1, p2)
-    return jnp.where(jnp.isinf(x), jnp.where(outside == 0, 0, outside * x), y)
+    slope = jnp.where(beta * d * x > 0, p1, p2)
+    return jnp.where(jnp.isinf(x), jnp.where(slope == 0, 0, slope * x), y)
 
 
 @aconc.defderivative
@@ -70,13 +78,13 @@ def aconc_dx2(x: Real, p1: Real = 1.0, p2: Real = 0.0, beta: Real = 1.0) -> Arra
 
 @aconc.defpartial("p1")
 def aconc_dp1(x: Real, p1: Real = 1.0, p2: Real = 0.0, beta: Real = 1.0) -> Array:
-    return jnp.clip(x, -_FAR, _FAR) * silu.derivative((p1 - p2) * x, beta)
+    return _bounded(x) * silu.derivative((p1 - p2) * x, beta)
 
 
 @aconc.defpartial("p2")
 def aconc_dp2(x: Real, p1: Real = 1.0, p2: Real = 0.0, beta: Real = 1.0) -> Array:
-    # silu'(z) is 1 - silu'(-z), without cancellation.
-    return jnp.clip(x, -_FAR, _FAR) * silu.derivative((p2 - p1) * x, beta)
+    # silu'(-z) = 1 - silu'(z), which cancels for z >> 0.
+    return _bounded(x) * silu.derivative((p2 - p1) * x, beta)
 
 
 @aconc.defpartial("beta")
@@ -97,8 +105,8 @@ def pelu(x: Real, alpha: Real = 1.0, beta: Real = 1.0) -> Array:
 
     Args:
         x: The input.
-        alpha: $\alpha$, positive; the paper keeps both above 0.1.
-        beta: $\beta$, positive.
+        alpha: $\alpha > 0$. The paper constrains both parameters to at least 0.1.
+        beta: $\beta > 0$.
 
     >>> pelu(jnp.array([-1.0, 0.0, 2.0]), 1.0, 2.0)
     Array([-0.39346933,  0.        ,  1.        ], dtype=float32)
@@ -114,8 +122,8 @@ def pelu_dx(x: Real, alpha: Real = 1.0, beta: Real = 1.0) -> Array:
 
 @pelu.derivative.defderivative
 def pelu_dx2(x: Real, alpha: Real = 1.0, beta: Real = 1.0) -> Array:
-    bend = alpha / beta / beta
-    return jnp.where(x > 0, 0.0, mul_exp(bend, *exponent_quotient(x, beta)))
+    factor = alpha / beta / beta
+    return jnp.where(x > 0, 0.0, mul_exp(factor, *exponent_quotient(x, beta)))
 
 
 @pelu.defpartial("alpha")
@@ -125,8 +133,8 @@ def pelu_dalpha(x: Real, alpha: Real = 1.0, beta: Real = 1.0) -> Array:
 
 @pelu.defpartial("beta")
 def pelu_dbeta(x: Real, alpha: Real = 1.0, beta: Real = 1.0) -> Array:
-    steep = -(alpha / beta) * (jnp.maximum(x, -_FAR) / beta)
-    return jnp.where(x > 0, steep, mul_exp(steep, *exponent_quotient(x, beta)))
+    factor = -(alpha / beta) * (jnp.maximum(x, -_MAX_FACTOR) / beta)
+    return jnp.where(x > 0, factor, mul_exp(factor, *exponent_quotient(x, beta)))
 
 
 @activation(
@@ -145,24 +153,24 @@ def srelu(
     upper: Real = 1.0,
     upper_slope: Real = 1.0,
 ) -> Array:
-    r"""S-shaped rectifier, $x$ between two thresholds, with another slope beyond each.
+    r"""S-shaped ReLU, $l + a_l (x - l)$ if $x \le l$, $u + a_u (x - u)$ if $x \ge u$,
+    else $x$.
 
-    $l + a_l (x - l)$ if $x \le l$, $u + a_u (x - u)$ if $x \ge u$, and else $x$. By
-    default it is a leaky rectifier, which the paper starts from.
+    The default is a leaky ReLU, the initialization of the paper.
 
     Args:
         x: The input.
-        lower: $l$, at which the derivative is $a_l$.
+        lower: $l$, the lower threshold. The derivative at $l$ is $a_l$.
         lower_slope: $a_l$.
-        upper: $u$, above $l$, at which the derivative is $a_u$.
+        upper: $u > l$, the upper threshold. The derivative at $u$ is $a_u$.
         upper_slope: $a_u$.
 
     >>> srelu(jnp.array([-1.0, 0.5, 3.0]), upper_slope=0.5)
     Array([-0.2,  0.5,  2. ], dtype=float32)
     """
-    below = _sloped(lower_slope, x) + lower * (1 - lower_slope)
-    above = _sloped(upper_slope, x) + upper * (1 - upper_slope)
-    # The thresholds themselves are met exactly by x.
+    below = _mul_zero_slope(lower_slope, x) + lower * (1 - lower_slope)
+    above = _mul_zero_slope(upper_slope, x) + upper * (1 - upper_slope)
+    # x itself is exact at the thresholds.
     return jnp.where(x < lower, below, jnp.where(x > upper, above, x))
 
 
@@ -230,13 +238,13 @@ def srelu_dupper_slope(
     ),
 )
 def dyt(x: Real, alpha: Real = 0.5, gamma: Real = 1.0, beta: Real = 0.0) -> Array:
-    r"""Dynamic tanh, $\gamma \tanh(\alpha x) + \beta$, in place of a normalisation.
+    r"""Dynamic tanh, $\gamma \tanh(\alpha x) + \beta$, a replacement for LayerNorm.
 
     Args:
         x: The input.
-        alpha: $\alpha$; the paper learns one for a layer.
-        gamma: $\gamma$; the paper learns it and $\beta$ for each feature.
-        beta: $\beta$.
+        alpha: $\alpha$, one scalar per layer in the paper.
+        gamma: $\gamma$, one value per feature in the paper.
+        beta: $\beta$, one value per feature in the paper.
 
     >>> dyt(jnp.array([-2.0, 0.0, 20.0]))
     Array([-0.7615942,  0.       ,  1.       ], dtype=float32)
@@ -246,20 +254,20 @@ def dyt(x: Real, alpha: Real = 0.5, gamma: Real = 1.0, beta: Real = 0.0) -> Arra
 
 @dyt.defderivative
 def dyt_dx(x: Real, alpha: Real = 0.5, gamma: Real = 1.0, beta: Real = 0.0) -> Array:
-    return _times_sech_squared(gamma * alpha, alpha, x)
+    return _mul_sech_squared(gamma * alpha, alpha, x)
 
 
 @dyt.derivative.defderivative
 def dyt_dx2(x: Real, alpha: Real = 0.5, gamma: Real = 1.0, beta: Real = 0.0) -> Array:
-    slope = _times_sech_squared(gamma * alpha, alpha, x)
-    return (-2 * alpha) * tanh(alpha * x) * slope
+    dx = _mul_sech_squared(gamma * alpha, alpha, x)
+    return (-2 * alpha) * tanh(alpha * x) * dx
 
 
 @dyt.defpartial("alpha")
 def dyt_dalpha(
     x: Real, alpha: Real = 0.5, gamma: Real = 1.0, beta: Real = 0.0
 ) -> Array:
-    return _times_sech_squared(gamma * jnp.clip(x, -_FAR, _FAR), alpha, x)
+    return _mul_sech_squared(gamma * _bounded(x), alpha, x)
 
 
 @dyt.defpartial("gamma")
@@ -288,50 +296,50 @@ def derf(
 
     Args:
         x: The input.
-        alpha: $\alpha$; the paper learns one for a layer, and one $s$.
-        shift: $s$.
-        gamma: $\gamma$; the paper learns it and $\beta$ for each feature.
-        beta: $\beta$.
+        alpha: $\alpha$, one scalar per layer in the paper.
+        shift: $s$, one scalar per layer in the paper.
+        gamma: $\gamma$, one value per feature in the paper.
+        beta: $\beta$, one value per feature in the paper.
 
     >>> derf(jnp.array([-2.0, 0.0, 20.0]))
     Array([-0.8427,  0.    ,  1.    ], dtype=float32)
     """
     y = gamma * erf.without_custom_jvp(alpha * x + shift)
-    # Near 0 it is linear, and alpha x vanishes before the value does.
-    line = (gamma * alpha * (2 / math.sqrt(math.pi))) * x
-    return jnp.where((shift == 0) & (jnp.abs(x) < 1e-30), line, y) + beta
+    # Linear near 0, where alpha x underflows although the value does not.
+    linear = (gamma * alpha * (2 / math.sqrt(math.pi))) * x
+    return jnp.where((shift == 0) & (jnp.abs(x) < 1e-30), linear, y) + beta
 
 
 @derf.defderivative
 def derf_dx(
     x: Real, alpha: Real = 0.5, shift: Real = 0.0, gamma: Real = 1.0, beta: Real = 0.0
 ) -> Array:
-    u, lack = _shifted(alpha, x, shift)
-    return gamma * alpha * (erf.derivative(u) * lack)
+    u, correction = _erf_argument(alpha, x, shift)
+    return gamma * alpha * (erf.derivative(u) * correction)
 
 
 @derf.derivative.defderivative
 def derf_dx2(
     x: Real, alpha: Real = 0.5, shift: Real = 0.0, gamma: Real = 1.0, beta: Real = 0.0
 ) -> Array:
-    u, lack = _shifted(alpha, x, shift)
-    return gamma * alpha * (alpha * (erf.derivative.derivative(u) * lack))
+    u, correction = _erf_argument(alpha, x, shift)
+    return gamma * alpha * (alpha * (erf.derivative.derivative(u) * correction))
 
 
 @derf.defpartial("alpha")
 def derf_dalpha(
     x: Real, alpha: Real = 0.5, shift: Real = 0.0, gamma: Real = 1.0, beta: Real = 0.0
 ) -> Array:
-    u, lack = _shifted(alpha, x, shift)
-    return gamma * jnp.clip(x, -_FAR, _FAR) * (erf.derivative(u) * lack)
+    u, correction = _erf_argument(alpha, x, shift)
+    return gamma * _bounded(x) * (erf.derivative(u) * correction)
 
 
 @derf.defpartial("shift")
 def derf_dshift(
     x: Real, alpha: Real = 0.5, shift: Real = 0.0, gamma: Real = 1.0, beta: Real = 0.0
 ) -> Array:
-    u, lack = _shifted(alpha, x, shift)
-    return gamma * (erf.derivative(u) * lack)
+    u, correction = _erf_argument(alpha, x, shift)
+    return gamma * (erf.derivative(u) * correction)
 
 
 @derf.defpartial("gamma")
@@ -348,23 +356,30 @@ def derf_dbeta(
     return propagate_nan(x, 1.0)
 
 
-def _sloped(slope: Real, x: Real) -> Array:
-    """Returns slope x, which is 0 for a slope of 0 and an infinite x."""
+def _bounded(x: Real) -> Array:
+    return jnp.clip(x, -_MAX_FACTOR, _MAX_FACTOR)
+
+
+def _mul_zero_slope(slope: Real, x: Real) -> Array:
+    """Return slope * x, with 0 * inf = 0."""
     return jnp.where(jnp.isinf(x) & (slope == 0), 0, slope * x)
 
 
-def _times_sech_squared(v: Real, alpha: Real, x: Real) -> Array:
-    """Returns v / cosh²(alpha x), for a finite v."""
-    y, low = exponent_product(-2.0 * abs(alpha), jnp.abs(x))
-    e = exp(y, low)
-    return mul_exp(4.0 * v, y, low) / (1 + e * (2 + e))
+def _mul_sech_squared(v: Real, alpha: Real, x: Real) -> Array:
+    """Return v / cosh²(alpha x) = 4 v e / (1 + e)² with e = e^(-2 |alpha x|)."""
+    y, y_lo = exponent_product(-2.0 * abs(alpha), jnp.abs(x))
+    e = exp(y, y_lo)
+    return mul_exp(4.0 * v, y, y_lo) / (1 + e * (2 + e))
 
 
-def _shifted(alpha: Real, x: Real, shift: Real) -> tuple[Array, Array]:
-    """Returns u = alpha x + shift, rounded, and e^(u² - (alpha x + shift)²)."""
+def _erf_argument(alpha: Real, x: Real, shift: Real) -> tuple[Array, Array]:
+    """Return u = fl(alpha x + shift) and the factor e^(u² - (alpha x + shift)²).
+
+    The derivatives of erf contain e^(-u²), which amplifies the rounding error of u.
+    """
     near = jnp.clip(x, -1e18, 1e18)
-    high, low = two_prod(alpha, near)
-    high, rest = two_sum(high, propagate_nan(near, shift))  # which takes no constant
-    u, rest = two_sum(high, low + rest)
-    u = jnp.where(jnp.abs(x) < 1e-18, alpha * x + shift, u)  # where `low` vanishes
-    return u, 1 - 2 * jnp.where(jnp.abs(u) < 40, u * rest, 0.0)  # 0 beyond
+    hi, lo = two_prod(alpha, near)
+    hi, sum_lo = two_sum(hi, propagate_nan(near, shift))  # two_sum needs an array
+    u, u_lo = two_sum(hi, lo + sum_lo)
+    u = jnp.where(jnp.abs(x) < 1e-18, alpha * x + shift, u)  # lo underflows
+    return u, 1 - 2 * jnp.where(jnp.abs(u) < 40, u * u_lo, 0.0)  # e^(-u²) = 0 beyond

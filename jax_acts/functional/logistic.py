@@ -1,4 +1,4 @@
-"""Functions built on the logistic sigmoid."""
+"""The logistic sigmoid, its integral softplus, and SiLU."""
 
 import math
 
@@ -6,9 +6,9 @@ import jax.numpy as jnp
 from jax import Array, lax
 
 from jax_acts._core.activation import activation
-from jax_acts._numerics import coefficients as table
-from jax_acts._numerics.bitwise import max_nan_free, mul_sign, where
-from jax_acts._numerics.double_word import Constant
+from jax_acts._numerics import coefficients as coeffs
+from jax_acts._numerics.bitwise import max_nan_free, mul_sign, propagate_nan, where
+from jax_acts._numerics.double_word import Constant, hi_lo, two_prod, two_sum
 from jax_acts._numerics.exp_log import (
     ScaledExp,
     exp,
@@ -20,8 +20,21 @@ from jax_acts._numerics.exp_log import (
     mul_scaled_exp,
     scaled_exp,
 )
+from jax_acts._numerics.polynomial import polynomial
 from jax_acts._numerics.root import patch_near_zero
 from jax_acts._numerics.types import Real
+
+__all__ = [
+    "gelu_quick",
+    "log_sigmoid",
+    "shifted_softplus",
+    "sigmoid",
+    "silu",
+    "soft_clipping",
+    "softplus",
+    "sqrt_softplus",
+    "swish",
+]
 
 INF = math.inf
 
@@ -54,8 +67,8 @@ def sigmoid_dx_from_y(y: Array) -> Array:
 def sigmoid_dx2(x: Real) -> Array:
     y = -lax.abs(x)
     e = exp(y)
-    bend = e * expm1(y) / ((1 + e) * (1 + e * (2 + e)))
-    return mul_sign(bend, x)
+    d2 = e * expm1(y) / ((1 + e) * (1 + e * (2 + e)))
+    return mul_sign(d2, x)
 
 
 @activation(
@@ -66,20 +79,22 @@ def sigmoid_dx2(x: Real) -> Array:
 def softplus(x: Real, beta: Real = 1.0) -> Array:
     r"""Softplus, $\log(1 + e^{\beta x}) / \beta$, the integral of `sigmoid`.
 
+    It tends to `relu` as $\beta \to \infty$.
+
     Args:
         x: The input.
-        beta: $\beta$; as it grows, softplus tends to `relu`.
+        beta: $\beta$.
 
     >>> softplus(jnp.array([-20.0, 0.0, 90.0]))
     Array([2.0611537e-09, 6.9314718e-01, 9.0000000e+01], dtype=float32)
     """
-    z, _, _, p = _exponential(beta, x)
+    z, _, _, p = _scaled_exponent(beta, x)
     return where(z > 0, x, 0) + log1p(mul_scaled_exp(1.0, p)) / beta
 
 
 @softplus.defderivative
 def softplus_dx(x: Real, beta: Real = 1.0) -> Array:
-    z, _, _, p = _exponential(beta, x)
+    z, _, _, p = _scaled_exponent(beta, x)
     e = mul_scaled_exp(1.0, p)
     return where(z < 0, e, 1.0) / (1 + e)
 
@@ -91,15 +106,15 @@ def softplus_dx_from_y(y: Array, beta: Real = 1.0) -> Array:
 
 @softplus.derivative.defderivative
 def softplus_dx2(x: Real, beta: Real = 1.0) -> Array:
-    e = mul_scaled_exp(1.0, _exponential(beta, x)[-1])
+    e = mul_scaled_exp(1.0, _scaled_exponent(beta, x)[-1])
     return beta * e / (1 + e * (2 + e))
 
 
 @softplus.defpartial("beta")
 def softplus_dbeta(x: Real, beta: Real = 1.0) -> Array:
-    _, a, low, p = _exponential(beta, x)
+    _, a, lo, p = _scaled_exponent(beta, x)
     e = mul_scaled_exp(1.0, p)
-    return -(log1p(e) + (a + low) * e / (1 + e)) / (beta * beta)
+    return -(log1p(e) + (a + lo) * e / (1 + e)) / (beta * beta)
 
 
 @activation(range=(-INF, 0), reference=lambda m, x: -m.log1p(m.exp(-x)))
@@ -134,9 +149,10 @@ def shifted_softplus(x: Real) -> Array:
     Array([-3.79885e-01,  5.00012e-05,  1.43378e+00], dtype=float32)
     """
     y = where(x < 1, x, -jnp.asarray(x))
-    e, m = exp_and_expm1(y)  # softplus(x) - log(2) cancels near 0
-    rest = log1p(where(x < 1, 0.5 * m, e))
-    return where(x < 1, 0, x - math.log(2)) + rest
+    e, m = exp_and_expm1(y)
+    # log1p((e^x - 1) / 2) for x < 1: softplus(x) - log(2) cancels near 0.
+    logarithm = log1p(where(x < 1, 0.5 * m, e))
+    return where(x < 1, 0, x - math.log(2)) + logarithm
 
 
 @shifted_softplus.defderivative
@@ -167,15 +183,16 @@ def sqrt_softplus_dx(x: Real) -> Array:
 
 @sqrt_softplus.derivative.defderivative
 def sqrt_softplus_dx2(x: Real) -> Array:
-    half, ratio = _half_exponential(x)
+    # With s = sqrt(softplus(x)) and u = σ(x) / 2 it is (u' - u² / s²) / s.
+    half = exp(0.5 * jnp.minimum(x, 0))  # e^(x/2): e^x underflows earlier
     e = half * half
-    # The derivative is u / s, and this is (u' - u² / s²) / s, with s² = e ratio.
+    ratio = log1p_ratio(e)  # s² / e^x
     left = half * (2 * ratio - 1) / (4 * jnp.square(1 + e) * ratio * jnp.sqrt(ratio))
-    low = jnp.maximum(x, 0)
-    e = exp(-low)
-    square = jnp.maximum(low + log1p(e), 0.5)
+    r = jnp.maximum(x, 0)
+    e = exp(-r)
+    square = jnp.maximum(r + log1p(e), 0.5)  # s²
     right = (0.5 * e - 0.25 / square) / (jnp.square(1 + e) * jnp.sqrt(square))
-    right = patch_near_zero(x, right, table.SQRT_SOFTPLUS_2)
+    right = patch_near_zero(x, right, coeffs.SQRT_SOFTPLUS_2)
     return where(x < 0, left, right)
 
 
@@ -187,7 +204,7 @@ def sqrt_softplus_dx2(x: Real) -> Array:
 def silu(x: Real, beta: Real = 1.0) -> Array:
     r"""Sigmoid-weighted linear unit, $x\,\sigma(\beta x)$, also called swish.
 
-    At $\beta = 0$ it is $x/2$, and as $\beta \to \infty$ it tends to `relu`.
+    It is $x/2$ at $\beta = 0$ and tends to `relu` as $\beta \to \infty$.
 
     Args:
         x: The input.
@@ -196,26 +213,26 @@ def silu(x: Real, beta: Real = 1.0) -> Array:
     >>> silu(jnp.array([-1.0, 0.0, 1.0]))
     Array([-0.26894143,  0.        ,  0.7310586 ], dtype=float32)
     """
-    return _times_sigmoid(x, *_exponential(beta, x))
+    return _mul_sigmoid(x, *_scaled_exponent(beta, x))
 
 
 @silu.defderivative
 def silu_dx(x: Real, beta: Real = 1.0) -> Array:
-    z, a, low, p = _exponential(beta, x)
-    left = patch_near_zero(-a, _silu_slope(a, low, p), table.SILU_1, -low)
-    return where(z < 0, left, 1 - left)
+    z, a, lo, p = _scaled_exponent(beta, x)
+    negative = patch_near_zero(-a, _silu_derivative(a, lo, p), coeffs.SILU_1, -lo)
+    return where(z < 0, negative, 1 - negative)
 
 
 @silu.derivative.defderivative
 def silu_dx2(x: Real, beta: Real = 1.0) -> Array:
-    return _silu_bend(*_exponential(beta, x), beta)
+    return _silu_d2(*_scaled_exponent(beta, x), beta)
 
 
 @silu.defpartial("beta")
 def silu_dbeta(x: Real, beta: Real = 1.0) -> Array:
-    p = _exponential(beta, x)[-1]
+    p = _scaled_exponent(beta, x)[-1]
     e = mul_scaled_exp(1.0, p)
-    finite = jnp.clip(x, -1e30, 1e30)
+    finite = jnp.clip(x, -1e30, 1e30)  # inf * 0 is NaN
     return finite * (mul_scaled_exp(finite, p) / (1 + e * (2 + e)))
 
 
@@ -228,71 +245,156 @@ swish = silu
     reference=lambda m, x: x / (1 + m.exp(-m.mpf("1.702") * x)),
 )
 def gelu_quick(x: Real) -> Array:
-    r"""GELU by a sigmoid, $x\,\sigma(1.702 x)$.
+    r"""Sigmoid form of GELU, $x\,\sigma(1.702 x)$.
 
-    It differs from `gelu_exact` by at most 2.1e-2.
+    The difference from `gelu_exact` is at most 2.1e-2.
 
     >>> gelu_quick(jnp.array([-1.0, 0.0, 1.0]))
     Array([-0.154204,  0.      ,  0.845796], dtype=float32)
     """
-    return _times_sigmoid(x, *_exponential(table.GELU_QUICK, x))
+    return _mul_sigmoid(x, *_scaled_exponent(coeffs.GELU_QUICK, x))
 
 
 @gelu_quick.defderivative
 def gelu_quick_dx(x: Real) -> Array:
-    _, a, low, p = _exponential(table.GELU_QUICK, x)
-    left = patch_near_zero(-lax.abs(x), _silu_slope(a, low, p), table.GELU_QUICK_1)
-    return where(x < 0, left, 1 - left)
+    _, a, lo, p = _scaled_exponent(coeffs.GELU_QUICK, x)
+    negative = _silu_derivative(a, lo, p)
+    negative = patch_near_zero(-lax.abs(x), negative, coeffs.GELU_QUICK_1)
+    return where(x < 0, negative, 1 - negative)
 
 
 @gelu_quick.derivative.defderivative
 def gelu_quick_dx2(x: Real) -> Array:
-    bend = _silu_bend(*_exponential(table.GELU_QUICK, x), 1.702)
-    return patch_near_zero(lax.abs(x), bend, table.GELU_QUICK_2)
+    d2 = _silu_d2(*_scaled_exponent(coeffs.GELU_QUICK, x), 1.702)
+    return patch_near_zero(lax.abs(x), d2, coeffs.GELU_QUICK_2)
 
 
-def _times_sigmoid(x: Real, z: Array, a: Array, low: Real, p: ScaledExp) -> Array:
-    """Returns x σ(z)."""
-    finite = max_nan_free(-1e30, jnp.asarray(x))
+@activation(
+    cite="klimek2018",
+    range=(0, 1),
+    reference=lambda m, x, alpha=1: (
+        m.log1p((1 - m.exp(-alpha)) / (m.exp(-alpha * x) + m.exp(-alpha))) / alpha
+    ),
+)
+def soft_clipping(x: Real, alpha: Real = 1.0) -> Array:
+    r"""Soft clipping, $\log((1 + e^{\alpha x}) / (1 + e^{\alpha (x - 1)})) / \alpha$.
+
+    It tends to `clip(x, 0, 1)` as $\alpha \to \infty$.
+
+    Args:
+        x: The input.
+        alpha: $\alpha$, between 0 and 100.
+
+    >>> soft_clipping(jnp.array([-50.0, 0.5, 2.0]), 10.0)
+    Array([0.      , 0.5     , 0.999995], dtype=float32)
+    """
+    u, p, decay = _folded_exponent(x, alpha)
+    e, numerator = mul_scaled_exp(1.0, p), _numerator(alpha, p)
+    # log(1 + f) with f = numerator / (1 + decay e) if f <= 1, else u + log(1 + f) with
+    # another numerator; log(1 + f) = 2 atanh(s), s = f / (2 + f).
+    de = decay * e
+    small = numerator < 1 + de
+    e_inverse = 1 / jnp.maximum(e, 1)
+    numerator = where(small, numerator, e_inverse - de)
+    w = 0.5 * where(small, (1 + decay) * e, e_inverse + de)  # de + numerator / 2
+    inverse = 1 / (1 + w)
+    correction = (1 - inverse) - w * inverse  # rounding error of `inverse`, times 1 + w
+    s = 0.5 * numerator * inverse
+    correction = correction + 0.5 * (s * s) * polynomial(s * s, coeffs.LOG1P)
+    log1p_f = numerator * inverse + numerator * (inverse * correction)
+    y = (where(small, 0, u) + log1p_f) / alpha
+    return where(x > 0.5, 1 - y, y)
+
+
+@soft_clipping.defderivative
+def soft_clipping_dx(x: Real, alpha: Real = 1.0) -> Array:
+    _, p, decay = _folded_exponent(x, alpha)
+    # σ(αx) - σ(α(x - 1)) cancels; it equals (1 - e^-α) e^u / ((1 + e^u) (1 + e^(u-α))).
+    return _numerator(alpha, p) / _denominator(mul_scaled_exp(1.0, p), decay)
+
+
+@soft_clipping.derivative.defderivative
+def soft_clipping_dx2(x: Real, alpha: Real = 1.0) -> Array:
+    _, p, decay = _folded_exponent(x, alpha)
+    distance = jnp.asarray(x) - 0.5
+    m = expm1(-2 * alpha * lax.abs(distance))
+    denominator = _denominator(mul_scaled_exp(1.0, p), decay)
+    d2 = alpha * _numerator(alpha, p) / denominator * (m / denominator)
+    return mul_sign(d2, distance)
+
+
+@soft_clipping.defpartial("alpha")
+def soft_clipping_dalpha(x: Real, alpha: Real = 1.0) -> Array:
+    softplus_dbeta = softplus.partial("beta")
+    return softplus_dbeta(x, alpha) - softplus_dbeta(jnp.asarray(x) - 1, alpha)
+
+
+def _scaled_exponent(
+    beta: Real | Constant, x: Real
+) -> tuple[Array, Array, Real, ScaledExp]:
+    """Return z = beta x, a + lo = |beta x| in double-word, and e^-(a + lo)."""
+    z, lo = exponent_product(beta, x)
+    a = lax.abs(z)
+    if not isinstance(lo, float):
+        lo = where(z < 0, -lo, lo)
+    return z, a, lo, scaled_exp(-a, -lo)
+
+
+def _mul_sigmoid(x: Real, z: Array, a: Array, lo: Real, p: ScaledExp) -> Array:
+    """Return x σ(z)."""
+    finite = max_nan_free(-1e30, jnp.asarray(x))  # -inf * 0 is NaN
     return where(z < 0, mul_scaled_exp(finite, p), x) / (1 + mul_scaled_exp(1.0, p))
 
 
-def _silu_slope(a: Array, low: Real, p: ScaledExp) -> Array:
-    """Returns the derivative of z σ(z) at z = -a; at a it is 1 less that."""
+def _silu_derivative(a: Array, lo: Real, p: ScaledExp) -> Array:
+    """Return the derivative f' of z σ(z) at z = -(a + lo); f'(-z) = 1 - f'(z)."""
     e = mul_scaled_exp(1.0, p)
-    top = mul_scaled_exp(1 - (a + low) + e, p)
-    return top / (1 + e * (2 + e))  # by (1 + e)^2, rounded once
+    numerator = mul_scaled_exp(1 - (a + lo) + e, p)
+    # (1 + e)² expanded: a square doubles the relative error.
+    return numerator / (1 + e * (2 + e))
 
 
-def _silu_bend(z: Array, a: Array, low: Real, p: ScaledExp, scale: Real) -> Array:
-    """Returns the second derivative of z σ(z), which is even, times the scale."""
+def _silu_d2(z: Array, a: Array, lo: Real, p: ScaledExp, scale: Real) -> Array:
+    """Return `scale` times the second derivative of z σ(z), an even function."""
     e = mul_scaled_exp(1.0, p)
     cube = (1 + e) * (1 + e * (2 + e))
-    even = 2 - (a + low) + e * (2 + (a + low))
-    even = mul_scaled_exp(scale * even, p) / cube
-    return patch_near_zero(a, even, table.SILU_2, low, scale)
-
-
-def _exponential(
-    beta: Real | Constant, x: Real
-) -> tuple[Array, Array, Real, ScaledExp]:
-    """Returns z = beta x, a = |z|, what a lacks, and e^-a."""
-    z, low = exponent_product(beta, x)
-    a = lax.abs(z)
-    if not isinstance(low, float):
-        low = where(z < 0, -low, low)
-    return z, a, low, scaled_exp(-a, -low)
+    factor = 2 - (a + lo) + e * (2 + (a + lo))
+    d2 = mul_scaled_exp(scale * factor, p) / cube
+    return patch_near_zero(a, d2, coeffs.SILU_2, lo, scale)
 
 
 def _softplus_root(x: Real) -> tuple[Array, Array]:
-    """Returns h = e^(-|x|/2) and sqrt(softplus(x)), without the factor h if x < 0."""
+    """Return h = e^(-|x|/2) and sqrt(softplus(x)), the latter divided by h if x < 0."""
     half = exp(-0.5 * lax.abs(x))
     e = half * half
     ratio = log1p_ratio(e)
     return half, jnp.sqrt(where(x < 0, ratio, x + e * ratio))
 
 
-def _half_exponential(x: Real) -> tuple[Array, Array]:
-    """Returns e^(x/2) and log(1 + e^x) / e^x for x < 0; e^x vanishes too soon."""
-    half = exp(0.5 * jnp.minimum(x, 0))
-    return half, log1p_ratio(half * half)
+def _folded_exponent(x: Real, alpha: Real) -> tuple[Array, ScaledExp, Real]:
+    """Return u = alpha min(x, 1 - x), e^u and e^-alpha.
+
+    soft_clipping is evaluated for x <= 1/2: its value at 1 - x is 1 minus that at x.
+    """
+    x = jnp.asarray(x)
+    hi, lo = two_sum(*two_prod(alpha, jnp.clip(x, -1e9, 1e9)))
+    right, right_lo = two_sum(propagate_nan(x, alpha), -hi)
+    u = where(x > 0.5, right, hi)
+    lo = where(x > 0.5, right_lo - lo, lo)
+    lo = where(u < -1000, 0.0, lo)
+    u = max_nan_free(-1000.0, u)  # e^-1000 is 0
+    decay = math.exp(-alpha) if isinstance(alpha, float) else exp(-alpha)
+    return u, scaled_exp(u, lo), decay
+
+
+def _numerator(alpha: Real, p: ScaledExp) -> Array:
+    """Return (1 - e^-alpha) e^u."""
+    if isinstance(alpha, float):
+        hi, lo = hi_lo(-math.expm1(-alpha), p.q.dtype)
+        return mul_scaled_exp(hi, p, lo)
+    return mul_scaled_exp(-expm1(-alpha), p)
+
+
+def _denominator(e: Array, decay: Real) -> Array:
+    """Return (1 + e) (1 + decay e), expanded: a product adds the relative errors."""
+    return 1 + e * ((1 + decay) + decay * e)

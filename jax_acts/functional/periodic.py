@@ -1,19 +1,50 @@
-"""Periodic functions: the sine and what is made of it."""
+"""Periodic functions, also with input-dependent amplitude or phase.
+
+The derivatives of gcu, gabor and finer have the form a cos(t) + b sin(t); `wave`
+evaluates it where the terms cancel. Zeros close to 0, where `wave` loses digits, use a
+polynomial around the zero (`patch_near_zero`).
+"""
 
 import math
 
 import jax.numpy as jnp
-from jax import Array
+from jax import Array, lax
 
 from jax_acts._core.activation import activation
-from jax_acts._numerics.bitwise import where
-from jax_acts._numerics.double_word import hi_lo
-from jax_acts._numerics.exp_log import exp_full_range
-from jax_acts._numerics.trig import sin, sin_squared
+from jax_acts._numerics import coefficients as table
+from jax_acts._numerics.bitwise import min_nan_free, mul_sign, propagate_nan, where
+from jax_acts._numerics.double_word import hi_lo, split, two_prod, two_sum
+from jax_acts._numerics.exp_log import exp_full_range, mul_exp
+from jax_acts._numerics.root import patch_near_zero
+from jax_acts._numerics.trig import (
+    Angle,
+    angle,
+    cosine_of,
+    sin,
+    sin_squared,
+    sine_of,
+    small_angle,
+    sum_of_angles,
+    wave,
+)
 from jax_acts._numerics.types import Real
+
+__all__ = [
+    "cosine",
+    "finer",
+    "gabor",
+    "gcu",
+    "sine",
+    "sine_relu",
+    "snake",
+    "snake_beta",
+]
 
 INF = math.inf
 _SQRT2 = math.sqrt(2)
+_EXP_UNDERFLOW_X = 40.0  # e^(-x²) = 0 for |x| > 40, also in float64.
+_ALIASING_X = 2.0**12
+"""For |x| > 2^12 the float32 spacing exceeds half a period of finer."""
 
 
 @activation(
@@ -24,12 +55,13 @@ def sine(x: Real, omega: Real = 1.0) -> Array:
 
     Args:
         x: The input.
-        omega: $\omega$; SIREN takes 30 in its first layer.
+        omega: $\omega$, the angular frequency; SIREN uses 30 in its first layer.
 
     >>> sine(jnp.array([-1.0, 0.0, 2.0]))
     Array([-0.84147096,  0.        ,  0.9092974 ], dtype=float32)
     """
-    return where(x == 0, x, sin(jnp.asarray(omega * x)))  # which has lost the sign
+    # sin(-0) is +0 after range reduction: keep the sign of zero.
+    return where(x == 0, x, sin(jnp.asarray(omega * x)))
 
 
 @sine.defderivative
@@ -53,7 +85,7 @@ def cosine(x: Real, omega: Real = 1.0) -> Array:
 
     Args:
         x: The input.
-        omega: $\omega$.
+        omega: $\omega$, the angular frequency.
 
     >>> cosine(jnp.array([-1.0, 0.0, 2.0]))
     Array([ 0.5403023 ,  1.        , -0.41614684], dtype=float32)
@@ -84,7 +116,7 @@ def snake(x: Real, alpha: Real = 1.0) -> Array:
 
     Args:
         x: The input.
-        alpha: $\alpha$, not 0.
+        alpha: $\alpha \ne 0$, the angular frequency.
 
     >>> snake(jnp.array([-1.0, 0.0, 2.0]))
     Array([-0.29193,  0.        ,  2.82682 ], dtype=float32)
@@ -95,15 +127,14 @@ def snake(x: Real, alpha: Real = 1.0) -> Array:
 
 @snake.defderivative
 def snake_dx(x: Real, alpha: Real = 1.0) -> Array:
-    return 2 * sin_squared(
-        jnp.asarray(alpha * x), 1
-    )  # 1 + sin(2 z) cancels at its zeros
+    # 2 sin²(z + π/4) = 1 + sin(2 z), which cancels at its zeros.
+    return 2 * sin_squared(jnp.asarray(alpha * x), 1)
 
 
 @snake.derivative.defderivative
 def snake_dx2(x: Real, alpha: Real = 1.0) -> Array:
     z = jnp.asarray(alpha * x)
-    return 4 * alpha * sin(z, 1) * sin(z, 3)  # 2 alpha cos(2 z)
+    return 4 * alpha * sin(z, 1) * sin(z, 3)  # = 2 alpha cos(2 z)
 
 
 @snake.defpartial("alpha")
@@ -119,14 +150,14 @@ def snake_dalpha(x: Real, alpha: Real = 1.0) -> Array:
 def snake_beta(
     x: Real, alpha: Real = 1.0, beta: Real = 1.0, *, log_scale: bool = False
 ) -> Array:
-    r"""Snake with a height of its own, $x + \sin^2(\alpha x) / \beta$.
+    r"""Snake with separate amplitude, $x + \sin^2(\alpha x) / \beta$.
 
     Args:
         x: The input.
-        alpha: $\alpha$, the frequency.
-        beta: $\beta$, not 0; where it is $\alpha$, this is `snake`.
-        log_scale: Whether the arguments are $\log \alpha$ and $\log \beta$, as BigVGAN
-            learns them, from 0.
+        alpha: $\alpha$, the angular frequency.
+        beta: $\beta \ne 0$, the reciprocal amplitude; $\beta = \alpha$ is `snake`.
+        log_scale: If true, the arguments are $\log \alpha$ and $\log \beta$. BigVGAN
+            learns both, initialized to 0.
 
     >>> snake_beta(jnp.array([-1.0, 0.0, 2.0]), 1.0, 2.0)
     Array([-0.6459633,  0.       ,  2.413411 ], dtype=float32)
@@ -159,8 +190,8 @@ def snake_beta_dalpha(
     x: Real, alpha: Real = 1.0, beta: Real = 1.0, *, log_scale: bool = False
 ) -> Array:
     alpha, beta = _scales(alpha, beta, log_scale)
-    slope = x * sin(jnp.asarray(2 * alpha * x)) / beta
-    return slope * alpha if log_scale else slope
+    partial = x * sin(jnp.asarray(2 * alpha * x)) / beta
+    return partial * alpha if log_scale else partial
 
 
 @snake_beta.defpartial("beta")
@@ -168,8 +199,8 @@ def snake_beta_dbeta(
     x: Real, alpha: Real = 1.0, beta: Real = 1.0, *, log_scale: bool = False
 ) -> Array:
     alpha, beta = _scales(alpha, beta, log_scale)
-    slope = -sin_squared(jnp.asarray(alpha * x)) / beta
-    return slope if log_scale else slope / beta
+    partial = -sin_squared(jnp.asarray(alpha * x)) / beta
+    return partial if log_scale else partial / beta
 
 
 @activation(
@@ -180,7 +211,7 @@ def snake_beta_dbeta(
     ),
 )
 def sine_relu(x: Real, epsilon: Real = 0.0025) -> Array:
-    r"""Sine rectifier, $x$ if $x > 0$, else $\epsilon (\sin x - \cos x)$.
+    r"""Sine rectified linear unit, $x$ if $x > 0$, else $\epsilon (\sin x - \cos x)$.
 
     Args:
         x: The input.
@@ -189,17 +220,18 @@ def sine_relu(x: Real, epsilon: Real = 0.0025) -> Array:
     >>> sine_relu(jnp.array([-1.0, 2.0]))
     Array([-0.00345443,  2.        ], dtype=float32)
     """
-    return where(x > 0, x, -_wave(x, epsilon, 3))
+    # sin x - cos x = -sqrt(2) sin(x + 3 π/4).
+    return where(x > 0, x, -_scaled_sine(x, epsilon, 3))
 
 
 @sine_relu.defderivative
 def sine_relu_dx(x: Real, epsilon: Real = 0.0025) -> Array:
-    return where(x > 0, 1.0, _wave(x, epsilon, 1))
+    return where(x > 0, 1.0, _scaled_sine(x, epsilon, 1))
 
 
 @sine_relu.derivative.defderivative
 def sine_relu_dx2(x: Real, epsilon: Real = 0.0025) -> Array:
-    return where(x > 0, 0.0, _wave(x, epsilon, 3))
+    return where(x > 0, 0.0, _scaled_sine(x, epsilon, 3))
 
 
 @sine_relu.defpartial("epsilon")
@@ -207,15 +239,181 @@ def sine_relu_depsilon(x: Real, epsilon: Real = 0.0025) -> Array:
     return where(x > 0, 0.0, -_SQRT2 * sin(jnp.asarray(x), 3))
 
 
+@activation(cite="noel2021", reference=lambda m, x: x * m.cos(x))
+def gcu(x: Real) -> Array:
+    r"""Growing cosine unit, $x \cos x$.
+
+    >>> gcu(jnp.array([-1.0, 0.0, 2.0]))
+    Array([-0.5403,  0.    , -0.8323], dtype=float32)
+    """
+    return x * sin(jnp.asarray(x), 2)
+
+
+@gcu.defderivative
+def gcu_dx(x: Real) -> Array:
+    a = lax.abs(x)
+    dx = wave(1.0, -a, angle(a))  # cos a - a sin a
+    dx = patch_near_zero(a, dx, table.GCU_1_FIRST)
+    return patch_near_zero(a, dx, table.GCU_1_SECOND)
+
+
+@gcu.derivative.defderivative
+def gcu_dx2(x: Real) -> Array:
+    a = lax.abs(x)
+    d2 = wave(-a, -2.0, angle(a))  # -a cos a - 2 sin a
+    d2 = patch_near_zero(a, d2, table.GCU_2_FIRST)
+    return mul_sign(patch_near_zero(a, d2, table.GCU_2_SECOND), x)
+
+
+@activation(
+    cite="saragadam2023",
+    range=(-0.00900567814857385736, 1),
+    reference=lambda m, x, omega=1, scale=1: (
+        m.cos(omega * x) * m.exp(-((scale * m.mpf(x)) ** 2))
+    ),
+)
+def gabor(x: Real, omega: Real = 1.0, scale: Real = 1.0) -> Array:
+    r"""Gabor wavelet, $\cos(\omega x)\,e^{-(s x)^2}$, the real form of WIRE.
+
+    Args:
+        x: The input.
+        omega: $\omega$, the angular frequency; WIRE uses 10.
+        scale: $s$, the reciprocal width; WIRE uses 10.
+
+    >>> gabor(jnp.array([-1.0, 0.0, 2.0]))
+    Array([ 0.19877,  1.     , -0.00762 ], dtype=float32)
+    """
+    t, _, y, y_lo = _gabor_terms(x, omega, scale)
+    return mul_exp(cosine_of(t), y, y_lo)
+
+
+@gabor.defderivative
+def gabor_dx(x: Real, omega: Real = 1.0, scale: Real = 1.0) -> Array:
+    t, a, y, y_lo = _gabor_terms(x, omega, scale)
+    factor = -wave(2 * scale * scale * a, omega, t)
+    if _is_default(omega, scale):  # The tabulated zeros hold for the defaults only.
+        factor = patch_near_zero(a, factor, table.GABOR_1)
+    return mul_sign(mul_exp(factor, y, y_lo), x)
+
+
+@gabor.derivative.defderivative
+def gabor_dx2(x: Real, omega: Real = 1.0, scale: Real = 1.0) -> Array:
+    t, a, y, y_lo = _gabor_terms(x, omega, scale)
+    square = scale * scale
+    cos_factor = (4 * square * a * a - 2) * square - omega * omega
+    factor = wave(cos_factor, 4 * square * omega * a, t)
+    if _is_default(omega, scale):
+        factor = patch_near_zero(a, factor, table.GABOR_2_FIRST)
+        factor = patch_near_zero(a, factor, table.GABOR_2_SECOND)
+        factor = patch_near_zero(a, factor, table.GABOR_2_THIRD)
+        factor = patch_near_zero(a, factor, table.GABOR_2_FOURTH)
+    return mul_exp(factor, y, y_lo)
+
+
+@gabor.defpartial("omega")
+def gabor_domega(x: Real, omega: Real = 1.0, scale: Real = 1.0) -> Array:
+    t, a, y, y_lo = _gabor_terms(x, omega, scale)
+    return mul_exp(-a * sine_of(t), y, y_lo)
+
+
+@gabor.defpartial("scale")
+def gabor_dscale(x: Real, omega: Real = 1.0, scale: Real = 1.0) -> Array:
+    t, a, y, y_lo = _gabor_terms(x, omega, scale)
+    return mul_exp(-2 * scale * a * a * cosine_of(t), y, y_lo)
+
+
+@activation(
+    cite="zhu2024",
+    range=(-1, 1),
+    domain=(-_ALIASING_X, _ALIASING_X),
+    reference=lambda m, x, omega=1: m.sin(omega * (abs(x) + 1) * x),
+)
+def finer(x: Real, omega: Real = 1.0) -> Array:
+    r"""Variable-periodic sine, $\sin(\omega (|x| + 1) x)$, of FINER.
+
+    The period shrinks as $|x|$ grows. For $|x| > 4096$ adjacent float32 inputs are more
+    than half a period apart, and only $|y| \le 1$ is guaranteed. NaN at $\pm\infty$.
+
+    Args:
+        x: The input.
+        omega: $\omega$, the angular frequency; FINER uses 30.
+
+    >>> finer(jnp.array([-1.0, 0.0, 0.5]))
+    Array([-0.9093,  0.    ,  0.6816], dtype=float32)
+    """
+    t, _, _ = _finer_angle(x, omega)
+    return where(x == 0, x, mul_sign(sine_of(t), x))
+
+
+@finer.defderivative
+def finer_dx(x: Real, omega: Real = 1.0) -> Array:
+    t, _, _ = _finer_angle(x, omega)
+    return omega * (2 * lax.abs(x) + 1) * cosine_of(t)
+
+
+@finer.derivative.defderivative
+def finer_dx2(x: Real, omega: Real = 1.0) -> Array:
+    # With z = x² + |x| the value for x > 0 is 2 ω cos(ω z) - ω² (4 z + 1) sin(ω z).
+    t, z, z_lo = _finer_angle(x, omega)
+    hi, lo = two_sum(4 * z, propagate_nan(x, 1.0))
+    square = omega * omega
+    d2 = wave(2 * omega, -square * hi, t, 0.0, -square * (lo + 4 * z_lo))
+    if isinstance(omega, float):
+        d2 = patch_near_zero(lax.abs(x), d2, table.FINER_2)
+    return where(x == 0, 0.0, mul_sign(d2, x))
+
+
+@finer.defpartial("omega")
+def finer_domega(x: Real, omega: Real = 1.0) -> Array:
+    t, z, _ = _finer_angle(x, omega)
+    return mul_sign(z * cosine_of(t), x)
+
+
 def _scales(alpha: Real, beta: Real, log_scale: bool) -> tuple[Real, Real]:
-    """Returns the frequency and the height of a snake."""
+    """Return (alpha, beta), exponentiated if they are given as logarithms."""
     if not log_scale:
         return alpha, beta
     return exp_full_range(jnp.asarray(alpha)), exp_full_range(jnp.asarray(beta))
 
 
-def _wave(x: Real, epsilon: Real, eighths: int) -> Array:
-    """Returns ε sqrt(2) sin(x + eighths π/4), with the factor in two parts."""
+def _scaled_sine(x: Real, epsilon: Real, eighths: int) -> Array:
+    """Return ε sqrt(2) sin(x + eighths π/4), with the factor in double-word."""
     y = sin(jnp.asarray(x), eighths)
-    high, low = hi_lo(epsilon * _SQRT2, y.dtype)
-    return y * high + y * low
+    hi, lo = hi_lo(epsilon * _SQRT2, y.dtype)
+    return y * hi + y * lo
+
+
+def _is_default(omega: Real, scale: Real) -> bool:
+    """Return whether both arguments are Python floats, that is, the defaults."""
+    return isinstance(omega, float) and isinstance(scale, float)
+
+
+def _gabor_terms(
+    x: Real, omega: Real, scale: Real
+) -> tuple[Angle, Array, Array, Array]:
+    """Return ω |x| as an angle, |x| clipped to the support, and -(s x)² as hi + lo."""
+    a = lax.abs(x)
+    far = lax.abs(scale * a) > _EXP_UNDERFLOW_X
+    a = where(far, _EXP_UNDERFLOW_X / lax.abs(scale), a)
+    u, u_lo = two_sum(*two_prod(scale, a))
+    square, square_lo = two_prod(u, u)
+    return angle(jnp.asarray(omega * a)), a, -square, -(square_lo + 2 * u * u_lo)
+
+
+def _finer_angle(x: Real, omega: Real) -> tuple[Angle, Array, Array]:
+    """Return ω z as an angle for z = x² + |x|, and z in double-word."""
+    # 2^60 squared is finite in float32; 0 * x is NaN at infinity.
+    a = min_nan_free(2.0**60, lax.abs(x)) + 0 * x
+    # Dekker split: a² is the exact sum of square, lo0 and lo1.
+    a0, a1 = split(a, a.dtype)
+    square, lo0 = two_sum(a0 * a0, 2 * a0 * a1)
+    lo0, lo1 = two_sum(lo0, a1 * a1)
+    z, lo2 = two_sum(square, a)
+    # Beyond _ALIASING_X the low-order terms do not affect the result.
+    lo0, lo1, lo2 = (where(a <= _ALIASING_X, v, 0.0) for v in (lo0, lo1, lo2))
+    z_lo = lo0 + (lo2 + lo1)
+    if isinstance(omega, float) and omega == 1:
+        t = sum_of_angles(angle(z), small_angle(lo0))
+        return sum_of_angles(t, small_angle(lo2, lo1)), z, z_lo
+    hi, lo = two_prod(omega, z)
+    return sum_of_angles(angle(hi), angle(lo + omega * z_lo)), z, z_lo

@@ -1,4 +1,4 @@
-"""Rectifiers: one thing above a threshold, another one below."""
+"""The identity, and rectifiers: piecewise functions with a threshold."""
 
 import math
 
@@ -11,6 +11,22 @@ from jax_acts._core.function import function
 from jax_acts._numerics.bitwise import propagate_nan, where
 from jax_acts._numerics.double_word import hi_lo, two_prod
 from jax_acts._numerics.types import Real
+
+__all__ = [
+    "absolute",
+    "identity",
+    "leaky_relu",
+    "linear",
+    "prelu",
+    "relu",
+    "relu6",
+    "relu_cubed",
+    "relu_squared",
+    "rrelu",
+    "star_relu",
+    "threshold",
+    "thresholded_relu",
+]
 
 INF = math.inf
 
@@ -40,7 +56,9 @@ linear = identity
     reference=lambda m, x: max(x, 0),
 )
 def relu(x: Real) -> Array:
-    r"""Rectified linear unit, $\max(x, 0)$; its derivative at 0 is 0.
+    r"""Rectified linear unit, $\max(x, 0)$.
+
+    The derivative at 0 is 0.
 
     >>> relu(jnp.array([-2.0, 0.0, 3.0]))
     Array([0., 0., 3.], dtype=float32)
@@ -55,13 +73,15 @@ def relu_dx(x: Real) -> Array:
 
 @relu.defoutput(exact=True)
 def relu_dx_from_y(y: Array) -> Array:
-    # Not by choices: XLA makes them again for each product that reads the gradient.
+    # No select: XLA recomputes selects in every fusion that reads the gradient.
     return jnp.sign(y)
 
 
 @activation(range=(0, INF), kinks={0: 0}, reference=lambda m, x: abs(x))
 def absolute(x: Real) -> Array:
-    r"""Absolute value, $|x|$, the full-wave rectifier; its derivative at 0 is 0.
+    r"""Absolute value or full-wave rectifier, $|x|$.
+
+    The derivative at 0 is 0.
 
     >>> absolute(jnp.array([-2.0, 0.0, 3.0]))
     Array([2., 0., 3.], dtype=float32)
@@ -86,7 +106,9 @@ def absolute_dx2(x: Real) -> Array:
     reference=lambda m, x: min(max(x, 0), 6),
 )
 def relu6(x: Real) -> Array:
-    r"""Rectified linear unit with a ceiling, $\min(\max(x, 0), 6)$.
+    r"""Rectified linear unit capped at 6, $\min(\max(x, 0), 6)$.
+
+    The derivatives at 0 and 6 are 0.
 
     >>> relu6(jnp.array([-2.0, 3.0, 8.0]))
     Array([0., 3., 6.], dtype=float32)
@@ -114,7 +136,8 @@ def relu6_dx_from_y(y: Array) -> Array:
 def leaky_relu(x: Real, negative_slope: Real = 0.01) -> Array:
     r"""Leaky rectifier, $x$ if $x \ge 0$, else $\alpha x$.
 
-    With $\alpha$ learned it is PReLU: `negative_slope=Learn(0.25)`.
+    The derivative at 0 is 1. PReLU is `leaky_relu` with a learned $\alpha$:
+    `negative_slope=Learn(0.25)`.
 
     Args:
         x: The input.
@@ -148,15 +171,18 @@ def rrelu(
     *,
     training: bool = False,
 ) -> Array:
-    r"""Randomised leaky rectifier, $x$ if $x \ge 0$, else $\alpha x$, $\alpha$ random.
+    r"""Randomized leaky rectifier, $x$ if $x \ge 0$, else $\alpha x$, $\alpha$ random.
 
     Args:
         x: The input.
-        key: A key of `jax.random`, needed for training.
-        lower: The least $\alpha$.
-        upper: The greatest $\alpha$.
-        training: Whether each element draws its own $\alpha$, uniformly between `lower`
-            and `upper`; otherwise $\alpha$ is their mean.
+        key: PRNG key; required if `training`.
+        lower: Lower bound of $\alpha$.
+        upper: Upper bound of $\alpha$.
+        training: If true, sample $\alpha$ for each element, uniformly from
+            [`lower`, `upper`); otherwise $\alpha$ is the mean of the bounds.
+
+    Raises:
+        ValueError: `training` is true and `key` is None.
 
     >>> rrelu(jnp.array([-48.0, 3.0]))
     Array([-11.,   3.], dtype=float32)
@@ -164,11 +190,11 @@ def rrelu(
     if not training:
         return leaky_relu(x, (lower + upper) / 2)
     if key is None:
-        raise ValueError("rrelu draws random slopes in training: give it a key")
-    # In float32 for every dtype: the same key draws the same slopes.
-    share = jax.random.uniform(key, jnp.shape(x), jnp.float32)
-    share = share.astype(jnp.result_type(x, share))
-    return leaky_relu(x, lower + (upper - lower) * share)
+        raise ValueError("rrelu: expected a PRNG key with training=True, got key=None")
+    # Sampled in float32, so that a key gives the same slopes for every dtype.
+    uniform = jax.random.uniform(key, jnp.shape(x), jnp.float32)
+    uniform = uniform.astype(jnp.result_type(x, uniform))
+    return leaky_relu(x, lower + (upper - lower) * uniform)
 
 
 @activation(
@@ -180,9 +206,12 @@ def rrelu(
 def thresholded_relu(x: Real, theta: Real = 1.0) -> Array:
     r"""Thresholded rectifier, $x$ if $x > \theta$, else 0.
 
+    The derivatives with respect to $x$ at $\theta$, and with respect to $\theta$
+    everywhere, are 0.
+
     Args:
         x: The input.
-        theta: $\theta$, in which the derivative is taken as 0.
+        theta: $\theta$.
 
     >>> thresholded_relu(jnp.array([0.5, 3.0]))
     Array([0., 3.], dtype=float32)
@@ -208,9 +237,12 @@ def thresholded_relu_dtheta(x: Real, theta: Real = 1.0) -> Array:
 def threshold(x: Real, threshold: Real = 0.0, value: Real = 0.0) -> Array:
     r"""Threshold, $x$ if $x > \theta$, else $v$.
 
+    The derivatives with respect to $x$ at $\theta$, and with respect to $\theta$
+    everywhere, are 0.
+
     Args:
         x: The input.
-        threshold: $\theta$, in which the derivative is taken as 0.
+        threshold: $\theta$.
         value: $v$.
 
     >>> threshold(jnp.array([0.05, 3.0]), 0.1, 20.0)
@@ -221,7 +253,7 @@ def threshold(x: Real, threshold: Real = 0.0, value: Real = 0.0) -> Array:
 
 @threshold.defderivative
 def threshold_dx(x: Real, threshold: Real = 0.0, value: Real = 0.0) -> Array:
-    return propagate_nan(x, where(x > threshold, 1.0, 0.0))
+    return thresholded_relu_dx(x, threshold)
 
 
 @threshold.defpartial("threshold")
@@ -279,10 +311,13 @@ def relu_cubed_dx(x: Real) -> Array:
     ),
 )
 def star_relu(x: Real, scale: Real = 0.8944, bias: Real = -0.4472) -> Array:
-    r"""Squared rectifier of mean 0 and variance 1, $s \max(x, 0)^2 + b$.
+    r"""Scaled and shifted squared rectifier, $s \max(x, 0)^2 + b$.
+
+    With the default parameters, a standard normal input gives an output of mean 0 and
+    variance 1.
 
     Args:
-        x: The input; the moments hold for a standard normal one.
+        x: The input.
         scale: $s$.
         bias: $b$.
 
@@ -290,12 +325,13 @@ def star_relu(x: Real, scale: Real = 0.8944, bias: Real = -0.4472) -> Array:
     Array([-0.4472,  0.4472], dtype=float32)
     """
     r = jnp.maximum(x, 0)
-    near = jnp.minimum(r, 100)
-    square, rest = two_prod(near, near)
-    high, low = two_prod(scale, square)
-    bias_high, bias_low = hi_lo(bias, near.dtype)
-    exact = (high + bias_high) + (low + scale * rest + bias_low)  # its zero is exact
-    return where(r < 100, exact, scale * r * r + bias)
+    clipped = jnp.minimum(r, 100)
+    # Double-word s r² + b: the terms cancel near the zero.
+    square, square_lo = two_prod(clipped, clipped)
+    hi, lo = two_prod(scale, square)
+    bias_hi, bias_lo = hi_lo(bias, clipped.dtype)
+    value = (hi + bias_hi) + (lo + scale * square_lo + bias_lo)
+    return where(r < 100, value, scale * r * r + bias)
 
 
 @star_relu.defderivative

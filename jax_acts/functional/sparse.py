@@ -1,38 +1,54 @@
-"""Functions along an axis whose values are 0 but for a few."""
+"""Functions along an axis with sparse output."""
 
-import functools
-import math
 from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jax import Array
+import numpy as np
+from jax import Array, lax
 
-from jax_acts._core.arguments import all_axes, as_real, broadcast_mask, one_axis
-from jax_acts._core.function import Axis, function
-from jax_acts._numerics.bitwise import promote_16bit
-from jax_acts._numerics.compensated_sum import first_true, sum_keepdims
-from jax_acts._numerics.softmax import center, softmax, weighted_jvp
-from jax_acts._numerics.types import Axes
+from jax_acts._core.arguments import (
+    as_real,
+    broadcast_mask,
+    broadcast_parameter,
+    canonical_axes,
+    canonical_axis,
+)
+from jax_acts._core.function import function
+from jax_acts._core.spec import Axis
+from jax_acts._numerics import entmax as _entmax
+from jax_acts._numerics.compensated_sum import first_true
+from jax_acts._numerics.softmax import softmax
+from jax_acts._numerics.types import Real
+from jax_acts.functional.rectified import relu
+
+__all__ = [
+    "crelu",
+    "entmax",
+    "entmax15",
+    "hardmax",
+    "maxout",
+    "sparsemax",
+]
 
 
 @function()
 def hardmax(x: Array, axis: Axis = -1, *, straight_through: bool = False) -> Array:
     r"""Hardmax, 1 at the first maximum and 0 elsewhere.
 
-    Its derivative is 0, or that of `softmax`. A row with a NaN is NaN.
+    The derivative is 0. A NaN makes every entry along the axis NaN.
 
     Args:
         x: The input.
-        axis: The axis or axes, or by None all, along which one value is 1.
-        straight_through: Whether the derivatives are those of `softmax`, so that what
-            lies below it learns ("straight-through").
+        axis: The axis or axes along which one entry is 1; None for all.
+        straight_through: If true, use the derivatives of `softmax` (straight-through
+            estimator).
 
     >>> hardmax(jnp.array([1.0, 3.0, 3.0]))
     Array([0., 1., 0.], dtype=float32)
     """
     x = as_real("hardmax", "x", x)
-    axes = all_axes("hardmax", x, axis)
+    axes = canonical_axes("hardmax", x, axis)
     m = jnp.max(jax.lax.stop_gradient(x), axes, keepdims=True, initial=-jnp.inf)
     y = jnp.where(jnp.isnan(m), m, first_true(x == m, axes).astype(x.dtype))
     if straight_through:
@@ -43,111 +59,151 @@ def hardmax(x: Array, axis: Axis = -1, *, straight_through: bool = False) -> Arr
 
 @function(cite="martins2016")
 def sparsemax(x: Array, axis: Axis = -1, where: Array | None = None) -> Array:
-    r"""Sparsemax, $\max(x_i - \tau, 0)$ with $\tau$ such that the values sum to 1.
+    r"""Sparsemax, $\max(x_i - \tau, 0)$ with $\tau$ such that the result sums to 1.
 
-    It is the distribution nearest to x. What is not within 1 of the maximum is 0. A row
-    of which nothing counts, or that is all $-\infty$, gives 0, and entries of
-    $+\infty$ share the whole evenly.
+    The Euclidean projection of x onto the probability simplex. Entries more than 1
+    below the maximum give 0. Masked, infinite and NaN entries behave as in `entmax15`.
 
     Args:
-        x: The input.
-        axis: The axis along which the values sum to 1.
-        where: A mask of the entries that count, broadcast to x; the others give 0.
+        x: The logits.
+        axis: See `entmax15`.
+        where: See `entmax15`.
 
     Raises:
-        TypeError: x is complex, or `where` not boolean.
-        ValueError: It is several axes, or out of range, or `where` does not broadcast.
+        TypeError: See `entmax15`.
+        ValueError: See `entmax15`.
 
     >>> sparsemax(jnp.array([0.0, 1.0, 1.5]))
     Array([0.  , 0.25, 0.75], dtype=float32)
     """
     x = as_real("sparsemax", "x", x)
-    axes = (one_axis("sparsemax", x, axis),) if x.ndim else ()
-    return _sparsemax(axes, x, broadcast_mask("sparsemax", x, where))
+    axes = (canonical_axis("sparsemax", x, axis),) if x.ndim else ()
+    return _entmax.sparsemax(axes, x, broadcast_mask("sparsemax", x, where))
 
 
-@functools.partial(jax.custom_jvp, nondiff_argnums=(0,))
-def _sparsemax(axes: Axes, x: Array, where: Array | None) -> Array:
-    z, low = center(axes, x, where, None)
-    z = z + low
-    return jnp.maximum(z - _threshold(z, axes), 0).astype(x.dtype)
+@function(cite="peters2019")
+def entmax15(x: Array, axis: Axis = -1, where: Array | None = None) -> Array:
+    r"""1.5-entmax, $\max(x_i / 2 - \tau, 0)^2$ with $\tau$ such that the result sums
+    to 1.
 
+    `entmax` with $\alpha = 1.5$. Entries more than 2 below the maximum give 0. Along
+    the axis, fully masked or all $-\infty$ entries give 0 with derivative 0; $k$
+    entries of $+\infty$ give $1/k$ each; a NaN makes every entry NaN.
 
-def _threshold(z: Array, axes: Axes) -> Array:
-    """Returns the tau for which the sum of max(z - tau, 0) is 1, where max z is 0.
+    Args:
+        x: The logits.
+        axis: The axis along which the result sums to 1.
+        where: A boolean mask, broadcast to x. Masked entries are excluded and give 0.
 
-    The sum is convex in tau, and linear between one z and the next. Newton steps from
-    -1, where it is at least 1, never pass the tau that is wanted. Each leaves entries
-    out, or is the last: those that are left are the support then, and their sum gives
-    tau. With f the excess of the sum and g its slope, what is convex has
-    f(tau + f / g) / f + g(tau + f / g) / g <= 1: a step divides f g by four at least.
-    There are at most log2(n) + 14 steps, in float64 log2(n) + 29.
+    Returns:
+        An array of the shape and dtype of x. 16-bit inputs are computed in float32 and
+        rounded once.
+
+    Raises:
+        TypeError: x is complex, or `where` is not boolean.
+        ValueError: `axis` is not a single axis, or out of range, or `where` does not
+            broadcast.
+
+    >>> entmax15(jnp.array([-1.0, 1.0, 1.0]))
+    Array([0. , 0.5, 0.5], dtype=float32)
     """
-
-    def unfinished(state: Any) -> Array:
-        before, count, _ = state
-        return jnp.any(count < before)
-
-    def improved(state: Any) -> Any:
-        _, before, tau = state
-        inside = z > tau
-        count = jnp.sum(inside, axes, keepdims=True)
-        excess = sum_keepdims(jnp.where(inside, z, 0), axes) - 1
-        # It is rounded, but no entry may come back.
-        return before, count, jnp.maximum(tau, excess / jnp.maximum(count, 1))
-
-    tau = jnp.full_like(sum_keepdims(z, axes), -1)
-    size = math.prod(z.shape[axis] for axis in axes)
-    none_left_out = jnp.full(tau.shape, size + 2), jnp.full(tau.shape, size + 1)
-    return jax.lax.while_loop(unfinished, improved, (*none_left_out, tau))[2]
+    x = as_real("entmax15", "x", x)
+    axes = (canonical_axis("entmax15", x, axis),) if x.ndim else ()
+    return _entmax.entmax15(axes, x, broadcast_mask("entmax15", x, where))
 
 
-@_sparsemax.defjvp
-def _sparsemax_jvp(axes: Axes, primals: Any, tangents: Any) -> tuple[Array, Array]:
-    y = _sparsemax(axes, *primals)
-    return y, _slope(axes, y != 0, jnp.isnan(sum_keepdims(y, axes)), tangents[0])
+def _check_alpha(alpha: Any = 1.5, **_: Any) -> None:
+    """Raise for a scalar below 1. Array elements below 1 give NaN instead."""
+    if isinstance(alpha, int | float | np.number) and not alpha >= 1:
+        raise ValueError(f"entmax: alpha: expected a value >= 1, got {alpha}")
 
 
-@functools.partial(jax.checkpoint, prevent_cse=False, static_argnums=0)
-def _slope(axes: Axes, support: Array, broken: Array, t: Array) -> Array:
-    """Returns t minus its mean, both over the support; NaN in rows that are broken.
+@function(cite="peters2019 correia2019", check=_check_alpha)
+def entmax(
+    x: Array, alpha: Real = 1.5, axis: Axis = -1, where: Array | None = None
+) -> Array:
+    r"""Entmax, $\max((\alpha - 1) x_i - \tau, 0)^{1 / (\alpha - 1)}$ with $\tau$ such
+    that the result sums to 1.
 
-    A backward pass keeps a bit for each entry, which cannot be NaN, and one for a row.
+    $\alpha = 1$ is `softmax`, $\alpha = 2$ is `sparsemax`; sparsity increases with
+    $\alpha$. The derivative in $\alpha$ is exact, also at 1. Masked, infinite and NaN
+    entries behave as in `entmax15`.
+
+    Args:
+        x: The logits.
+        alpha: $\alpha \ge 1$, finite, learnable; a scalar or an array that broadcasts
+            to x with size 1 along `axis`.
+        axis: The axis or axes along which the result sums to 1; None for all.
+        where: See `entmax15`.
+
+    Raises:
+        TypeError: See `entmax15`.
+        ValueError: alpha is a scalar below 1, an axis is out of range, or a shape does
+            not broadcast.
+
+    >>> entmax(jnp.array([0.0, 1.0, 1.0]), alpha=2.0)
+    Array([0. , 0.5, 0.5], dtype=float32)
+    >>> dalpha = jax.grad(lambda alpha: entmax(jnp.array([0.0, 1.0]), alpha)[1])
+    >>> print(f"{dalpha(1.0):.4f}")
+    0.1599
     """
-    t, dtype = promote_16bit(t), t.dtype
-    s = jnp.where(broken, jnp.nan, support.astype(t.dtype))
-    return weighted_jvp(axes, s, t, dtype).astype(dtype)
+    x = as_real("entmax", "x", x)
+    axes = canonical_axes("entmax", x, axis)
+    a = broadcast_parameter("entmax", "alpha", alpha, x, axes)
+    return _entmax.entmax(axes, x, broadcast_mask("entmax", x, where), a)
+
+
+@function(cite="shang2016")
+def crelu(x: Array, axis: Axis = -1) -> Array:
+    r"""Concatenated ReLU, $[\max(x, 0), \max(-x, 0)]$ along an axis.
+
+    The derivative at 0 is 0.
+
+    Args:
+        x: The input.
+        axis: The axis of concatenation; its size doubles.
+
+    Raises:
+        ValueError: `axis` is not a single axis, or out of range, or x is a scalar.
+
+    >>> crelu(jnp.array([1.0, -2.0]))
+    Array([1., 0., 0., 2.], dtype=float32)
+    """
+    x = as_real("crelu", "x", x)
+    if not x.ndim:
+        raise ValueError("crelu: expected an array with at least 1 axis, got a scalar")
+    return lax.concatenate([relu(x), relu(-x)], canonical_axis("crelu", x, axis))
 
 
 @function(cite="goodfellow2013")
 def maxout(x: Array, axis: Axis = -1, *, pieces: int = 2) -> Array:
-    r"""Maxout, $\max_j x_{i + j n}$ over as many pieces of $n$ features.
+    r"""Maxout, $\max_j x_{i + j n}$ over $k$ pieces of $n$ features.
 
-    The axis is divided into `pieces` equal parts, and the greatest of each place is
-    taken. Its derivative is shared evenly among equals.
+    The axis is split into $k$ pieces, and the result is their elementwise maximum. Tied
+    maxima divide the derivative evenly.
 
     Args:
         x: The input.
-        axis: The axis of the features.
-        pieces: How many features compete for each that is left.
+        axis: The feature axis.
+        pieces: $k$.
 
     Returns:
-        An array of the dtype of x, whose axis is `pieces` times shorter.
+        An array of the dtype of x; the size of the axis is divided by $k$.
 
     Raises:
-        ValueError: The size of the axis is no multiple of `pieces`.
+        ValueError: The size of the axis is not a multiple of `pieces`.
 
     >>> maxout(jnp.array([1.0, 2.0, 3.0, 0.0]))
     Array([3., 2.], dtype=float32)
     """
     x = as_real("maxout", "x", x)
     if not x.ndim:
-        raise ValueError("maxout needs an axis of features; x is a scalar")
-    i = one_axis("maxout", x, axis)
+        raise ValueError("maxout: expected an array with at least 1 axis, got a scalar")
+    i = canonical_axis("maxout", x, axis)
     if pieces < 1 or x.shape[i] % pieces:
         raise ValueError(
-            f"maxout: axis {axis} has size {x.shape[i]}, which does not divide into "
-            f"{pieces} pieces"
+            f"maxout: expected axis {axis} to have a multiple of {pieces} entries, got "
+            f"{x.shape[i]}"
         )
-    parts = (*x.shape[:i], pieces, x.shape[i] // pieces, *x.shape[i + 1 :])
-    return jnp.max(x.reshape(parts), i)
+    shape = (*x.shape[:i], pieces, x.shape[i] // pieces, *x.shape[i + 1 :])
+    return jnp.max(x.reshape(shape), i)

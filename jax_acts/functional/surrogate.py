@@ -1,8 +1,7 @@
-"""Functions that jump, with the derivative of a smooth one in its place if wanted.
+"""Discontinuous functions with surrogate gradients: step, sign and round.
 
-Their own derivative is 0, by which nothing learns. A surrogate is used for it, forward
-and backward: γ s(k u), where u is the distance to the jump, and s, of which s(0) is 1,
-is one of
+Their derivative is 0. With `surrogate=`, forward and reverse mode use γ s(k u) instead,
+where u is the distance to the jump and s, with s(0) = 1, is one of
 
     straight_through  1                                         bengio2013
     clipped           1 if |u| ≤ 1, else 0                      courbariaux2016
@@ -10,13 +9,12 @@ is one of
     arctan            1 / (1 + u²)                              fang2021
     triangle          max(1 - |u|, 0)                           esser2016, bellec2018
     gaussian          exp(-u²)
-    sigmoid           1 / cosh(u/2)², which is 4 σ(u) σ(-u)
+    sigmoid           1 / cosh(u/2)² = 4 σ(u) σ(-u)
 
-Its derivative, γ k s'(k u), is the second one. The value knows neither k nor γ, and its
-derivatives in them are 0; they are arrays, which may change while a network is trained.
+The second derivative is γ k s'(k u). The value does not depend on k or γ, and its
+derivatives in them are 0. k and γ are arrays, so a training schedule can change them.
 """
 
-import math
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Literal, get_args
@@ -25,15 +23,21 @@ import jax.numpy as jnp
 from jax import Array
 
 from jax_acts._core.activation import activation
-from jax_acts._core.function import check_choice
+from jax_acts._core.errors import check_choice
 from jax_acts._numerics.bitwise import propagate_nan
 from jax_acts._numerics.types import Real
 from jax_acts.functional.algebraic import arctan, soft_sign
-from jax_acts.functional.gaussian import gaussian
 from jax_acts.functional.hard import hard_tanh
 from jax_acts.functional.hyperbolic import tanh
+from jax_acts.functional.normal import gaussian
 
-INF = math.inf
+__all__ = [
+    "heaviside",
+    "round",
+    "sign",
+    "step",
+]
+
 Surrogate = Literal[
     "straight_through",
     "clipped",
@@ -55,7 +59,7 @@ def _triangle_dx(u: Real) -> Array:
     return propagate_nan(u, jnp.where(jnp.abs(u) < 1, -jnp.sign(u), 0.0))
 
 
-_SHAPES: Mapping[str, Callable[[Real], Array]] = MappingProxyType(
+_SURROGATES: Mapping[str, Callable[[Real], Array]] = MappingProxyType(
     {
         "straight_through": lambda u: propagate_nan(u, 1.0),
         "clipped": hard_tanh.derivative,
@@ -68,18 +72,18 @@ _SHAPES: Mapping[str, Callable[[Real], Array]] = MappingProxyType(
 )
 
 
-def _known(name: str, surrogate: str | None) -> None:
+def _check_surrogate(name: str, surrogate: str | None) -> None:
     check_choice(name, "surrogate", surrogate, (*get_args(Surrogate), None))
 
 
-def _slope(
+def _surrogate_derivative(
     name: str, surrogate: str | None, u: Real, sharpness: Real, height: Real
 ) -> Array:
-    """Returns the derivative at a distance u from a jump."""
-    _known(name, surrogate)
+    """Return γ s(k u) at distance u from a jump; 0 without a surrogate."""
+    _check_surrogate(name, surrogate)
     if surrogate is None:
         return propagate_nan(u, 0.0)
-    return height * _SHAPES[surrogate](sharpness * u)
+    return height * _SURROGATES[surrogate](sharpness * u)
 
 
 @activation(
@@ -99,27 +103,27 @@ def step(
 ) -> Array:
     r"""Step, or Heaviside function, 1 if $x \ge \theta$, else 0.
 
-    Its derivative is 0, or that of a surrogate, $\gamma\,s(k (x - \theta))$: of
-    "straight_through", "clipped", "fast_sigmoid" (SuperSpike), "arctan", "triangle",
-    "gaussian" and "sigmoid"; in $\theta$ it is the same with the other sign.
+    The derivative is 0, or with a surrogate $\gamma\,s(k (x - \theta))$; the derivative
+    in $\theta$ is its negative.
 
     Args:
         x: The input.
         threshold: $\theta$.
-        sharpness: $k$, one over the width of the surrogate.
-        height: $\gamma$, the derivative of the surrogate at the threshold.
+        sharpness: $k$, the reciprocal width of the surrogate derivative.
+        height: $\gamma$, the surrogate derivative at the threshold.
         at_threshold: The value at the threshold.
-        surrogate: Whose derivative is taken; by None its own, which is 0.
+        surrogate: $s$: "straight_through", "clipped", "fast_sigmoid" (SuperSpike),
+            "arctan", "triangle", "gaussian" or "sigmoid". None: the derivative is 0.
 
     Raises:
-        ValueError: There is no such surrogate.
+        ValueError: `surrogate` is unknown.
 
     >>> step(jnp.array([-2.0, 0.0, 3.0]))
     Array([0., 1., 1.], dtype=float32)
     >>> step.derivative(0.5, threshold=1.0, sharpness=2.0, surrogate="fast_sigmoid")
     Array(0.25, dtype=float32)
     """
-    _known("step", surrogate)
+    _check_surrogate("step", surrogate)
     below = jnp.where(x == threshold, at_threshold, 0.0)
     return propagate_nan(x, jnp.where(x > threshold, 1.0, below))
 
@@ -134,7 +138,7 @@ def step_dx(
     at_threshold: float = 1.0,
     surrogate: Surrogate | None = None,
 ) -> Array:
-    return _slope("step", surrogate, x - threshold, sharpness, height)
+    return _surrogate_derivative("step", surrogate, x - threshold, sharpness, height)
 
 
 @step.defpartial("threshold")
@@ -147,7 +151,7 @@ def step_dthreshold(
     at_threshold: float = 1.0,
     surrogate: Surrogate | None = None,
 ) -> Array:
-    return -_slope("step", surrogate, x - threshold, sharpness, height)
+    return -_surrogate_derivative("step", surrogate, x - threshold, sharpness, height)
 
 
 heaviside = step
@@ -169,25 +173,25 @@ def sign(
 ) -> Array:
     r"""Sign, 1 if $x > 0$, else $-1$ if $x < 0$, else 0.
 
-    Its derivative is 0, or that of a surrogate, $\gamma\,s(k x)$, as of `step`. That of
-    binarised networks is `sign(x, at_zero=1.0, surrogate="clipped")`.
+    The derivative is 0, or with a surrogate $\gamma\,s(k x)$. Binarized networks use
+    `sign(x, at_zero=1.0, surrogate="clipped")`.
 
     Args:
         x: The input.
-        sharpness: $k$, one over the width of the surrogate.
-        height: $\gamma$, the derivative of the surrogate at 0.
+        sharpness: $k$, the reciprocal width of the surrogate derivative.
+        height: $\gamma$, the surrogate derivative at 0.
         at_zero: The value at 0.
-        surrogate: Whose derivative is taken; by None its own, which is 0.
+        surrogate: $s$, see `step`. None: the derivative is 0.
 
     Raises:
-        ValueError: There is no such surrogate.
+        ValueError: `surrogate` is unknown.
 
     >>> sign(jnp.array([-2.0, 0.0, 3.0]))
     Array([-1.,  0.,  1.], dtype=float32)
     """
-    _known("sign", surrogate)
-    not_above = jnp.where(x < 0, -1.0, at_zero)
-    return propagate_nan(x, jnp.where(x > 0, 1.0, not_above))
+    _check_surrogate("sign", surrogate)
+    nonpositive = jnp.where(x < 0, -1.0, at_zero)
+    return propagate_nan(x, jnp.where(x > 0, 1.0, nonpositive))
 
 
 @sign.defderivative
@@ -199,12 +203,12 @@ def sign_dx(
     at_zero: float = 0.0,
     surrogate: Surrogate | None = None,
 ) -> Array:
-    return _slope("sign", surrogate, x, sharpness, height)
+    return _surrogate_derivative("sign", surrogate, x, sharpness, height)
 
 
 @activation(
     cite="bengio2013",
-    kinks={n + 0.5: 0 for n in range(-6, 6)},  # and so on
+    kinks={n + 0.5: 0 for n in range(-6, 6)},  # The kinks near 0; the list is infinite.
     reference=lambda m, x, sharpness=1, height=1: m.nint(x),
 )
 def round(
@@ -214,25 +218,25 @@ def round(
     *,
     surrogate: Surrogate | None = None,
 ) -> Array:
-    r"""Rounding, $\lfloor x + 1/2 \rfloor$; what is halfway becomes even.
+    r"""Round to nearest, $\lfloor x + 1/2 \rfloor$, ties to even.
 
-    Its derivative is 0, or that of a surrogate, $\gamma\,s(k u)$, as of `step`, where
-    $u$ is the distance to the nearest jump. That of quantised networks is
+    The derivative is 0, or with a surrogate $\gamma\,s(k u)$, where $u$ is the distance
+    to the nearest jump. Quantized networks use
     `round(x, surrogate="straight_through")`.
 
     Args:
         x: The input.
-        sharpness: $k$, one over the width of the surrogate.
-        height: $\gamma$, the derivative of the surrogate at a jump.
-        surrogate: Whose derivative is taken; by None its own, which is 0.
+        sharpness: $k$, the reciprocal width of the surrogate derivative.
+        height: $\gamma$, the surrogate derivative at a jump.
+        surrogate: $s$, see `step`. None: the derivative is 0.
 
     Raises:
-        ValueError: There is no such surrogate.
+        ValueError: `surrogate` is unknown.
 
     >>> round(jnp.array([-1.7, 0.5, 1.5]))
     Array([-2.,  0.,  2.], dtype=float32)
     """
-    _known("round", surrogate)
+    _check_surrogate("round", surrogate)
     return jnp.round(x)
 
 
@@ -244,6 +248,6 @@ def round_dx(
     *,
     surrogate: Surrogate | None = None,
 ) -> Array:
-    finite = jnp.where(jnp.isinf(x), 0.0, x)  # where there are no fractions
+    finite = jnp.where(jnp.isinf(x), 0.0, x)
     u = finite - (jnp.floor(finite) + 0.5)
-    return _slope("round", surrogate, u, sharpness, height)
+    return _surrogate_derivative("round", surrogate, u, sharpness, height)

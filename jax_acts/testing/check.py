@@ -9,7 +9,7 @@ from jax import Array
 
 from jax_acts._core.activation import ActivationFunction, activation
 from jax_acts._core.bound import Bound
-from jax_acts._core.function import ActivationSpec
+from jax_acts._core.spec import ActivationSpec
 from jax_acts.testing.properties import (
     CONTRACT,
     NEED_REFERENCE,

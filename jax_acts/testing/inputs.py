@@ -7,7 +7,7 @@ import ml_dtypes
 import numpy as np
 from numpy.typing import NDArray
 
-from jax_acts._core.function import ActivationSpec
+from jax_acts._core.spec import ActivationSpec
 from jax_acts.testing.ulp import F64, to_float64
 
 _NO_SPEC = ActivationSpec()

@@ -17,7 +17,7 @@ from jax import Array
 from numpy.typing import NDArray
 
 from jax_acts._core.activation import ActivationFunction
-from jax_acts._core.function import ActivationSpec
+from jax_acts._core.spec import ActivationSpec
 from jax_acts.testing.evaluation import derivatives, eager, evaluate, modes, nth
 from jax_acts.testing.inputs import all_values, is_smooth, off_kinks, sample_inputs
 from jax_acts.testing.ulp import F64, same_limit, to_float64, ulps, worst_input

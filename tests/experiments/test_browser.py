@@ -1,59 +1,128 @@
-"""The report, opened in a real browser."""
+"""The report in a real browser: narrow and wide, light and dark."""
 
 import shutil
 
 import pytest
 
-from jax_acts.experiments.report import render as report
-from tests.experiments.test_report import SOME, shown
+from jax_acts.experiments.report.render import html
+from tests.experiments.synthetic import INFO, records, report
 
 WHY = (
     "needs Chromium and Selenium: apt-get install chromium chromium-driver; "
-    "pip install selenium"
+    "pip install selenium axe-core-python"
 )
+NAMES = ["relu", "gelu", "leaky_relu(negative_slope=0.25)", "tanh", "sigmoid"]
 
 
-@pytest.fixture
-def opened(tmp_path):
+@pytest.fixture(scope="module")
+def browser():
     webdriver = pytest.importorskip("selenium.webdriver", reason=WHY)
-    browser, driver = shutil.which("chromium"), shutil.which("chromedriver")
-    if browser is None or driver is None:
+    chromium, driver = shutil.which("chromium"), shutil.which("chromedriver")
+    if chromium is None or driver is None:
         pytest.skip(WHY)
     options = webdriver.ChromeOptions()
-    options.binary_location = browser
+    options.binary_location = chromium
     for argument in ("--headless", "--no-sandbox", "--disable-dev-shm-usage"):
         options.add_argument(argument)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    path = tmp_path / "report.html"
-    path.write_text(report.html(shown(), [SOME]), encoding="utf-8")
-    page = webdriver.Chrome(options, webdriver.ChromeService(driver))
-    page.get(path.as_uri())
-    yield page
-    page.quit()
+    driver = webdriver.Chrome(options, webdriver.ChromeService(driver))
+    yield driver
+    driver.quit()
 
 
-def test_a_browser_shows_charts_sorts_tables_and_tells_values(opened):
+@pytest.fixture(scope="module")
+def path(tmp_path_factory):
+    runs = records(**{n: [0.98 - k / 30, 0.97 - k / 30] for k, n in enumerate(NAMES)})
+    path = tmp_path_factory.mktemp("report") / "report.html"
+    path.write_text(html(report(runs, is_quick=True), [INFO]), encoding="utf-8")
+    return path
+
+
+def show(browser, path, width=1280, scheme="light"):
+    """Open the report and return what finds its elements."""
+    size = {
+        "width": width,
+        "height": 900,
+        "deviceScaleFactor": 1,
+        "mobile": width < 600,
+    }
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    feature = {"name": "prefers-color-scheme", "value": scheme}
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [feature]})
+    browser.get(path.as_uri())
+    return lambda css: browser.find_elements("css selector", css)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [390, 1280])
+def test_page_is_accessible_and_without_errors(browser, path, width, scheme):
+    find = show(browser, path, width, scheme)
+    assert browser.get_log("browser") == []
+    charts = find("figure svg")
+    assert len(charts) == 3
+    assert all(chart.size["height"] > 100 for chart in charts)
+    root = browser.find_element("tag name", "html")
+    assert root.get_property("scrollWidth") <= width, "only tables scroll sideways"
+    axe = pytest.importorskip("axe_core_python.selenium", reason=WHY).Axe()
+    assert axe.run(browser)["violations"] == []
+
+
+def test_narrow_page_shows_the_scores_and_a_scroll_cue(browser, path):
+    find = show(browser, path, 390)
+    cell = find("table td")[0]
+    assert cell.text.startswith("97.50")
+    assert cell.rect["x"] + cell.rect["width"] <= 390
+    assert find(".more")[0].is_displayed()
+    find = show(browser, path, 1280)
+    assert not find(".more")[0].is_displayed()
+
+
+def test_tick_labels_do_not_overlap(browser, path):
+    find = show(browser, path)
+    for axis in find("figure svg .role-axis-label"):
+        labels = axis.find_elements("css selector", 'text[opacity="1"]')
+        boxes = [label.rect for label in labels if label.text]
+        for n, a in enumerate(boxes):
+            for b in boxes[n + 1 :]:
+                apart = (
+                    a["x"] + a["width"] <= b["x"]
+                    or b["x"] + b["width"] <= a["x"]
+                    or a["y"] + a["height"] <= b["y"]
+                    or b["y"] + b["height"] <= a["y"]
+                )
+                assert apart, (a, b)
+
+
+def test_a_click_on_a_column_sorts_by_it(browser, path):
+    find = show(browser, path)
+    names = lambda: [row.text for row in find("table tbody th")][: len(NAMES)]
+    assert names() == NAMES
+    find("thead button")[1].click()
+    assert names() == NAMES[::-1]
+    find("thead button")[1].click()
+    assert names() == NAMES
+
+
+def test_the_legend_highlights_a_series(browser, path):
+    find = show(browser, path)
+    find(".legend button")[0].click()
+    assert find("svg .faded")
+    assert not find('svg .faded[stroke="var(--line-0)"]')
+    find(".legend button")[0].click()
+    assert not find("svg .faded")
+
+
+def test_the_pointer_shows_values(browser, path):
     from selenium.webdriver import ActionChains
 
-    find = lambda css: opened.find_elements("css selector", css)
-    charts = find("figure svg")
-    assert len(charts) == len(shown().charts)
-    assert all(chart.size["height"] > 100 for chart in charts)
-
-    names = lambda: [row.text for row in find("table:first-of-type tbody th")][:2]
-    head = find("thead button")[1]
-    head.click()
-    assert names() == ["sigmoid", "relu"]
-    head.click()
-    assert names() == ["relu", "sigmoid"]
-
-    find(".legend button")[0].click()
-    assert find(".faded")
-    find(".legend button")[0].click()
-    assert not find(".faded")
-
-    ActionChains(opened).move_to_element(charts[1]).perform()
+    find = show(browser, path)
     (tip,) = find(".tip")
-    assert tip.is_displayed()
-    assert "step" in tip.text
-    assert opened.get_log("browser") == []
+    assert not tip.is_displayed()
+    for chart, text in ((0, "95 % CI"), (1, "step ")):
+        svg = find("figure svg")[chart]
+        browser.execute_script("arguments[0].scrollIntoView({block: 'center'})", svg)
+        ActionChains(browser).move_to_element(svg).perform()
+        assert tip.is_displayed()
+        assert text in tip.text
+    ActionChains(browser).move_to_element(find("h1")[0]).perform()
+    assert not tip.is_displayed()

@@ -1,93 +1,104 @@
-import json
-import multiprocessing
-from pathlib import Path
+"""Records as tidy tables: one row per run, and one per run, metric and step."""
 
+import numpy as np
+import pandas as pd
 import pytest
+from pydantic import ValidationError
 
-from jax_acts.experiments.config.errors import RunError
-from jax_acts.experiments.runtime.records import environments, folder_of, opened, read
-from jax_acts.experiments.study import Record
-from tests.experiments.conftest import CountConfig
-
-CONFIG = CountConfig(study="any", name="some")
-
-
-def record(name: str) -> Record:
-    return Record(member=name, status="done")
-
-
-def append(folder: Path, *names: str) -> tuple[str, ...]:
-    """Appends records in a session of their own; returns the notices."""
-    with opened(folder, CONFIG, Record, {"python": "3"}) as journal:
-        for name in names:
-            journal.append(record(name))
-        return journal.notices
+from jax_acts.experiments.records import (
+    Curve,
+    RunRecord,
+    final,
+    initial,
+    metrics_frame,
+    runs_frame,
+)
 
 
-def names(folder: Path) -> list[str]:
-    return [r.member for r in read(folder, Record)[0]]
+def record(activation: str, seed: int, accuracy: float, **fields: object) -> RunRecord:
+    return RunRecord(
+        run=f"activation {activation}, seed {seed}",
+        axes={"activation": activation, "seed": seed},
+        status="finished",
+        num_params=7,
+        steps=20,
+        curves={
+            "train_loss": Curve(steps=[10, 20], values=[2.0, 1.0]),
+            "accuracy": Curve(steps=[0, 10, 20], values=[0.1, 0.5, accuracy]),
+            "rms": Curve(steps=[0, 20], values=[[1.0, 2.0], [3.0, None]]),
+        },
+        train_seconds=0.5,
+        compile_seconds=2.0,
+    ).model_copy(update=fields)
 
 
-def test_records_are_one_line_of_json_each_with_their_session(tmp_path):
-    append(tmp_path, "a", "b")
-    append(tmp_path, "c")
-    lines = (tmp_path / "records.jsonl").read_text().splitlines()
-    assert [json.loads(line)["member"] for line in lines] == ["a", "b", "c"]
-    assert [json.loads(line)["session"] for line in lines] == [0, 0, 1]
-    assert environments(tmp_path) == ({"python": "3"},) * 2
+RECORDS = [record("relu", 0, 0.8), record("gelu", 0, 0.9), record("gelu", 1, 0.7)]
 
 
-def test_a_record_is_on_the_disk_when_append_returns(tmp_path):
-    with opened(tmp_path, CONFIG, Record, {}) as journal:
-        journal.append(record("a"))
-        assert names(tmp_path) == ["a"]
+def test_runs_frame_has_one_row_per_run():
+    frame = runs_frame(RECORDS)
+    assert frame.columns.tolist() == [
+        *("run", "status", "session", "activation", "seed"),
+        *("num_params", "steps", "train_seconds", "compile_seconds"),
+    ]
+    assert frame["activation"].tolist() == ["relu", "gelu", "gelu"]
+    assert frame["run"].is_unique
 
 
-def test_a_torn_last_line_is_dropped_with_a_notice_and_the_rest_is_kept(tmp_path):
-    append(tmp_path, "a", "b")
-    path = tmp_path / "records.jsonl"
-    path.write_bytes(path.read_bytes()[:-9])
-    assert names(tmp_path) == ["a"], "reading alone does not need the lock"
-    (notice,) = append(tmp_path, "c")
-    assert "torn" in notice
-    assert names(tmp_path) == ["a", "c"]
+def test_metrics_frame_has_one_row_per_run_metric_step_and_layer():
+    frame = metrics_frame(RECORDS)
+    assert frame.columns.tolist() == [
+        *("run", "activation", "seed", "status", "metric", "layer", "step", "value")
+    ]
+    assert len(frame) == 3 * (2 + 3 + 4)
+    assert frame.dtypes["layer"] == pd.Int64Dtype()
+    loss = frame[frame["metric"] == "train_loss"]
+    assert loss["layer"].isna().all()
+    assert loss["step"].tolist() == [10, 20] * 3
 
 
-@pytest.mark.parametrize("damage", ["", "{}", "\0\0\0", '{"member": 3}', "[1]", "\xff"])
-def test_a_damaged_line_costs_its_record_and_no_other(tmp_path, damage):
-    append(tmp_path, "a", "b", "c")
-    path = tmp_path / "records.jsonl"
-    lines = path.read_text().splitlines()
-    path.write_text("\n".join([lines[0], damage, lines[2], ""]), encoding="latin-1")
-    kept, notices = read(tmp_path, Record)
-    assert [r.member for r in kept] == ["a", "c"]
-    assert notices == (f"{path}, line 2: damaged, left out",)
+def test_final_and_initial_are_the_ends_of_each_run():
+    frame = metrics_frame(RECORDS)
+    assert final(frame, "accuracy")["value"].tolist() == [0.8, 0.9, 0.7]
+    assert initial(frame, "accuracy")["value"].tolist() == [0.1] * 3
+    assert final(frame, "rms", 0)["value"].tolist() == [3.0] * 3
+    assert final(frame, "rms", 1)["value"].isna().all()
 
 
-def test_the_first_of_two_records_of_a_member_counts(tmp_path):
-    append(tmp_path, "a", "b", "a")
-    assert names(tmp_path) == ["a", "b"]
+def test_frames_of_no_records_are_empty():
+    assert runs_frame([]).empty
+    assert metrics_frame([]).empty
+    assert final(metrics_frame([]), "accuracy").empty
 
 
-def test_the_directory_of_another_config_is_refused(tmp_path):
-    append(tmp_path, "a")
-    other = CONFIG.model_copy(update={"name": "other"})
-    with (
-        pytest.raises(RunError, match="the run of another config"),
-        opened(tmp_path, other, Record, {}),
-    ):
-        pass
-    assert folder_of(other) != folder_of(CONFIG)
+def test_a_record_is_one_line_of_json():
+    (first, *_) = RECORDS
+    line = first.model_dump_json()
+    assert "\n" not in line
+    assert RunRecord.model_validate_json(line) == first
+    assert first.last_loss == 1.0
+    assert first.model_copy(update={"curves": {}}).last_loss is None
 
 
-def test_two_processes_on_one_directory_are_refused(tmp_path):
-    context = multiprocessing.get_context("spawn")
-    with (
-        opened(tmp_path, CONFIG, Record, {}),
-        context.Pool(1) as pool,
-        pytest.raises(RunError, match="another process"),
-    ):
-        pool.apply(append, (tmp_path, "a"))
-    assert names(tmp_path) == []
-    append(tmp_path, "a")
-    assert names(tmp_path) == ["a"]
+def test_values_that_are_not_finite_are_none():
+    values = np.array([[0.5, np.nan], [-np.inf, 0.1]], np.float32)
+    curve = Curve.from_array([0, 5], values)
+    assert curve.values == [[0.5, None], [None, float(values[1, 1])]]
+
+
+@pytest.mark.parametrize("name", ["value", "step", "run", "train_seconds"])
+def test_an_axis_cannot_hide_a_column(name):
+    fields = RECORDS[0].model_dump() | {"axes": {name: 1}}
+    with pytest.raises(ValidationError, match=name):
+        RunRecord.model_validate(fields)
+
+
+def test_records_of_two_studies_are_no_table():
+    other = RECORDS[0].model_copy(update={"axes": {"depth": 1}})
+    with pytest.raises(ValueError, match="expected axes"):
+        runs_frame([*RECORDS, other])
+
+
+def test_a_curve_needs_a_step_for_each_value():
+    with pytest.raises(ValidationError, match="expected 2 values"):
+        Curve(steps=[0, 1], values=[0.5])

@@ -1,4 +1,4 @@
-"""A function, a Linen layer and an NNX layer: the same numbers, by one program."""
+"""A function, a linen layer and an nnx layer are one program with equal results."""
 
 import flax.linen as nn
 import jax
@@ -12,18 +12,18 @@ import jax_acts.linen
 import jax_acts.nnx
 from jax_acts import Learn, get
 
-X = jnp.linspace(-3, 3, 12).reshape(3, 4)  # 0 is not among them
+X = jnp.linspace(-3, 3, 12).reshape(3, 4)  # without 0
 KEY = jax.random.key(0)
 
 
-def test_function_linen_and_nnx_agree_to_the_last_bit(f):
+def test_function_linen_and_nnx_are_bit_equal(f):
     want = np.asarray(f(X))
     np.testing.assert_array_equal(jax_acts.linen.Activation(f).apply({}, X), want)
     np.testing.assert_array_equal(jax_acts.nnx.Activation(f)(X), want)
 
 
 @pytest.mark.parametrize("name", ["relu", "silu", "gelu_tanh", "softcap"])
-def test_the_three_forms_are_one_program(name):
+def test_function_linen_and_nnx_lower_to_one_program(name):
     linen, layer = jax_acts.linen.Activation(name), jax_acts.nnx.Activation(name)
     programs = {
         "function": lambda x: getattr(jax_acts, name)(x),
@@ -35,7 +35,7 @@ def test_the_three_forms_are_one_program(name):
     assert texts["nnx"] == texts["function"]
 
 
-def test_the_three_forms_of_a_learned_argument_are_one_program():
+def test_function_linen_and_nnx_with_a_learned_argument_lower_to_one_program():
     spec = get("leaky_relu", negative_slope=Learn(0.25, per_feature=True))
     linen, layer = (
         jax_acts.linen.Activation(spec),
@@ -54,7 +54,7 @@ def test_the_three_forms_of_a_learned_argument_are_one_program():
 
 
 @pytest.mark.parametrize("name", ["tanh", "gelu", "prelu"])
-def test_dense_is_flax_dense_and_then_the_activation(name):
+def test_dense_is_flax_dense_followed_by_the_activation(name):
     dense = nn.Dense(5)
     variables = dense.init(KEY, X)
     ours = jax_acts.linen.Dense(5, activation=name)
@@ -68,7 +68,7 @@ def test_dense_is_flax_dense_and_then_the_activation(name):
     np.testing.assert_array_equal(layer(X), get(name)(linear(X)))
 
 
-def test_dense_starts_and_names_its_parameters_as_flax_does():
+def test_dense_has_the_initial_parameters_and_names_of_flax():
     ours = jax_acts.linen.Dense(5, activation="gelu").init(KEY, X)
     assert jax.tree.all(
         jax.tree.map(lambda a, b: (a == b).all(), ours, nn.Dense(5).init(KEY, X))
@@ -91,7 +91,7 @@ def test_a_checkpoint_of_flax_dense_loads():
     np.testing.assert_array_equal(layer(X), nnx.relu(linear(X)))
 
 
-def test_linen_and_nnx_have_the_same_tree_of_parameters():
+def test_linen_and_nnx_have_the_same_parameter_tree():
     spec = get("prelu", negative_slope=Learn(0.1, per_feature=True))
     params = jax_acts.linen.Dense(5, activation=spec).init(KEY, X)["params"]
     layer = jax_acts.nnx.Dense(4, 5, activation=spec, rngs=nnx.Rngs(0))
@@ -100,7 +100,7 @@ def test_linen_and_nnx_have_the_same_tree_of_parameters():
     np.testing.assert_array_equal(layer(X), y)
 
 
-def test_every_option_of_flax_dense_is_reachable():
+def test_dense_takes_every_option_of_flax_dense():
     options = {
         "use_bias": False,
         "dtype": jnp.bfloat16,
@@ -123,8 +123,7 @@ def test_every_option_of_flax_dense_is_reachable():
 
 
 @pytest.mark.parametrize("dtype", [jnp.bfloat16, jnp.float16, jnp.float32])
-def test_the_output_has_the_dtype_of_the_computation(dtype):
-    """Parameters in float32 do not widen a 16-bit network."""
+def test_float32_parameters_do_not_widen_a_16_bit_network(dtype):
     spec = get("prelu", negative_slope=Learn(0.25, per_feature=True))
     y, variables = jax_acts.linen.Dense(
         5, activation=spec, dtype=dtype
@@ -156,14 +155,14 @@ def test_call_arguments_reach_the_function():
     np.testing.assert_array_equal(dense(X, **options), jax_acts.rrelu(z, **options))
 
 
-def test_functions_over_an_axis_may_be_layers():
+def test_functions_along_an_axis_may_be_layers():
     spec = get(jax.nn.softmax, axis=0)
     want = jax.nn.softmax(X, axis=0)
     np.testing.assert_array_equal(jax_acts.linen.Activation(spec).apply({}, X), want)
     np.testing.assert_array_equal(jax_acts.nnx.Activation(spec)(X), want)
 
 
-def test_a_scalar_is_an_input_too():
+def test_layers_accept_a_scalar():
     y, variables = jax_acts.linen.Activation("prelu").init_with_output(KEY, -1.0)
     assert y == -0.25
     assert variables == {"params": {"negative_slope": 0.25}}
@@ -180,38 +179,99 @@ BAD = {
     "an unknown name": ("sliu", "did you mean 'silu'"),
     "an unknown argument": ("silu(bta=2)", "did you mean 'beta'"),
     "a static argument to learn": (
-        {"name": "gelu", "int8": Learn(1)},
-        "approximate of gelu is static",
+        {"name": "gelu", "approximate": Learn(1)},
+        "gelu: approximate: expected a static value",
     ),
-    "a class": (nn.PReLU, "a name, a function or a dict"),
+    "a class": (nn.PReLU, "expected a name, a function or a dict"),
 }
 
 
 @pytest.mark.parametrize("layer", LAYERS)
 @pytest.mark.parametrize("bad", BAD)
-def test_a_bad_activation_is_refused_at_construction(layer, bad):
-    spec, complaint = BAD[bad]
-    with pytest.raises((TypeError, ValueError), match=complaint):
+def test_an_invalid_activation_is_an_error_at_construction(layer, bad):
+    spec, message = BAD[bad]
+    with pytest.raises((TypeError, ValueError), match=message):
         LAYERS[layer](spec)
 
 
 @pytest.mark.parametrize("layer", LAYERS)
-def test_a_layer_is_refused_as_an_activation(layer):
-    """Its parameters would belong to nobody."""
+def test_a_layer_is_not_an_activation(layer):
+    """No module would own its parameters."""
     other = nn.PReLU() if layer.startswith("linen") else nnx.PReLU()
-    with pytest.raises(TypeError, match="not a layer such as PReLU"):
+    with pytest.raises(TypeError, match="got a layer: PReLU"):
         LAYERS[layer](other)
 
 
-def test_dense_needs_an_activation():
+def test_dense_requires_an_activation():
     with pytest.raises(TypeError, match="activation"):
         jax_acts.linen.Dense(4)
     with pytest.raises(TypeError, match="activation"):
         jax_acts.nnx.Dense(3, 4, rngs=nnx.Rngs(0))
 
 
-def test_an_unknown_call_argument_is_named_with_the_nearest():
+def test_an_unknown_call_argument_is_an_error_with_the_closest():
     with pytest.raises(TypeError, match="did you mean 'training'"):
         jax_acts.linen.Activation("rrelu").apply({}, X, trainig=True)
     with pytest.raises(TypeError, match="did you mean 'training'"):
         jax_acts.nnx.Activation("rrelu")(X, trainig=True)
+
+
+ARGUMENTS = {
+    "Activation": lambda api, **a: api.Activation("leaky_relu", **a),
+    "Dense": lambda api, **a: _make(api.Dense, 4, activation="leaky_relu", **a),
+    "GatedDense": lambda api, **a: _make(
+        api.GatedDense, 4, activation="leaky_relu", **a
+    ),
+    "MLP": lambda api, **a: _make(api.MLP, 5, activation="leaky_relu", **a),
+}
+
+
+def _make(layer, features, **options):
+    """Return a layer of four input features."""
+    if layer.__module__ == "jax_acts.nnx":
+        return layer(4, features, rngs=nnx.Rngs(0), **options)
+    return layer(features, **options)
+
+
+def both_outputs(layer, slope):
+    """Return the outputs of linen and nnx layers with the parameters of linen."""
+    make = ARGUMENTS[layer]
+    linen = make(jax_acts.linen, negative_slope=slope)
+    other = make(jax_acts.nnx, negative_slope=slope)
+    y, variables = linen.init_with_output(KEY, X)
+    nnx.update(other, variables.get("params", {}))
+    return y, other(X), variables
+
+
+@pytest.mark.parametrize("layer", ARGUMENTS)
+def test_linen_and_nnx_take_the_arguments_of_the_activation(layer):
+    y, nnx_y, variables = both_outputs(layer, Learn(0.25))
+    np.testing.assert_array_equal(y, nnx_y)
+    parameters = variables["params"]
+    if layer != "Activation":
+        parameters = parameters["activation"]
+    assert parameters == {"negative_slope": 0.25}
+    fixed, nnx_fixed, _ = both_outputs(layer, 0.5)
+    np.testing.assert_array_equal(fixed, nnx_fixed)
+    assert not (fixed == y).all()
+
+
+@pytest.mark.parametrize("api", [jax_acts.linen, jax_acts.nnx])
+@pytest.mark.parametrize("layer", ARGUMENTS)
+def test_an_unknown_argument_of_a_layer_is_an_error(layer, api):
+    with pytest.raises(TypeError, match="did you mean 'negative_slope'"):
+        ARGUMENTS[layer](api, negatve_slope=0.1)
+    with pytest.raises(TypeError, match="got 'param_dtpe'; did you mean 'param_dtype'"):
+        ARGUMENTS[layer](api, param_dtpe=jnp.float32)
+
+
+def test_arguments_have_the_names_of_the_dialect():
+    layer = jax_acts.linen.Activation("torch:hardshrink", lambd=0.3)
+    assert layer.activation == get("hard_shrink(0.3)")
+    inner = jax_acts.linen.Dense(3, activation="affine", rate=2.0, of="tanh")
+    assert inner.activation == get("affine(rate=2.0, of=tanh)")
+
+
+def test_lifted_linen_classes_take_arguments():
+    layer = nn.remat(jax_acts.linen.Activation)("leaky_relu", negative_slope=0.5)
+    np.testing.assert_array_equal(layer.apply({}, X), jax_acts.leaky_relu(X, 0.5))

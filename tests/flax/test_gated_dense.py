@@ -1,4 +1,4 @@
-"""GatedDense: two maps or one, in Linen and NNX, with any activation as the gate."""
+"""GatedDense: two kernels or one, in linen and nnx, with any activation."""
 
 import flax.linen as nn
 import jax
@@ -18,13 +18,13 @@ ACTIVATIONS = ["silu", "gelu(approximate=False)", "swiglu_oai", "silu(beta=Learn
 
 
 def linen(activation, **options):
-    """Returns a Linen layer of five features and its parameters."""
+    """Return a linen layer of five features and its parameters."""
     layer = jax_acts.linen.GatedDense(5, activation=activation, **options)
     return layer, layer.init(KEY, X)["params"]
 
 
-def by_hand(activation, gate, up):
-    """Returns what a layer makes of the products of its two maps."""
+def reference(activation, gate, up):
+    """Return the output for the products of the two maps."""
     bound = get(activation)
     if bound.name == "swiglu_oai":
         return jax_acts.swiglu_oai(gate, up)
@@ -32,20 +32,20 @@ def by_hand(activation, gate, up):
 
 
 @pytest.mark.parametrize("activation", ACTIVATIONS)
-def test_it_is_two_dense_layers_and_a_product(activation):
+def test_the_output_is_that_of_two_dense_layers_and_a_product(activation):
     layer, params = linen(activation)
     gate, up = (nn.Dense(5).apply({"params": params[n]}, X) for n in ("gate", "up"))
-    # In one program a product and a sum may be contracted.
-    want = by_hand(activation, gate, up)
+    # XLA may contract products and sums to FMAs.
+    want = reference(activation, gate, up)
     np.testing.assert_allclose(layer.apply({"params": params}, X), want, rtol=3e-7)
 
 
 @pytest.mark.parametrize("names", [("gate_proj", "up_proj"), "gate_up_proj"])
 @pytest.mark.parametrize("activation", ACTIVATIONS)
-def test_linen_and_nnx_have_the_same_parameters_and_numbers(activation, names):
-    layer, params = linen(activation, names=names)
+def test_linen_and_nnx_have_the_same_parameters_and_outputs(activation, names):
+    layer, params = linen(activation, kernel_names=names)
     other = jax_acts.nnx.GatedDense(
-        4, 5, activation=activation, names=names, rngs=nnx.Rngs(0)
+        4, 5, activation=activation, kernel_names=names, rngs=nnx.Rngs(0)
     )
     nnx.update(other, params)
     np.testing.assert_array_equal(other(X), layer.apply({"params": params}, X))
@@ -53,7 +53,7 @@ def test_linen_and_nnx_have_the_same_parameters_and_numbers(activation, names):
 
 @pytest.mark.parametrize("order", ["gate_first", "value_first"])
 @pytest.mark.parametrize("layout", ["split", "interleaved"])
-def test_one_kernel_is_two_kernels_in_one(order, layout):
+def test_one_kernel_equals_two_kernels(order, layout):
     two, params = linen("silu")
     first, second = ("gate", "up") if order == "gate_first" else ("up", "gate")
     join = {
@@ -61,13 +61,13 @@ def test_one_kernel_is_two_kernels_in_one(order, layout):
         "interleaved": lambda a, b: jnp.stack([a, b], -1).reshape(*a.shape[:-1], -1),
     }[layout]
     both = jax.tree.map(join, params[first], params[second])
-    one, _ = linen("silu", names="both", order=order, layout=layout)
+    one, _ = linen("silu", kernel_names="both", order=order, layout=layout)
     got = one.apply({"params": {"both": both}}, X)
-    # A product of other matrices may be summed in another order.
+    # A product of other shape may be summed in another order.
     np.testing.assert_allclose(got, two.apply({"params": params}, X), rtol=1e-5)
 
 
-def test_an_argument_of_the_gate_is_learned_for_each_feature():
+def test_an_argument_of_the_activation_is_learned_per_feature():
     spec = get("silu", beta=Learn(1.0, per_feature=True))
     _, params = linen(spec)
     assert params["activation"]["beta"].shape == (5,)
@@ -78,21 +78,21 @@ def test_an_argument_of_the_gate_is_learned_for_each_feature():
 
 
 @pytest.mark.parametrize("activation", ["silu", "gelu", "swiglu_clamped"])
-def test_the_backward_pass_keeps_the_gates_and_the_values_alone(activation):
+def test_the_residuals_are_gate_and_up(activation):
     gate = jnp.ones((7, 5), jnp.bfloat16)
     pullback = jax.vjp(get(activation).gate, gate, 2 * gate)[1]
-    kept = [a for a in jax.tree.leaves(pullback) if a.ndim]
-    assert [(a.shape, a.dtype) for a in kept] == [((7, 5), jnp.bfloat16)] * 2
+    residuals = [a for a in jax.tree.leaves(pullback) if a.ndim]
+    assert [(a.shape, a.dtype) for a in residuals] == [((7, 5), jnp.bfloat16)] * 2
 
 
-def test_16_bit_gates_are_rounded_once():
+def test_a_16_bit_result_is_rounded_once():
     gate, value = jax.random.normal(KEY, (2, 1000), jnp.bfloat16)
     wide = jax_acts.silu(gate.astype(jnp.float32)) * value.astype(jnp.float32)
     got = get("silu").gate(gate, value)
     np.testing.assert_array_equal(got, wide.astype(jnp.bfloat16))
 
 
-def test_options_of_the_maps_are_reachable():
+def test_the_kernels_take_the_options_of_flax():
     _, params = linen("silu", use_bias=False, param_dtype=jnp.float16)
     assert jax.tree.map(jnp.shape, params["gate"]) == {"kernel": (4, 5)}
     assert {p.dtype for p in jax.tree.leaves(params)} == {jnp.dtype("float16")}
@@ -104,8 +104,14 @@ def test_options_of_the_maps_are_reachable():
 
 
 BAD = {
-    "three names": ({"names": ("a", "b", "c")}, "the name of one map, or two names"),
-    "one name twice": ({"names": ("a", "a")}, "the name of one map, or two names"),
+    "three names": (
+        {"kernel_names": ("a", "b", "c")},
+        "expected .gate, up. or one name of both",
+    ),
+    "one name twice": (
+        {"kernel_names": ("a", "a")},
+        "expected .gate, up. or one name of both",
+    ),
     "an order": ({"order": "gate_frist"}, "did you mean 'gate_first'"),
     "a layout": ({"layout": "splitted"}, "did you mean 'split'"),
     "an activation": ({"activation": "sliu"}, "did you mean 'silu'"),
@@ -114,17 +120,17 @@ BAD = {
 
 @pytest.mark.parametrize("api", ["linen", "nnx"])
 @pytest.mark.parametrize("bad", BAD)
-def test_bad_arguments_are_refused_at_construction(api, bad):
-    options, complaint = BAD[bad]
+def test_invalid_arguments_are_errors_at_construction(api, bad):
+    options, message = BAD[bad]
     options = {"activation": "silu"} | options
     make = {
         "linen": lambda: jax_acts.linen.GatedDense(5, **options),
         "nnx": lambda: jax_acts.nnx.GatedDense(4, 5, rngs=nnx.Rngs(0), **options),
     }[api]
-    with pytest.raises(ValueError, match=complaint):
+    with pytest.raises(ValueError, match=message):
         make()
 
 
-def test_gates_and_values_of_different_shapes_are_refused():
-    with pytest.raises(ValueError, match="takes a gate for each value"):
+def test_gate_and_up_must_have_one_shape():
+    with pytest.raises(ValueError, match="expected gate and value of one shape"):
         get("silu").gate(jnp.ones(3), jnp.ones(4))

@@ -1,4 +1,4 @@
-"""Arguments that are learned: their shapes, their gradients, and that they do learn."""
+"""Learned arguments: shapes, gradients and training."""
 
 import flax.errors
 import jax
@@ -26,7 +26,7 @@ LEARNED = [
 
 
 @pytest.mark.parametrize("spec", LEARNED)
-def test_a_parameter_is_a_scalar_or_one_number_a_feature(spec):
+def test_a_parameter_is_a_scalar_or_a_vector_of_features(spec):
     bound = get(spec)
     want = {n: (4,) if v.per_feature else () for n, v in bound.learned.items()}
     params = jax_acts.linen.Activation(spec).init(KEY, X)["params"]
@@ -61,15 +61,15 @@ def test_gradients_in_learned_parameters_agree_with_differences(spec):
                     params | {name: flat.at[i].add(s).reshape(params[name].shape)}
                 )
                 slope = (loss(move(h)) - loss(move(-h))) / (2 * h)
-                # Central differences err by h², and by the last place over h.
+                # Error of central differences: O(h²) + O(eps / h).
                 np.testing.assert_allclose(
                     jnp.ravel(gradient)[i], slope, rtol=1e-6, atol=1e-8
                 )
             np.testing.assert_allclose(ours[name][...], gradient, rtol=1e-12)
 
 
-def wanted(x):
-    """Returns what the layers are to learn: each feature has its own slope."""
+def target(x):
+    """Return a leaky ReLU with another slope per feature."""
     return jnp.where(x >= 0, x, jnp.array([0.0, 0.1, 0.5, -0.3]) * x)
 
 
@@ -77,7 +77,7 @@ def test_prelu_per_feature_trains_in_linen():
     x = jax.random.normal(KEY, (64, 4))
     layer = jax_acts.linen.Activation("prelu(Learn(0.25, per_feature=True))")
     params = layer.init(KEY, x)
-    loss = lambda p: jnp.mean((layer.apply(p, x) - wanted(x)) ** 2)
+    loss = lambda p: jnp.mean((layer.apply(p, x) - target(x)) ** 2)
     optimizer = optax.adam(0.05)
 
     @jax.jit
@@ -103,7 +103,7 @@ def test_prelu_per_feature_trains_in_nnx():
 
     @nnx.jit
     def step(layer, optimizer):
-        loss = lambda m: jnp.mean((m(x) - wanted(x)) ** 2)
+        loss = lambda m: jnp.mean((m(x) - target(x)) ** 2)
         value, gradient = nnx.value_and_grad(loss)(layer)
         optimizer.update(layer, gradient)
         return value
@@ -118,26 +118,30 @@ def test_prelu_per_feature_trains_in_nnx():
 PER_FEATURE = Learn(0.25, per_feature=True)
 
 
-def test_features_must_be_known():
-    with pytest.raises(ValueError, match=r"Learn\(0.25, per_feature=True\) needs"):
+def test_per_feature_requires_the_number_of_features():
+    with pytest.raises(
+        ValueError, match=r"Learn\(0.25, per_feature=True\): expected the number"
+    ):
         jax_acts.nnx.Activation("leaky_relu", negative_slope=PER_FEATURE)
     linen = jax_acts.linen.Activation(get("leaky_relu", negative_slope=PER_FEATURE))
-    with pytest.raises(ValueError, match=r"Learn\(0.25, per_feature=True\) needs"):
+    with pytest.raises(
+        ValueError, match=r"Learn\(0.25, per_feature=True\): expected the number"
+    ):
         linen.init(KEY, 1.0)
 
 
 @pytest.mark.parametrize("features", [1, 3])
-def test_the_last_axis_must_be_the_features(features):
-    """A size of 1 would otherwise broadcast in silence."""
+def test_the_last_axis_of_x_must_have_the_number_of_features(features):
+    """A size of 1 would otherwise broadcast silently."""
     spec = get("leaky_relu", negative_slope=PER_FEATURE)
     layer = jax_acts.nnx.Activation(spec, features=features)
     with pytest.raises(
         ValueError,
-        match=rf"negative_slope of leaky_relu .* each of {features} .*\(3, 4\)",
+        match=rf"leaky_relu: negative_slope: .* {features} features .*\(3, 4\)",
     ):
         layer(X)
     linen = jax_acts.linen.Activation(spec)
     params = {"params": {"negative_slope": jnp.ones(features)}}
-    complaint = rf"negative_slope.*\(4,\).*\({features},\)"
-    with pytest.raises(flax.errors.ScopeParamShapeError, match=complaint):
+    message = rf"negative_slope.*\(4,\).*\({features},\)"
+    with pytest.raises(flax.errors.ScopeParamShapeError, match=message):
         linen.apply(params, X)

@@ -1,4 +1,4 @@
-"""Layers under the transformations of JAX, Linen and NNX; copies, texts and states."""
+"""Layers under transformations of JAX, linen and nnx; copies, summaries, states."""
 
 import copy
 import functools
@@ -36,7 +36,7 @@ def test_linen_layers_hash_compare_copy_and_pickle(spec):
     assert dense.copy(features=7).activation == get(spec)
 
 
-def test_linen_layers_print_their_spec():
+def test_the_repr_of_linen_layers_has_the_spec():
     assert "Bound('elu(alpha=0.5)')" in repr(jax_acts.linen.Activation("elu(0.5)"))
     assert "Bound('elu(alpha=0.5)')" in repr(
         jax_acts.linen.Dense(3, activation="elu(.5)")
@@ -45,12 +45,53 @@ def test_linen_layers_print_their_spec():
     assert "negative_slope" in dense.tabulate(KEY, X)
 
 
+class Net(nn.Module):
+    """A module whose summary has rows of activations."""
+
+    @nn.compact
+    def __call__(self, x):
+        x = jax_acts.linen.Dense(4, activation="elu", alpha=0.5)(x)
+        return jax_acts.linen.Activation("prelu")(x)
+
+
+def test_linen_summaries_name_the_function_and_its_arguments():
+    summary = Net().tabulate(KEY, X, console_kwargs={"width": 200})
+    assert "Dense_0/activation │ elu(alpha=0.5)" in summary
+    assert "Activation_0       │ leaky_relu(negative_slope=Learn(0.25))" in summary
+    assert list(Net().init(KEY, X)["params"]) == ["Dense_0", "Activation_0"]
+
+
+def test_nnx_summaries_name_the_function_and_its_arguments():
+    layers = nnx.Sequential(
+        jax_acts.nnx.Dense(4, 4, activation="elu", alpha=0.5, rngs=nnx.Rngs(0)),
+        jax_acts.nnx.Activation("prelu"),
+    )
+    summary = nnx.tabulate(layers, X, console_kwargs={"width": 200})
+    assert "layers/0/activation │ elu(alpha=0.5)" in summary
+    assert "layers/1            │ leaky_relu(negative_slope=Learn(0.25))" in summary
+
+
+def test_a_user_subclass_keeps_its_name_in_summaries():
+    class Mine(jax_acts.nnx.Activation):
+        def __init__(self):
+            super().__init__("silu")
+
+    assert type(Mine()) is Mine
+    assert isinstance(jax_acts.nnx.Activation("silu"), jax_acts.nnx.Activation)
+    assert isinstance(jax_acts.linen.Activation("silu"), jax_acts.linen.Activation)
+
+
+def test_graph_definitions_of_nnx_layers_pickle():
+    graph, _ = nnx.split(jax_acts.nnx.Activation("elu", alpha=0.5))
+    assert pickle.loads(pickle.dumps(graph)) == graph
+
+
 def test_equal_linen_layers_are_traced_once():
-    traced = []
+    traces = []
 
     @functools.partial(jax.jit, static_argnums=0)
     def call(layer, x):
-        traced.append(layer)
+        traces.append(layer)
         return layer.apply({}, x)
 
     for spec in (
@@ -59,11 +100,11 @@ def test_equal_linen_layers_are_traced_once():
         get("elu", alpha=0.5),
     ):
         call(jax_acts.linen.Activation(spec), X)
-    assert len(traced) == 1
+    assert len(traces) == 1
 
 
 class Block(nn.Module):
-    """A layer that makes others in its body."""
+    """A module with layers in a compact method."""
 
     spec: str
 
@@ -74,7 +115,7 @@ class Block(nn.Module):
 
 
 class Setup(nn.Module):
-    """The same with its layers as attributes."""
+    """A module with layers as attributes."""
 
     def setup(self):
         self.dense = jax_acts.linen.Dense(4, activation="prelu")
@@ -84,7 +125,7 @@ class Setup(nn.Module):
         return self.act(self.dense(x))
 
 
-def test_layers_lie_within_linen_modules():
+def test_layers_are_submodules_with_automatic_names():
     params = Block("prelu").init(KEY, X)["params"]
     slope = {"negative_slope": ()}
     want = {"activation": slope, "bias": (4,), "kernel": (4, 4)}
@@ -95,7 +136,7 @@ def test_layers_lie_within_linen_modules():
 
 @pytest.mark.slow
 @pytest.mark.parametrize("spec", ["silu", "prelu"])
-def test_linen_scan_and_remat_are_the_layers_one_by_one(spec):
+def test_linen_scan_and_remat_equal_a_loop_over_layers(spec):
     stack = nn.scan(
         nn.remat(Block),
         variable_axes={"params": 0},
@@ -108,25 +149,27 @@ def test_linen_scan_and_remat_are_the_layers_one_by_one(spec):
     for i in range(3):
         layer = jax.tree.map(lambda p, i=i: p[i], variables)
         want, _ = Block(spec).apply(layer, want)
-    # A scanned body is compiled as a whole, and may be contracted otherwise.
+    # XLA may contract the scanned body to other FMAs.
     np.testing.assert_allclose(y, want, rtol=1e-5, atol=1e-6)
     loss = lambda v: jnp.sum(stack.apply(v, X)[0] ** 2)
     gradient = jax.jit(jax.grad(loss))(variables)
     assert jax.tree.all(jax.tree.map(lambda g: jnp.isfinite(g).all(), gradient))
 
 
-def test_linen_vmap_gives_each_member_its_own_parameters():
-    members = nn.vmap(
+def test_linen_vmap_has_parameters_per_instance():
+    instances = nn.vmap(
         jax_acts.linen.Dense, variable_axes={"params": 0}, split_rngs={"params": True}
     )(4, activation="prelu")
     x = jnp.stack([X, -X])
-    variables = members.init(KEY, x)
+    variables = instances.init(KEY, x)
     assert variables["params"]["activation"]["negative_slope"].shape == (2,)
     for i in range(2):
         one = jax.tree.map(lambda p, i=i: p[i], variables)
         want = jax_acts.linen.Dense(4, activation="prelu").apply(one, x[i])
-        got = members.apply(variables, x)[i]
-        np.testing.assert_allclose(got, want, rtol=1e-5, atol=1e-6)  # another order
+        got = instances.apply(variables, x)[i]
+        np.testing.assert_allclose(
+            got, want, rtol=1e-5, atol=1e-6
+        )  # another order of summation
 
 
 def test_linen_states_are_saved_and_restored():
@@ -138,11 +181,11 @@ def test_linen_states_are_saved_and_restored():
 
 
 def make(rngs, spec="prelu(Learn(0.1, per_feature=True))"):
-    """Returns a dense layer of four features."""
+    """Return a dense layer of four features."""
     return jax_acts.nnx.Dense(4, 4, activation=spec, rngs=rngs)
 
 
-def test_nnx_split_and_merge_give_the_layer_back():
+def test_nnx_split_and_merge_restore_the_layer():
     layer = make(nnx.Rngs(0))
     graph, state = nnx.split(layer)
     assert hash(graph) == hash(nnx.split(make(nnx.Rngs(1)))[0])
@@ -164,19 +207,19 @@ def test_a_bound_array_is_data_of_an_nnx_layer():
 
 
 def test_nnx_jit_traces_equal_layers_once():
-    traced = []
+    traces = []
 
     @nnx.jit
     def call(layer, x):
-        traced.append(layer)
+        traces.append(layer)
         return layer(x)
 
     for seed in range(3):
         call(make(nnx.Rngs(seed)), X)
-    assert len(traced) == 1
+    assert len(traces) == 1
 
 
-def test_nnx_remat_and_grad_agree_with_plain_autodiff():
+def test_nnx_remat_and_grad_agree_with_jax_grad():
     layer = make(nnx.Rngs(0))
     graph, state = nnx.split(layer)
     want = jax.grad(lambda s: jnp.sum(nnx.merge(graph, s)(X) ** 2))(state)
@@ -184,26 +227,26 @@ def test_nnx_remat_and_grad_agree_with_plain_autodiff():
     jax.tree.map(lambda g, w: np.testing.assert_allclose(g, w, rtol=1e-6), got, want)
 
 
-def test_nnx_vmap_and_scan_go_over_layers():
+def test_nnx_vmap_and_scan_map_over_layers():
     @nnx.split_rngs(splits=3)
     @nnx.vmap
-    def many(rngs):
+    def make_many(rngs):
         return make(rngs)
 
-    layers = many(nnx.Rngs(0))
+    layers = make_many(nnx.Rngs(0))
     assert layers.activation.negative_slope.shape == (3, 4)
     graph, state = nnx.split(layers)
     states = [jax.tree.map(lambda p, i=i: p[i], state) for i in range(3)]
-    each = [nnx.merge(graph, s) for s in states]
+    unstacked = [nnx.merge(graph, s) for s in states]
 
-    # Sums of four products of order 1, in another order.
+    # Sums of four products, in another order.
     close = functools.partial(np.testing.assert_allclose, rtol=1e-5, atol=1e-6)
     mapped = nnx.vmap(lambda m, x: m(x), in_axes=(0, None))(layers, X)
-    close(mapped, jnp.stack([m(X) for m in each]))
+    close(mapped, jnp.stack([m(X) for m in unstacked]))
 
     scan = nnx.scan(lambda x, m: m(x), in_axes=(nnx.Carry, 0), out_axes=nnx.Carry)
     want = X
-    for layer in each:
+    for layer in unstacked:
         want = layer(want)
     close(scan(X, layers), want)
 

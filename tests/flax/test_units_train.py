@@ -1,4 +1,4 @@
-"""Every unit with something to learn trains on real images of digits."""
+"""Every unit with learned arguments trains on images of digits."""
 
 import flax.linen as nn
 import jax
@@ -45,13 +45,13 @@ UNITS = [
 
 @pytest.mark.slow
 @pytest.mark.parametrize("spec", UNITS, ids=lambda spec: spec.partition("(")[0])
-def test_a_unit_trains_on_digits_and_its_parameters_move(spec):
+def test_a_unit_trains_on_digits_and_its_parameters_change(spec):
     model = nn.Sequential([linen.Dense(16, activation=spec), nn.Dense(10)])
     optimizer = optax.adam(1e-2)
 
     def loss(params):
-        scores = jax_acts.log_softmax(model.apply(params, X))
-        return -jnp.mean(jnp.take_along_axis(scores, Y[:, None], 1))
+        log_p = jax_acts.log_softmax(model.apply(params, X))
+        return -jnp.mean(jnp.take_along_axis(log_p, Y[:, None], 1))
 
     def step(carry, _):
         params, state = carry
@@ -60,19 +60,19 @@ def test_a_unit_trains_on_digits_and_its_parameters_move(spec):
         return (optax.apply_updates(params, updates), state), value
 
     @jax.jit
-    def trained(params):
-        start = params, optimizer.init(params)
-        (params, _), losses = jax.lax.scan(step, start, length=STEPS)
+    def train(params):
+        carry = params, optimizer.init(params)
+        (params, _), losses = jax.lax.scan(step, carry, length=STEPS)
         return params, losses
 
     start = jax.jit(model.init)(jax.random.key(0), X)
-    end, losses = trained(start)
+    end, losses = train(start)
     assert np.isfinite(losses).all()
     assert losses[-1] < 0.6 * losses[0], f"from {losses[0]:.3f} to {losses[-1]:.3f}"
-    moved = jax.tree.map(
+    change = jax.tree.map(
         lambda a, b: float(jnp.max(jnp.abs(a - b))),
         *(p["params"]["layers_0"]["activation"] for p in (start, end)),
     )
-    assert set(moved) == set(get(spec).learned)
-    for name, most in moved.items():
-        assert most > 1e-4, f"{name} stayed where it was"
+    assert set(change) == set(get(spec).learned)
+    for name, largest in change.items():
+        assert largest > 1e-4, f"{name} did not change"

@@ -1,4 +1,4 @@
-"""Every function of several numbers, and what it is tried at."""
+"""Every function that is not elementwise, with its test inputs."""
 
 from typing import Any, get_args
 
@@ -8,82 +8,98 @@ from jax import Array
 
 from jax_acts._core.activation import ActivationFunction
 from jax_acts._registry.lookup import FUNCTIONS
-from tests.functional.conftest import rows
+from tests.functional.conftest import random_vectors
 
-X = rows(3, 4, 1)
-WIDE = rows(5, 4, 3, seed=2)  # beyond grids and limits too, and no number twice
-# No entry of these rows is near the edge of the support for any alpha.
-APART = np.array([[0.0, 0.13, 0.31], [0.2, -9.0, 0.05], [-0.1, 0.15, 9.0]])
-EACH = np.array([[0.3], [1.0], [2.0]])  # a number for each row
+X = random_vectors(3, 4, 1)
+WIDE = random_vectors(5, 4, 3, seed=2)  # also outside of grids and limits, without ties
+# No entry is close to the edge of the support for any alpha.
+OFF_SUPPORT_EDGE = np.array([[0.0, 0.13, 0.31], [0.2, -9.0, 0.05], [-0.1, 0.15, 9.0]])
+PER_VECTOR = np.array([[0.3], [1.0], [2.0]])  # one scalar per vector
 ALPHAS = np.reshape([1.01, 1.3, 1.5, 1.9, 2.0, 2.5, 3.0], (-1, 1, 1))
-ROW = (0.5, -1.0, 0.7, 0.2, -0.4, 1.5, -0.3)
-TOP, BOTTOM = (0.3, 1.0, -0.5, 0.2, 0.1, 0.05), (0.4, -0.3, 0.2, 0.1)
-GATED = {"x": WIDE, "value": rows(5, 4, 3, seed=3)}
+COEFFICIENTS = (0.5, -1.0, 0.7, 0.2, -0.4, 1.5, -0.3)
+NUMERATOR, DENOMINATOR = (0.3, 1.0, -0.5, 0.2, 0.1, 0.05), (0.4, -0.3, 0.2, 0.1)
+GATE_AND_VALUE = {"x": WIDE, "value": random_vectors(5, 4, 3, seed=3)}
 LOGITS = [{"axis": -1}, {"axis": -1, "temperature": 0.7}]
 
-# Where that is not X alone.
+# Arguments of the calls; the default is x = X.
 CASES: dict[str, list[dict[str, Any]]] = {
     "apl": [{"x": WIDE, "slopes": (0.2, -0.5, 0.1), "hinges": (0.3, 1.1, -2.0)}],
     "b_spline": [
-        {"x": WIDE, "coefficients": ROW, "base": 0.3, "grid": (-2, 2), "outside": out}
-        for out in ("linear", "constant", "zero")
+        {
+            "x": WIDE,
+            "coefficients": COEFFICIENTS,
+            "base": 0.3,
+            "grid": (-2, 2),
+            "outside": outside,
+        }
+        for outside in ("linear", "constant", "zero")
     ],
-    "bilinear": [GATED],
+    "bilinear": [GATE_AND_VALUE],
     "chebyshev": [
-        {"x": WIDE, "coefficients": ROW, "interval": (-1, 2), "outside": out}
-        for out in ("linear", "constant", "squash")
+        {
+            "x": WIDE,
+            "coefficients": COEFFICIENTS,
+            "interval": (-1, 2),
+            "outside": outside,
+        }
+        for outside in ("linear", "constant", "squash")
     ],
-    "drelu": [GATED],
-    "entmax": [{"x": np.array([APART] * len(ALPHAS)), "alpha": ALPHAS}],
-    "entmax15": [{"x": APART}],
-    "geglu": [GATED, {**GATED, "int8": False}],
-    "glu": [GATED],
-    "gtu": [GATED],
+    "drelu": [GATE_AND_VALUE],
+    "entmax": [{"x": np.array([OFF_SUPPORT_EDGE] * len(ALPHAS)), "alpha": ALPHAS}],
+    "entmax15": [{"x": OFF_SUPPORT_EDGE}],
+    "geglu": [GATE_AND_VALUE, {**GATE_AND_VALUE, "approximate": False}],
+    "glu": [GATE_AND_VALUE],
+    "gtu": [GATE_AND_VALUE],
     "gumbel_softmax": [{"key": jax.random.key(0), "tau": 0.7}],
     "log_softmax": LOGITS,
     "logmeanexp": [{"axis": -1}],
-    "logsumexp": [{"axis": -1}, {"axis": -1, "b": np.abs(rows(3, 4, 1, seed=1)) + 0.1}],
+    "logsumexp": [
+        {"axis": -1},
+        {"axis": -1, "b": np.abs(random_vectors(3, 4, 1, seed=1)) + 0.1},
+    ],
     "polynorm": [{"weights": (0.5, -0.3, 0.2), "bias": 0.1, "epsilon": 1e-2}],
-    "polyrelu": [{"x": WIDE, "coefficients": ROW[:4]}],
-    "qgeglu": [GATED],
+    "polyrelu": [{"x": WIDE, "coefficients": COEFFICIENTS[:4]}],
+    "qgeglu": [GATE_AND_VALUE],
     "rational": [
-        {"x": WIDE, "numerator": TOP, "denominator": BOTTOM, "form": form}
+        {"x": WIDE, "numerator": NUMERATOR, "denominator": DENOMINATOR, "form": form}
         for form in "ABC"
     ],
-    "reglu": [GATED],
+    "reglu": [GATE_AND_VALUE],
     "rrelu": [
         {"lower": 0.1, "upper": 0.4},
         {"lower": 0.1, "upper": 0.4, "key": jax.random.key(0), "training": True},
     ],
-    "seglu": [GATED],
-    "situ_glu": [{**GATED, "gate_cap": 1.3, "value_cap": 2.3}],
+    "seglu": [GATE_AND_VALUE],
+    "situ_glu": [{**GATE_AND_VALUE, "gate_cap": 1.3, "value_cap": 2.3}],
     "softmax": LOGITS,
-    "softmax_sink": [{"sink": EACH}],
+    "softmax_sink": [{"sink": PER_VECTOR}],
     "softmin": LOGITS,
-    "sparsemax": [{"x": APART}],
-    "sreglu": [GATED],
-    "ssmax": [{"scale": EACH}],
+    "sparsemax": [{"x": OFF_SUPPORT_EDGE}],
+    "sreglu": [GATE_AND_VALUE],
+    "ssmax": [{"scale": PER_VECTOR}],
     "standardize": [
         {"epsilon": 1e-2},
-        {"mean": EACH / 3, "variance": EACH, "epsilon": 1e-2},
+        {"mean": PER_VECTOR / 3, "variance": PER_VECTOR, "epsilon": 1e-2},
     ],
-    "swiglu": [{**GATED, "beta": 1.3}],
-    "swiglu_clamped": [{**GATED, "limit": 1.3}],
-    "swiglu_oai": [{**GATED, "alpha": 1.3, "limit": 2.3}],
+    "swiglu": [{**GATE_AND_VALUE, "beta": 1.3}],
+    "swiglu_clamped": [{**GATE_AND_VALUE, "limit": 1.3}],
+    "swiglu_oai": [{**GATE_AND_VALUE, "alpha": 1.3, "limit": 2.3}],
 }
-SEVERAL = {
+NON_ELEMENTWISE = {
     f.__name__: f for f in FUNCTIONS.values() if not isinstance(f, ActivationFunction)
 }
 
 
 def differentiable(name: str) -> list[str]:
-    """Returns the names of the arguments that a function has derivatives in."""
-    kinds = {n: p.annotation for n, p in SEVERAL[name].signature.parameters.items()}
+    """Return the names of the differentiable arguments."""
+    kinds = {
+        n: p.annotation for n, p in NON_ELEMENTWISE[name].signature.parameters.items()
+    }
     arrays = [n for n, k in kinds.items() if k is Array or Array in get_args(k)]
     return [n for n in arrays if n not in ("key", "where")]
 
 
 def cases(name: str) -> list[dict[str, Any]]:
-    """Returns the arguments of each call of a function."""
+    """Return the arguments of every test call of a function."""
     first, *_ = differentiable(name)
     return [{first: X, **case} for case in CASES.get(name, [{}])]

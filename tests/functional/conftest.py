@@ -1,4 +1,4 @@
-"""What the tests of functions of a row have in common."""
+"""Inputs of the tests of functions along an axis."""
 
 from typing import Any
 
@@ -6,9 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-def rows(
+def random_vectors(
     count: int, n: int, scale: float, dtype: Any = np.float64, seed: int = 0
 ) -> NDArray[Any]:
-    """Returns so many rows of n normal numbers, times the scale."""
+    """Return an array of shape `(count, n)` of normal samples times the scale."""
     rng = np.random.default_rng(seed)
     return (rng.normal(size=(count, n)) * scale).astype(dtype)

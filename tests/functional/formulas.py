@@ -1,6 +1,6 @@
-"""Formulas of the functions of several elements, in NumPy and SciPy.
+"""NumPy and SciPy formulas of every function that is not elementwise.
 
-A formula has the parameter names of the function; vectors are along the last axis.
+A formula has the argument names of its function; the axis is the last.
 """
 
 from collections.abc import Callable
@@ -27,14 +27,14 @@ def selu(x):
 
 
 def entmax(x, alpha=1.5):
-    """Return entmax; the threshold for which the sum is 1 is found by bisection."""
+    """Return entmax, with the threshold by bisection."""
     z = (alpha - 1) * x
     low, high = z.max(**last) - 1, z.max(**last)
-    weights = lambda: relu(z - (low + high) / 2) ** (1 / (alpha - 1))
+    probabilities = lambda: relu(z - (low + high) / 2) ** (1 / (alpha - 1))
     for _ in range(60):
-        over = weights().sum(**last) > 1
+        over = probabilities().sum(**last) > 1
         low, high = np.where(over, [(low + high) / 2, high], [low, (low + high) / 2])
-    return weights()
+    return probabilities()
 
 
 DENOMINATORS = {
@@ -48,9 +48,9 @@ def rational(x, numerator, denominator, form="A"):
     return Polynomial(numerator)(x) / DENOMINATORS[form](x, denominator)
 
 
-def tangents(f, slope, x, low, high):
+def extend_linearly(f, derivative, x, low, high):
     near = clip(x, low, high)
-    return f(near) + slope(near) * (x - near)
+    return f(near) + derivative(near) * (x - near)
 
 
 def chebyshev(x, coefficients, interval, outside):
@@ -59,11 +59,12 @@ def chebyshev(x, coefficients, interval, outside):
     f = Chebyshev(coefficients)
     if outside == "squash":
         return f(np.tanh(z))
-    return tangents(f, f.deriv() if outside == "linear" else np.zeros_like, z, -1, 1)
+    derivative = f.deriv() if outside == "linear" else np.zeros_like
+    return extend_linearly(f, derivative, z, -1, 1)
 
 
 def b_spline(x, coefficients, base, grid, outside):
-    """Return a cubic spline, extended by three intervals of zeros for "zero"."""
+    """Return a cubic spline; "zero" pads 3 zero coefficients at each end."""
     (low, high), c = grid, np.asarray(coefficients)
     knots = lambda more: (
         low + (high - low) / (len(c) - 3) * np.arange(-3 - more, len(c) + 1 + more)
@@ -73,8 +74,8 @@ def b_spline(x, coefficients, base, grid, outside):
         y = np.nan_to_num(wide(x))
     else:
         f = BSpline(knots(0), c, 3)
-        slope = f.derivative() if outside == "linear" else np.zeros_like
-        y = tangents(f, slope, x, low, high)
+        derivative = f.derivative() if outside == "linear" else np.zeros_like
+        y = extend_linearly(f, derivative, x, low, high)
     return y + base * x * sigmoid(x)
 
 

@@ -1,9 +1,11 @@
-"""What every activation of the catalogue has besides the laws."""
+"""Metadata, parameters and transformations of elementwise functions; export list."""
 
 import copy
+import importlib
 import inspect
 import math
 import pickle
+import pkgutil
 import re
 from pathlib import Path
 
@@ -13,41 +15,44 @@ import numpy as np
 import pytest
 from jax.experimental.jet import jet
 
-from jax_acts import shifted_softplus, snake, snake_beta, sugar
+import jax_acts
+from jax_acts import functional, shifted_softplus, snake, snake_beta, sugar
 from jax_acts._core.compat import enable_x64
-from jax_acts.testing import derivatives, off_kinks, telling
+from jax_acts._core.function import Function
+from jax_acts.testing import derivatives, off_kinks, sample_inputs
 from tests.conftest import quickly
 
 BIBLIOGRAPHY = Path(__file__).parents[2] / "jax_acts" / "references.bib"
 
 
 def inputs(f):
-    """Returns a few inputs in the domain, off the kinks."""
+    """Return a few inputs in the domain, away from kinks."""
     x = np.array([0.1, 0.75, 1.25, 2.6, 5.5, -0.1, -0.75, -1.25, -2.6, -5.5])
     return jnp.asarray(off_kinks(x, f.spec), jnp.float32)
 
 
 def parameters(f):
-    """Returns the differentiable arguments after x, with their defaults."""
+    """Return the differentiable arguments after x, with their defaults."""
     names = [n for n in f.parameters[1:] if n not in f.static]
     return {n: jnp.float32(f.signature.parameters[n].default) for n in names}
 
 
-def test_range_is_reached(f):
+def test_the_range_is_attained(f):
     low, high = f.spec.range
-    y = derivatives(f, telling(np.float64, 20_000, f.spec), np.float64)[0]
-    for bound, reached in ((low, np.nanmin(y)), (high, np.nanmax(y))):
+    y = derivatives(f, sample_inputs(np.float64, 20_000, f.spec), np.float64)[0]
+    for bound, extremum in ((low, np.nanmin(y)), (high, np.nanmax(y))):
         if math.isinf(bound):
-            assert abs(reached) > 100, "the bound is infinite, but values stay small"
+            assert abs(extremum) > 100, f"expected an infinite bound, got {extremum}"
         else:
-            assert abs(reached - bound) < 1e-3, f"values come no nearer than {reached}"
+            assert abs(extremum - bound) < 1e-3, f"expected {bound}, got {extremum}"
 
 
-def test_minus_zero_stays_minus_zero(f):
+def test_negative_zero_is_preserved(f):
+    # x plus a square (-0 + 0 = 0), or the value of relu with the derivative of silu.
     if f in (snake, snake_beta, shifted_softplus, sugar):
-        return  # x and a square: -0 + 0 is 0; the value of relu, the slope of silu
-    value, slope, _ = derivatives(f, np.array([-0.0]), np.float32)
-    if value[0] == 0 and slope[0] > 0:
+        return
+    value, dx, _ = derivatives(f, np.array([-0.0]), np.float32)
+    if value[0] == 0 and dx[0] > 0:
         assert np.signbit(value[0])
 
 
@@ -56,63 +61,63 @@ def test_citations_resolve(f):
     assert set(f.spec.cite.split()) <= known
 
 
-def test_docstring_has_the_formula_and_an_example(f):
-    first = f.__doc__.split("\n\n")[0]
-    assert re.search(r"\$.+\$", first), "the first sentence states the formula"
-    assert ">>>" in f.__doc__, "an example shows what it does"
+def test_docstring_has_a_formula_and_an_example(f):
+    summary = f.__doc__.split("\n\n")[0]
+    assert re.search(r"\$.+\$", summary), "expected a formula in the summary"
+    assert ">>>" in f.__doc__, "expected an example"
 
 
-def test_docstring_explains_every_argument(f):
+def test_docstring_documents_every_argument(f):
     for name in f.parameters[1:]:
         assert re.search(rf"^ +{name}: ", f.__doc__, re.MULTILINE), name
 
 
-def test_oracle_has_the_defaults_of_the_function(f):
-    ours = [p.default for n, p in f.signature.parameters.items() if n not in f.static]
-    theirs = [
-        p.default for p in inspect.signature(f.spec.reference).parameters.values()
-    ]
-    assert ours[1:] == theirs[2:]
+def test_reference_has_the_defaults_of_the_function(f):
+    arguments = [p for n, p in f.signature.parameters.items() if n not in f.static]
+    reference = list(inspect.signature(f.spec.reference).parameters.values())
+    defaults = lambda parameters: [p.default for p in parameters]
+    assert defaults(arguments[1:]) == defaults(reference[2:])
 
 
-def test_derivatives_in_parameters_agree_with_differences(f):
+def test_partial_derivatives_match_finite_differences(f):
     x, h = np.asarray(inputs(f), np.float64), 1e-6
     for name, value in parameters(f).items():
         if not np.isfinite(value):
             continue
-        at = np.asarray(value, np.float64)
+        value = np.asarray(value, np.float64)
 
         def program(x, a, n=name):
-            along = lambda a: f(x, **{n: a})
-            sides = jax.vmap(along)(a + jnp.array([-h, h]))
-            auto = jax.jvp(along, (a,), (jnp.ones_like(a),))[1]
-            return sides, f.partial(n)(x, **{n: a}), auto
+            bound = lambda a: f(x, **{n: a})
+            left, right = jax.vmap(bound)(a + jnp.array([-h, h]))
+            jvp = jax.jvp(bound, (a,), (jnp.ones_like(a),))[1]
+            return (right - left) / (2 * h), f.partial(n)(x, **{n: a}), jvp
 
         with enable_x64(True):
-            (left, right), got, auto = jax.device_get(quickly(program)(x, at))
-        # Central differences err by h² f''' / 6, and by the last place of f over h.
-        np.testing.assert_allclose(got, (right - left) / (2 * h), rtol=1e-6, atol=1e-8)
-        # Two programs may contract different products and sums.
-        np.testing.assert_allclose(got, auto, rtol=1e-15)
+            difference, partial, jvp = jax.device_get(quickly(program)(x, value))
+        # Central differences: truncation h² f''' / 6 and rounding eps |f| / h.
+        np.testing.assert_allclose(partial, difference, rtol=1e-6, atol=1e-8)
+        # FMA contraction can differ between the programs.
+        np.testing.assert_allclose(partial, jvp, rtol=1e-15)
 
 
 @pytest.mark.slow
-def test_parameters_may_be_traced_and_mapped(f):
+def test_parameters_can_be_traced_and_vmapped(f):
     x = inputs(f)
     for name, value in parameters(f).items():
 
         def program(x, a, n=name):
-            along = lambda a: f(x, **{n: a})
-            return jax.vmap(along)(jnp.stack([a] * 3)), along(a), f(x)
+            bound = lambda a: f(x, **{n: a})
+            return jax.vmap(bound)(jnp.stack([a] * 3)), bound(a), f(x)
 
-        mapped, one, default = quickly(program)(x, value)
-        # Other shapes may contract other products and sums.
-        np.testing.assert_allclose(mapped, np.stack([one] * 3), rtol=1.2e-7, atol=3e-8)
-        # The default is a constant, whose digits beyond float32 may be used.
-        np.testing.assert_allclose(one, default, rtol=2e-6, atol=1e-7)
+        mapped, traced, default = quickly(program)(x, value)
+        # FMA contraction can differ between shapes.
+        want = np.stack([traced] * 3)
+        np.testing.assert_allclose(mapped, want, rtol=1.2e-7, atol=3e-8)
+        # Constant defaults can be used with more than float32 precision.
+        np.testing.assert_allclose(traced, default, rtol=2e-6, atol=1e-7)
 
 
-def test_a_wide_parameter_does_not_widen_the_output(f):
+def test_a_float32_parameter_does_not_promote_a_16_bit_output(f):
     x = inputs(f).astype(jnp.bfloat16)
     for name, value in parameters(f).items():
 
@@ -133,32 +138,32 @@ def test_integers_and_booleans_become_the_default_float(f):
         assert y.dtype == jnp.float32
 
 
-def test_complex_is_refused(f):
-    with pytest.raises(TypeError, match=f"{f.__name__} takes real numbers"):
+def test_complex_input_raises(f):
+    with pytest.raises(TypeError, match=f"{f.__name__}: x: expected real numbers"):
         f(jnp.array(1j))
 
 
-def test_pickle_and_copy_give_the_function_itself(f):
+def test_pickle_and_copy_return_the_function_itself(f):
     for g in (f, f.derivative, f.derivative.derivative):
         assert pickle.loads(pickle.dumps(g)) is g is copy.deepcopy(g)
         assert hash(g) == hash(copy.copy(g))
 
 
 @pytest.mark.slow
-def test_the_plain_rule_goes_through_jet(f):
+def test_the_value_without_custom_jvp_supports_jet(f):
     x = jnp.float32(0.3)
     want = [y[0] for y in derivatives(f, np.array([0.3]), np.float32)]
     series = [jnp.float32(1.0), jnp.float32(0.0)]
     y, terms = quickly(lambda x: jet(f.without_custom_jvp, (x,), (series,)))(x)
-    # The rules use polynomials, whose derivatives are a little less exact.
+    # Derivatives of approximating polynomials are less accurate than the values.
     np.testing.assert_allclose(y, want[0], rtol=1e-6)
     if f.spec.surrogate is not None:
-        return  # by the plain rule a value has the derivatives of its own
+        return  # without the custom JVP the derivatives are not those of the surrogate
     np.testing.assert_allclose(terms[0], want[1], rtol=1e-4, atol=1e-4)
     np.testing.assert_allclose(terms[1], want[2], rtol=1e-3, atol=1e-3)
 
 
-def test_unknown_and_missing_arguments_are_named():
+def test_unknown_and_missing_arguments_raise_with_their_names():
     from jax_acts import silu
 
     with pytest.raises(TypeError, match="did you mean 'beta'"):
@@ -167,5 +172,23 @@ def test_unknown_and_missing_arguments_are_named():
         silu()
     with pytest.raises(ValueError, match=r"x \(2,\), beta \(3,\)"):
         silu(jnp.ones(2), jnp.ones(3))
-    with pytest.raises(TypeError, match="has no derivative in 'gamma'"):
+    with pytest.raises(TypeError, match="expected one of x, beta, got 'gamma'"):
         silu.partial("gamma")
+
+
+def test_every_function_is_exported_once():
+    families = [
+        importlib.import_module(f"{functional.__name__}.{info.name}")
+        for info in pkgutil.iter_modules(functional.__path__)
+    ]
+    names = [name for module in families for name in module.__all__]
+    assert sorted(names) == sorted(functional.__all__) == sorted(set(names))
+    for module in families:
+        functions = {n for n, f in vars(module).items() if defined_in(module, f)}
+        assert {n for n in functions if not n.startswith("_")} == set(module.__all__)
+    for name in names:
+        assert getattr(jax_acts, name) is getattr(functional, name)
+
+
+def defined_in(module, f):
+    return isinstance(f, Function) and f.__module__ == module.__name__

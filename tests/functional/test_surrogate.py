@@ -1,4 +1,4 @@
-"""The derivatives of surrogates are those of their formulas."""
+"""Surrogate gradients of step, sign and round."""
 
 import jax
 import jax.numpy as jnp
@@ -22,42 +22,42 @@ FORMULAS = {
 }
 
 
-def truth(name, u, sharpness, height):
-    """Returns γ s(k u) and its derivative in u."""
+def reference(name, u, sharpness, height):
+    """Return γ s(k u) and its derivative in u, by mpmath."""
     s = lambda v: height * FORMULAS[name](mpmath, sharpness * v)
     with mpmath.workdps(40):
         values = [s(mpmath.mpf(v)) for v in u]
         h = mpmath.mpf(10) ** -12
-        slopes = [(s(v + h) - s(v - h)) / (2 * h) for v in map(mpmath.mpf, u)]
-        return np.array(values, float), np.array(slopes, float)
+        derivatives = [(s(v + h) - s(v - h)) / (2 * h) for v in map(mpmath.mpf, u)]
+        return np.array(values, float), np.array(derivatives, float)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", FORMULAS)
-def test_a_surrogate_is_its_formula_in_every_function(name):
+def test_derivatives_match_the_formula_of_the_surrogate(name):
     with enable_x64(True):
-        first, second = truth(name, U, 1.25, 0.5)
-        at = lambda f: lambda v: f(v, sharpness=1.25, height=0.5, surrogate=name)
-        for f in (at(step), at(sign)):
+        first, second = reference(name, U, 1.25, 0.5)
+        bind = lambda f: lambda v: f(v, sharpness=1.25, height=0.5, surrogate=name)
+        for f in (bind(step), bind(sign)):
             np.testing.assert_allclose(jax.vmap(jax.grad(f))(U), first, rtol=1e-14)
-            slopes = jax.vmap(jax.grad(jax.grad(f)))(U)
-            # The truth is a difference over 1e-12.
-            np.testing.assert_allclose(slopes, second, rtol=1e-11, atol=1e-15)
-        u = np.array([-0.3, -0.2, 0.1, 0.45])  # of a jump at 1/2; x - 1/2 rounds
-        slopes = jax.vmap(jax.grad(at(round)))(u + 0.5)
-        first, _ = truth(name, u, 1.25, 0.5)
-        np.testing.assert_allclose(slopes, first, rtol=1e-13)
+            got = jax.vmap(jax.grad(jax.grad(f)))(U)
+            # The reference is a central difference with step 1e-12.
+            np.testing.assert_allclose(got, second, rtol=1e-11, atol=1e-15)
+        u = np.array([-0.3, -0.2, 0.1, 0.45])  # distances to the jump at 1/2
+        got = jax.vmap(jax.grad(bind(round)))(u + 0.5)
+        first, _ = reference(name, u, 1.25, 0.5)
+        np.testing.assert_allclose(got, first, rtol=1e-13)  # x - 1/2 is rounded
 
 
 @pytest.mark.parametrize("name", FORMULAS)
-def test_forward_and_reverse_agree_and_are_linear_in_the_tangent(name):
+def test_forward_and_reverse_mode_agree_and_are_linear_in_the_tangent(name):
     f = lambda v: step(v, surrogate=name)
     x, t = jnp.float32(U), jnp.float32(U[::-1].copy())
     _, tangent = jax.jvp(f, (x,), (t,))
-    _, twice = jax.jvp(f, (x,), (2 * t,))
-    (pulled,) = jax.vjp(f, x)[1](t)
-    np.testing.assert_array_equal(tangent, pulled)
-    np.testing.assert_array_equal(twice, 2 * tangent)
+    _, doubled = jax.jvp(f, (x,), (2 * t,))
+    (cotangent,) = jax.vjp(f, x)[1](t)
+    np.testing.assert_array_equal(tangent, cotangent)
+    np.testing.assert_array_equal(doubled, 2 * tangent)
 
 
 def test_without_a_surrogate_the_derivative_is_zero():
@@ -65,13 +65,13 @@ def test_without_a_surrogate_the_derivative_is_zero():
         np.testing.assert_array_equal(jax.vmap(jax.grad(f))(jnp.float32(U)), 0)
 
 
-def test_a_surrogate_changes_no_value():
+def test_a_surrogate_does_not_change_the_value():
     for f in (step, sign, round):
         for name in FORMULAS:
             np.testing.assert_array_equal(f(U, surrogate=name), f(U))
 
 
-def test_the_threshold_is_learned_and_what_shapes_the_surrogate_is_not():
+def test_only_the_threshold_has_a_nonzero_partial_derivative():
     f = lambda v, t, k, g: step(v, t, k, g, surrogate="arctan")
     dx, dt, dk, dg = jax.grad(f, argnums=(0, 1, 2, 3))(0.7, 1.0, 2.0, 0.5)
     assert dt == -dx == pytest.approx(-0.5 / (1 + 0.36), rel=1e-6)
@@ -81,28 +81,29 @@ def test_the_threshold_is_learned_and_what_shapes_the_surrogate_is_not():
 
 
 def test_sharpness_may_be_traced():
-    slopes = jax.vmap(lambda k: step.derivative(0.5, 0.0, k, surrogate="triangle"))
-    np.testing.assert_allclose(slopes(jnp.array([0.5, 1.0, 4.0])), [0.75, 0.5, 0])
+    dx = jax.vmap(lambda k: step.derivative(0.5, 0.0, k, surrogate="triangle"))
+    np.testing.assert_allclose(dx(jnp.array([0.5, 1.0, 4.0])), [0.75, 0.5, 0])
 
 
-def test_the_value_at_the_jump_is_explicit():
+def test_the_value_at_the_jump_is_an_argument():
     assert heaviside is step
     assert [float(step(0.0, at_threshold=v)) for v in (0.0, 0.5, 1.0)] == [0, 0.5, 1]
     assert [float(sign(0.0, at_zero=v)) for v in (-1.0, 0.0, 1.0)] == [-1, 0, 1]
     np.testing.assert_array_equal(round(jnp.array([0.5, 1.5, -0.5])), [0, 2, 0])
 
 
-def test_binarised_networks_have_their_sign():
-    """Courbariaux et al. 2016, equation 4 and the derivative of hard tanh."""
+def test_clipped_sign_is_that_of_binarized_networks():
+    """Courbariaux et al. 2016, equation 4, with the derivative of hard tanh."""
     f = lambda x: sign(x, at_zero=1.0, surrogate="clipped")
     x = jnp.array([-1.5, -1.0, 0.0, 0.3, 1.5])
     np.testing.assert_array_equal(f(x), [-1, -1, 1, 1, 1])
     np.testing.assert_array_equal(jax.vmap(jax.grad(f))(x), [0, 1, 1, 1, 0])
 
 
-@pytest.mark.parametrize("jump", [step, sign, round])
-def test_an_unknown_surrogate_is_refused_with_the_nearest(jump):
-    with pytest.raises(ValueError, match=f"{jump.__name__}: .*did you mean 'arctan'"):
-        jump(1.0, surrogate="arctn")
+@pytest.mark.parametrize("function", [step, sign, round])
+def test_an_unknown_surrogate_raises_with_the_nearest_name(function):
+    name = function.__name__
+    with pytest.raises(ValueError, match=f"{name}: .*did you mean 'arctan'"):
+        function(1.0, surrogate="arctn")
     with pytest.raises(ValueError, match="did you mean 'arctan'"):
-        get(f"{jump.__name__}(surrogate='arctn')")
+        get(f"{name}(surrogate='arctn')")

@@ -17,7 +17,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from jax_acts._core.curve import curve
+from jax_acts._core.curves import curve
 from jax_acts._registry import lookup as registry
 from jax_acts.cli.describe import Description, describe
 from jax_acts.plotting import COLORS, plot
@@ -48,7 +48,7 @@ SPECS = {
     "affine": "affine(scale=2.0, rate=1.5, shift=-1.0, offset=0.5, of=tanh)",
     "blend": "blend(weight=0.7, first=relu, second=sine)",
     "capped": "capped(cap=2.0, of=relu)",
-    "piecewise": "piecewise(breakpoints=(-2.0, 2.0), parts=(tanh, sine, relu))",
+    "piecewise": "piecewise(breakpoints=(-2.0, 2.0), functions=(tanh, sine, relu))",
     "residual": "residual(scale=0.5, of=sine)",
     "self_gated": "self_gated(of=tanh)",
     "sugar": "sugar(surrogate=bsilu)",

@@ -1,4 +1,4 @@
-"""From a TOML file and `--set` overrides to one typed config, or a list of faults."""
+"""Load a TOML file and `--set` overrides as one typed config."""
 
 import re
 import tomllib
@@ -8,86 +8,93 @@ from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
-from jax_acts.experiments.config.errors import ConfigError, Problem, hint
+from jax_acts.experiments.config.errors import (
+    ConfigError,
+    ConfigIssue,
+    config_errors,
+    did_you_mean,
+)
 from jax_acts.experiments.config.schema import StudyConfig
-from jax_acts.experiments.config.validation import explained
 
 
 class Source(NamedTuple):
-    """Where a config comes from: a file, and the `--set` arguments over it."""
+    """A config file and the `--set` arguments that override it."""
 
     path: Path
     overrides: tuple[str, ...] = ()
 
-    def line(self, problem: Problem) -> str:
-        """Returns the fault as one line that names the file or the override."""
-        key = problem.key.partition("[")[0]
+    def line(self, issue: ConfigIssue) -> str:
+        """Return the issue as one line that names the file or the override."""
+        key = issue.key.partition("[")[0]
         place = str(self.path)
         for override in self.overrides:
             name = override.partition("=")[0].strip()
             if f"{key}.".startswith(f"{name}.") or f"{name}.".startswith(f"{key}."):
                 place = f"{self.path} with --set {override}"
-        return f"config error: {place}: {' '.join(problem.message.split())}"
+        return f"config error: {place}: {' '.join(issue.message.split())}"
 
 
-def read(source: Source, schemas: Mapping[str, type[StudyConfig]]) -> StudyConfig:
-    """Returns the config, of the schema that its key `study` names.
+def load_config(
+    source: Source, schemas: Mapping[str, type[StudyConfig]]
+) -> StudyConfig:
+    """Load a config with the schema that its key `study` names.
+
+    Relative paths in it are resolved against the directory of the file.
 
     Raises:
-        ConfigError: Something is wrong with it; it holds all faults that were found.
+        ConfigError: The config is invalid; it holds every fault.
     """
-    raw = _parsed(source.path)
-    faults = [p for o in source.overrides for p in _override(raw, o)]
-    if faults:
-        raise ConfigError(*faults)
+    raw = _parse(source.path)
+    issues = [issue for o in source.overrides for issue in _override(raw, o)]
+    if issues:
+        raise ConfigError(*issues)
     raw.setdefault("name", re.sub(r"[^A-Za-z0-9_.-]", "-", source.path.stem))
     study = raw.get("study")
     if not isinstance(study, str) or study not in schemas:
-        said = f"no study {study!r}{hint(str(study), schemas)}"
-        raise ConfigError(
-            Problem(
-                "study",
-                f"{said if 'study' in raw else 'the key study is missing'} "
-                f"(studies: {', '.join(schemas)})",
-            )
-        )
+        key = f"study = {study!r}" if "study" in raw else "study"
+        near = did_you_mean(str(study), schemas)
+        message = f"{key}: expected one of {', '.join(schemas)}{near}"
+        raise ConfigError(ConfigIssue("study", message))
+    context = {"directory": source.path.parent}
     try:
-        return schemas[study].model_validate(raw)
+        return schemas[study].model_validate(raw, context=context)
     except ValidationError as error:
-        raise ConfigError(*explained(error, schemas[study], raw)) from None
+        raise ConfigError(*config_errors(error, schemas[study], raw)) from None
 
 
-def _parsed(path: Path) -> dict[str, Any]:
+def _parse(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        near = [str(p) for p in sorted(path.parent.glob("*.toml"))]
-        message = f"there is no such file{hint(str(path), near)}"
-        raise ConfigError(Problem("", message)) from None
+        near = did_you_mean(str(path), map(str, sorted(path.parent.glob("*.toml"))))
+        message = f"expected a TOML file, got no file{near}"
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(Problem("", f"cannot be read: {error}")) from None
+        message = f"expected a readable file: {error}"
     except tomllib.TOMLDecodeError as error:
-        raise ConfigError(Problem("", f"is not TOML: {error}")) from None
+        message = f"expected TOML: {error}"
+    raise ConfigError(ConfigIssue("", message))
 
 
-def _override(raw: dict[str, Any], override: str) -> Iterator[Problem]:
-    """Puts `key.sub=value` into the raw config; yields a fault if it cannot be put."""
+def _override(raw: dict[str, Any], override: str) -> Iterator[ConfigIssue]:
+    """Apply `key.sub=value` to the raw config; yield an issue where it is invalid."""
     key, equals, text = override.partition("=")
     *tables, last = key.strip().split(".")
     if not equals or not last or not all(tables):
-        yield Problem(key.strip(), "an override is written key=value, with dots in key")
+        yield ConfigIssue(key.strip(), f"--set: expected key=value, got {override!r}")
         return
     table = raw
     for name in tables:
         table = table.setdefault(name, {})
         if not isinstance(table, dict):
-            yield Problem(key.strip(), f"'{name}' is a value, not a table of keys")
+            yield ConfigIssue(
+                key.strip(), f"{name} = {table!r}: expected a table of keys"
+            )
             return
     table[last] = _value(text.strip())
 
 
 def _value(text: str) -> Any:
-    """Returns the TOML value, or the text itself where it is none.
+    """Return the TOML value, or the text itself where it is not TOML.
 
     >>> _value("3e-4"), _value("relu"), _value('["relu", "gelu"]')
     (0.0003, 'relu', ['relu', 'gelu'])

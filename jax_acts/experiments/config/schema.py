@@ -1,62 +1,120 @@
-"""The sections that configs are made of, typed, frozen and closed to unknown keys."""
+"""Sections of configs: typed, frozen, closed to unknown keys."""
 
 import hashlib
 import json
-from abc import abstractmethod
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self, TypeVar
 
 import jax
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    model_validator,
+)
 
 import jax_acts
 
+T = TypeVar("T")
+
 
 class Section(BaseModel):
-    """A table of a config: equal sections are equal, hash alike and never change."""
+    """A table of a config: immutable and hashable."""
 
     model_config = ConfigDict(
         frozen=True, extra="forbid", strict=True, allow_inf_nan=False
     )
 
 
-def _canonical(spec: Any) -> str:
-    """Returns the one spelling of an activation, so that `swish` is `silu`."""
+def _canonical_activation(spec: Any) -> str:
+    """Return the canonical spec of an activation: `swish` becomes `silu`."""
     if type(spec) not in (str, dict):  # `get` takes functions too
-        raise ValueError(f"an activation is a name, not {spec!r}")
+        raise ValueError(f"expected the name of an activation, got {spec!r}")
     x = jax.ShapeDtypeStruct((2, 4), jax.numpy.float32)
     try:
         bound = jax_acts.get(spec)
-        y = jax.eval_shape(bound, x)  # which finds arguments that are missing
+        y = jax.eval_shape(bound, x)  # reports missing arguments
     except TypeError as error:
         raise ValueError(str(error)) from error
     if y.shape != x.shape:
-        raise ValueError(f"{bound} does not keep the shape of its input")
+        raise ValueError(
+            f"expected an activation that preserves the shape of its input, got {bound}"
+        )
     return str(bound)
 
 
-Activation = Annotated[str, BeforeValidator(_canonical)]
+def _resolve_path(path: Any, info: ValidationInfo) -> Any:
+    """Resolve a path against the directory of the config file."""
+    directory = (info.context or {}).get("directory")
+    if directory is None or not isinstance(path, str | Path):
+        return path
+    return Path(directory, Path(path).expanduser()).resolve()
+
+
+def check_distinct(values: tuple[T, ...]) -> tuple[T, ...]:
+    """Return the values; raise ValueError where one is repeated."""
+    for n, value in enumerate(values):
+        if value in values[:n]:
+            raise ValueError(f"expected distinct values, got {value} twice")
+    return values
+
+
+ConfigPath = Annotated[Path, BeforeValidator(_resolve_path), Field(strict=False)]
+"""A path; a relative one is resolved against the directory of the config file."""
+
+Activation = Annotated[str, BeforeValidator(_canonical_activation)]
 """An activation as `jax_acts.get` takes it: a name, or a name with arguments."""
 
-
-class Data(Section):
-    """Which images to train and test on."""
-
-    set: str = "mnist_5k"
-    """The name of the data set, as `python -m experiments list` shows them."""
-    folder: Path | None = Field(default=None, strict=False)
-    """The folder with pictures or IDX files, for the sets that are read from one."""
-    side: int | None = Field(default=None, ge=1)
-    """To how many pixels each side of a picture is cut and scaled."""
-    file: Path | None = Field(default=None, strict=False)
-    """The .npz file, for the set that is read from one."""
-    train: int | None = Field(default=None, ge=1)
-    """How many training images to use; all, if left out."""
-    test: int | None = Field(default=None, ge=1)
-    """How many test images to use; all, if left out."""
+Activations = Annotated[
+    tuple[Activation, ...],
+    AfterValidator(check_distinct),
+    Field(min_length=1, max_length=100, strict=False),
+]
+Numbers = Annotated[
+    tuple[float, ...],
+    AfterValidator(check_distinct),
+    Field(min_length=1, max_length=1000, strict=False),
+]
+Seeds = Annotated[int, Field(ge=1, le=1000)]
 
 
-class Adam(Section):
+class DataConfig(Section):
+    """The dataset and its size."""
+
+    name: str = "mnist_5k"
+    """The name of the dataset; `jax-acts experiments` lists them."""
+    path: ConfigPath | None = None
+    """The file (npz, csv) or folder (idx, image_folder) of the dataset."""
+    image_size: int | None = Field(default=None, ge=1, le=1024)
+    """Height and width (pixels) to which images are cropped and scaled."""
+    num_train: int | None = Field(default=None, ge=1)
+    """Number of training examples; all by default."""
+    num_test: int | None = Field(default=None, ge=1)
+    """Number of test examples; all by default."""
+    label_column: str | None = None
+    """The column of a CSV file to predict; the last one by default."""
+    task: Literal["classification", "regression"] | None = None
+    """What the labels are; by default their dtype decides."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _infer_name(cls, section: Any) -> Any:
+        """Take the name from the suffix of the path where it is not given."""
+        if not isinstance(section, dict) or "name" in section:
+            return section
+        path = str(section.get("path") or "")
+        names = {".npz": "npz", ".csv": "csv", ".csv.gz": "csv"}
+        inferred = [name for suffix, name in names.items() if path.endswith(suffix)]
+        return (
+            {"name": (inferred or ["image_folder"])[0]} | section if path else section
+        )
+
+
+class AdamConfig(Section):
     """Adam, with decoupled weight decay (AdamW) where it is not 0."""
 
     kind: Literal["adam"] = "adam"
@@ -66,7 +124,7 @@ class Adam(Section):
     weight_decay: float = Field(default=0.0, ge=0, le=1)
 
 
-class SGD(Section):
+class SGDConfig(Section):
     """Stochastic gradient descent with momentum."""
 
     kind: Literal["sgd"] = "sgd"
@@ -74,60 +132,160 @@ class SGD(Section):
     momentum: float = Field(default=0.9, ge=0, lt=1)
 
 
-def of_adam(section: Any) -> Any:
-    """Returns the section, of Adam where it does not say of which kind it is."""
+def _default_to_adam(section: Any) -> Any:
     return {"kind": "adam"} | section if isinstance(section, dict) else section
 
 
-class Training(Section):
-    """How to train."""
+class TrainingConfig(Section):
+    """Length of the training, batches and optimizer."""
 
-    epochs: int = Field(default=5, ge=1, le=10_000)
-    batch_size: int = Field(default=50, ge=1, le=65_536)
+    steps: int | None = Field(default=None, ge=1, le=10_000_000)
+    """Number of optimizer steps; 1000 where `epochs` is not given either."""
+    epochs: int | None = Field(default=None, ge=1, le=10_000)
+    """Number of passes over the training examples, instead of `steps`."""
+    num_evals: int | None = Field(default=None, ge=1, le=10_000)
+    """Evaluations at equal distances after the one before training; it divides
+    `steps` or `epochs`. Default: each epoch, or 10 at most."""
+    batch_size: int = Field(default=100, ge=1, le=65_536)
     schedule: Literal["constant", "cosine"] = "cosine"
-    """The learning rate stays, or falls to 0 along half a cosine."""
+    """A constant learning rate, or decay to 0 along half a cosine."""
+    clip_norm: float | None = Field(default=None, gt=0)
+    """Maximum global norm of a gradient."""
     optimizer: Annotated[
-        Annotated[Adam | SGD, Field(discriminator="kind")], BeforeValidator(of_adam)
-    ] = Adam()
+        Annotated[AdamConfig | SGDConfig, Field(discriminator="kind")],
+        BeforeValidator(_default_to_adam),
+    ] = AdamConfig()
 
-
-class Chunks(Section):
-    """How members that differ in numbers alone are trained together."""
-
-    members: int = Field(default=8, ge=1, le=65_536)
-    """The members of a chunk, over all devices; a fault costs no more than a chunk."""
-    vmapped: int = Field(default=1, ge=1, le=65_536)
-    """How many of them are one `vmap`. It changes the rounding; more suit a GPU."""
+    @model_validator(mode="before")
+    @classmethod
+    def _fill_length(cls, section: Any) -> Any:
+        """Fill in `steps` and `num_evals`, so that a resolved config states both."""
+        if not isinstance(section, dict):
+            return section
+        given = {k: v for k, v in section.items() if v is not None}
+        if "steps" not in given and "epochs" not in given:
+            given["steps"] = 1000
+        steps, epochs = given.get("steps"), given.get("epochs")
+        evals = 10
+        if isinstance(epochs, int) and epochs > 0:
+            evals = epochs
+        elif isinstance(steps, int):
+            evals = next(n for n in range(10, 0, -1) if steps % n == 0)
+        return {"num_evals": evals} | given
 
     @model_validator(mode="after")
-    def _slices_are_equal(self) -> Self:
-        if self.members % self.vmapped:
+    def _check_length(self) -> Self:
+        if self.steps and self.epochs:
+            raise ValueError("expected steps or epochs, got both")
+        unit = "steps" if self.steps else "epochs"
+        length = self.steps or self.epochs or 0
+        if length % (self.num_evals or 1):
             raise ValueError(
-                f"slices of {self.vmapped} do not divide a chunk of {self.members}"
+                f"expected num_evals to divide {unit}, "
+                f"got num_evals = {self.num_evals} and {unit} = {length}"
+            )
+        return self
+
+    def num_steps(self, num_train: int) -> int:
+        """Return the number of optimizer steps on `num_train` examples."""
+        if self.epochs:
+            return self.epochs * (num_train // self.batch_size)
+        return self.steps or 0
+
+    def shorten(
+        self, steps: int = 20, num_evals: int = 2, batch_size: int = 16
+    ) -> Self:
+        """Return the training of a quick version: `steps`, or at most two epochs."""
+        epochs = self.epochs and min(self.epochs, 2)
+        length = (
+            {"epochs": epochs, "num_evals": epochs}
+            if epochs
+            else {
+                "steps": steps,
+                "num_evals": num_evals,
+            }
+        )
+        return self.model_copy(update={"batch_size": batch_size, **length})
+
+    def describe(self) -> str:
+        """Return the section as text: "1,000 steps of 100 examples with adam, …"."""
+        length = f"{self.steps:,} steps" if self.steps else f"{self.epochs:,} epochs"
+        clip = (
+            f", gradient norm clipped at {self.clip_norm:g}" if self.clip_norm else ""
+        )
+        return (
+            f"{length} of {self.batch_size} examples with {self.optimizer.kind}, "
+            f"learning rate {self.optimizer.learning_rate:g}, "
+            f"{self.schedule} schedule{clip}"
+        )
+
+
+class TrialBatch(Section):
+    """How runs that differ only in numeric hyperparameters are batched."""
+
+    size: int = Field(default=8, ge=1, le=65_536)
+    """Runs per trial batch, over all devices; an interruption costs one trial batch."""
+    vmap_width: int = Field(default=1, ge=1, le=65_536)
+    """Runs per `vmap`. It changes the rounding; larger values suit a GPU."""
+
+    @model_validator(mode="after")
+    def _check_width(self) -> Self:
+        if self.size % self.vmap_width:
+            raise ValueError(
+                f"expected vmap_width to divide size, got vmap_width = "
+                f"{self.vmap_width} and size = {self.size}"
             )
         return self
 
 
 class StudyConfig(Section):
-    """What the config of every study has."""
+    """Fields of the config of every study."""
 
     study: str
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=100)
-    """The name of the run; the name of the file, if left out."""
-    is_quick: Literal[True] | None = None
-    """Whether it is the quick form of another config, as its report then says."""
+    """The name of the run; the name of the file by default."""
+    quick: Literal[True] | None = None
+    """Whether it is the quick version of another config; its report then says so."""
 
-    def quick(self) -> Self:
-        """Returns the same experiment, so small that a test can run it."""
-        return self.shrunk().model_copy(update={"is_quick": True})
+    QUICK: ClassVar[Mapping[str, Any]] = {}
+    """Overrides of the quick version: dotted key -> value, or function of the value.
 
-    @abstractmethod
-    def shrunk(self) -> Self:
-        """Returns the config with few members, small, that train for a moment."""
+    >>> StudyConfig.QUICK  # e.g. {"seeds": lambda n: min(n, 2), "data.num_train": 96}
+    {}
+    """
+
+    def to_quick(self) -> Self:
+        """Return the same experiment at a size that runs in seconds."""
+        config = self
+        for key, value in ({"quick": True} | dict(self.QUICK)).items():
+            config = _replace(config, key.split("."), value)
+        return config
 
     def digest(self) -> str:
-        """Returns eight hex digits that tell this config from others."""
-        of_quick = set() if self.is_quick else {"is_quick"}
-        content = self.model_dump(mode="json", exclude=of_quick)
-        fields = json.dumps(content, sort_keys=True)
-        return hashlib.sha256(fields.encode()).hexdigest()[:8]
+        """Return eight hex digits of the SHA-256 hash of the config."""
+        content = self.model_dump(mode="json", exclude_none=True)
+        text = json.dumps(content, sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:8]
+
+
+class TextConfig(Section):
+    """The text of a language model."""
+
+    name: str = "python_topics"
+    """The name of the text, or "file"."""
+    path: ConfigPath | None = None
+    """The file of the text "file", plain or gzipped."""
+
+
+S = TypeVar("S", bound=Section)
+
+
+def _replace(section: S, path: list[str], value: Any) -> S:
+    """Return the section with another value at a path of keys."""
+    name, *rest = path
+    old = getattr(section, name)
+    if rest:
+        new = _replace(old, rest, value)
+    else:
+        new = value(old) if callable(value) else value
+    return section.model_copy(update={name: new})

@@ -1,4 +1,4 @@
-"""The adding problem: two of many numbers are marked, and their sum is asked.
+"""The adding problem: predict the sum of the two marked values of a sequence.
 
 From S. Hochreiter and J. Schmidhuber, "Long Short-Term Memory" (Neural Computation 9,
 1997), in the form of Q. V. Le, N. Jaitly and G. E. Hinton, "A Simple Way to Initialize
@@ -11,22 +11,22 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-BLIND_ERROR = 1 / 6
-"""The mean squared error of who always answers 1, the mean of the sum of two numbers
-that are uniform on [0, 1]: its variance, 2 / 12."""
+BASELINE_MSE = 1 / 6
+"""Mean squared error of the constant prediction 1: the variance, 2 / 12, of the sum of
+two values that are uniform on [0, 1]."""
 
 
 class Sums(NamedTuple):
-    """Sequences of shape `(n, length, 2)`, and the sums asked, `(n,)`."""
+    """Sequences of shape `(n, length, 2)` and their targets, `(n,)`."""
 
     sequences: Array
     sums: Array
 
 
 def draw(key: Array, count: int, length: int) -> Sums:
-    """Returns so many problems; the first mark is in the first half, the other after.
+    """Draw `count` sequences with one mark in each half.
 
-    The numbers are in `sequences[..., 0]`, the marks in `sequences[..., 1]`.
+    Values are `sequences[..., 0]`, marks `sequences[..., 1]`.
 
     >>> sequences, sums = draw(jax.random.key(0), 3, 10)
     >>> bool((sequences[..., 1].sum(1) == 2).all())
@@ -34,11 +34,11 @@ def draw(key: Array, count: int, length: int) -> Sums:
     >>> bool(jnp.allclose((sequences[..., 0] * sequences[..., 1]).sum(1), sums))
     True
     """
-    numbers, early, late = jax.random.split(key, 3)
+    value_key, first_key, second_key = jax.random.split(key, 3)
     half = length // 2
-    values = jax.random.uniform(numbers, (count, length))
-    first = jax.random.randint(early, (count,), 0, half)
-    second = jax.random.randint(late, (count,), half, length)
-    places = jnp.arange(length)
-    marks = (places == first[:, None]) | (places == second[:, None])
+    values = jax.random.uniform(value_key, (count, length))
+    first = jax.random.randint(first_key, (count,), 0, half)
+    second = jax.random.randint(second_key, (count,), half, length)
+    positions = jnp.arange(length)
+    marks = (positions == first[:, None]) | (positions == second[:, None])
     return Sums(jnp.stack([values, marks], -1), jnp.sum(values * marks, 1))

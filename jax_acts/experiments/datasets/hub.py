@@ -1,6 +1,6 @@
-"""Image sets of the Hugging Face hub and of TensorFlow Datasets, by their own clients.
+"""Image datasets of the Hugging Face hub and of TensorFlow Datasets.
 
-These come with the extra `hub`; the sets are downloaded by them, and kept by them.
+Their own clients (extra `hub`) download and cache them.
 """
 
 import importlib
@@ -9,35 +9,38 @@ from typing import Any
 
 import numpy as np
 
-from jax_acts.experiments.config.errors import ConfigError, Problem
+from jax_acts.experiments.config.errors import ConfigError, ConfigIssue
+from jax_acts.experiments.datasets.dataset import Dataset, Task, make_dataset
 
 HUBS = ("hf", "tfds")
 
-Pair = tuple[np.ndarray, np.ndarray]
+Arrays = tuple[np.ndarray, np.ndarray]
 
 
-def read_hub(name: str) -> tuple[np.ndarray, ...]:
-    """Returns images and labels for training and for testing, of `hub:set`.
+def read_hub(name: str, task: Task | None = None) -> Dataset:
+    """Read the splits "train" and "test" of `hub:dataset`.
 
     Raises:
-        ConfigError: The client is not installed, or it cannot get the set.
+        ConfigError: The client is not installed, or cannot load the dataset.
     """
     hub, _, dataset = name.partition(":")
     read, package = _READERS[hub]
     try:
         client = importlib.import_module(package)
     except ImportError as error:
-        message = f"needs {package} ({error}): pip install 'jax-acts[hub]'"
-        raise _wrong(name, message) from None
+        message = f"expected {package} ({error}): pip install 'jax-acts[hub]'"
+        raise _error(name, message) from None
     try:
-        return *read(client, dataset, "train"), *read(client, dataset, "test")
-    except Exception as error:  # the clients have no common kind of error
-        said = f"{type(error).__name__}: {' '.join(str(error).split())}"
-        message = f"{package} cannot get it ({said}); sets on the disk need no network"
-        raise _wrong(name, message) from error
+        train, test = (read(client, dataset, split) for split in ("train", "test"))
+    except Exception as error:  # the clients have no common base class of errors
+        cause = f"{type(error).__name__}: {' '.join(str(error).split())}"
+        message = f"{package} cannot load it ({cause}); data.path needs no network"
+        raise _error(name, message) from error
+    where = f"data.name = {name!r}"
+    return make_dataset(train, test, task=task, where=where, key="data.name")
 
 
-def _hugging_face(client: Any, dataset: str, split: str) -> Pair:
+def _hugging_face(client: Any, dataset: str, split: str) -> Arrays:
     rows = client.load_dataset(dataset, split=split)
     label = _column(rows.features, "ClassLabel")
     image = _column(rows.features, "Image")
@@ -45,25 +48,25 @@ def _hugging_face(client: Any, dataset: str, split: str) -> Pair:
 
 
 def _column(features: Any, kind: str) -> str:
-    """Returns the first column of a kind."""
+    """Return the first column of a feature type."""
     names = [name for name, f in features.items() if type(f).__name__ == kind]
     if not names:
-        raise ValueError(f"no column of it is {kind} (columns: {', '.join(features)})")
+        raise ValueError(f"expected a column of {kind}, got {', '.join(features)}")
     return names[0]
 
 
-def _tensorflow(client: Any, dataset: str, split: str) -> Pair:
+def _tensorflow(client: Any, dataset: str, split: str) -> Arrays:
     rows = client.data_source(dataset, split=split)
     pairs = [(row["image"], row["label"]) for row in rows]
     images, labels = zip(*pairs, strict=True)
     return np.stack(images), np.asarray(labels)
 
 
-_READERS: dict[str, tuple[Callable[[Any, str, str], Pair], str]] = {
+_READERS: dict[str, tuple[Callable[[Any, str, str], Arrays], str]] = {
     "hf": (_hugging_face, "datasets"),
     "tfds": (_tensorflow, "tensorflow_datasets"),
 }
 
 
-def _wrong(name: str, message: str) -> ConfigError:
-    return ConfigError(Problem("data.set", f"data.set = {name!r}: {message}"))
+def _error(name: str, message: str) -> ConfigError:
+    return ConfigError(ConfigIssue("data.name", f"data.name = {name!r}: {message}"))

@@ -1,4 +1,7 @@
-"""The format of MNIST: four files, each an array of bytes, plain or gzipped."""
+"""IDX, the file format of MNIST: four arrays of bytes, plain or gzipped.
+
+No maintained package reads it (mlxtend's reader takes no gzip and checks no sizes).
+"""
 
 import gzip
 import math
@@ -7,7 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
-from jax_acts.experiments.config.errors import ConfigError, MissingData, Problem, hint
+from jax_acts.experiments.config.errors import ConfigError, ConfigIssue, did_you_mean
+from jax_acts.experiments.datasets.dataset import Dataset, Task, make_dataset
+from jax_acts.experiments.datasets.files import check_folder
 
 IDX_FILES = (
     "train-images-idx3-ubyte",
@@ -17,68 +22,54 @@ IDX_FILES = (
 )
 
 
-def read_folder(folder: Path) -> tuple[np.ndarray, ...]:
-    """Returns training images and labels, and test images and labels, of a folder.
+def read_idx_folder(folder: Path, task: Task | None = None) -> Dataset:
+    """Read the four IDX files of a folder.
 
     Raises:
-        MissingData: There is no such folder.
-        ConfigError: Files are missing, damaged, or do not fit each other.
+        MissingDataError: The folder does not exist.
+        ConfigError: Files are missing, damaged, or inconsistent.
     """
-    if not folder.is_dir():
-        near = [str(p) for p in sorted(folder.parent.glob("*")) if p.is_dir()]
-        named = f"there is no folder {folder}{hint(str(folder), near)}"
-        files = f"data.folder is one with the four files {', '.join(IDX_FILES)}"
-        raise MissingData(Problem("data.folder", f"{named}; {files}"))
-    paths = [_one_of(folder, name) for name in IDX_FILES]
-    faults = [p for p in paths if isinstance(p, Problem)]
-    if faults:
-        raise ConfigError(*faults)
-    arrays = [read_idx(p) for p in paths if isinstance(p, Path)]
-    for images, labels, path in (
-        (arrays[0], arrays[1], paths[0]),
-        (arrays[2], arrays[3], paths[2]),
-    ):
-        if images.ndim != 3 or labels.ndim != 1 or len(images) != len(labels):
-            shapes = f"{images.shape} and {labels.shape}"
-            message = f"{path} and its labels do not fit: their shapes are {shapes}"
-            raise ConfigError(Problem("data.folder", message))
-    x, y, x_test, y_test = arrays
-    if x.shape[1:] != x_test.shape[1:] or 0 in (x.size, x_test.size):
-        message = f"{folder}: training images {x.shape}, test images {x_test.shape}"
-        raise ConfigError(Problem("data.folder", message))
-    return x, y, x_test, y_test
+    check_folder(folder, f"the four files {', '.join(IDX_FILES)}")
+    paths = [_find(folder, name) for name in IDX_FILES]
+    issues = [p for p in paths if isinstance(p, ConfigIssue)]
+    if issues:
+        raise ConfigError(*issues)
+    x, y, x_test, y_test = (read_idx(p) for p in paths if isinstance(p, Path))
+    where = f"data.path = {str(folder)!r}"
+    return make_dataset((x, y), (x_test, y_test), task=task, where=where)
 
 
-def _one_of(folder: Path, name: str) -> Path | Problem:
+def _find(folder: Path, name: str) -> Path | ConfigIssue:
     for path in (folder / f"{name}.gz", folder / name):
         if path.is_file():
             return path
-    near = hint(name, [p.name for p in sorted(folder.iterdir())])
-    return Problem("data.folder", f"{folder} has no file {name}[.gz]{near}")
+    near = did_you_mean(name, [p.name for p in sorted(folder.iterdir())])
+    message = f"data.path = {str(folder)!r}: expected a file {name}[.gz] in it{near}"
+    return ConfigIssue("data.path", message)
 
 
 def read_idx(path: Path) -> np.ndarray:
-    """Returns the array of bytes in an IDX file, which may be gzipped.
+    """Return the array of bytes in an IDX file, which may be gzipped.
 
     Raises:
-        ConfigError: It is no such file, or shorter or longer than its header says.
+        ConfigError: The header is invalid, or does not match the size of the file.
     """
     try:
         raw = path.read_bytes()
         content = gzip.decompress(raw) if path.suffix == ".gz" else raw
     except (OSError, EOFError, zlib.error) as error:
         raise _damaged(path, str(error)) from None
-    if len(content) < 4 or content[:3] != b"\0\0\x08":  # 8 stands for bytes
-        raise _damaged(path, "it does not begin as an IDX file of bytes does")
+    if len(content) < 4 or content[:3] != b"\0\0\x08":  # 8: unsigned bytes
+        raise _damaged(path, "its header is not that of bytes")
     start = 4 + 4 * content[3]
     if len(content) < start:
-        raise _damaged(path, "its header is cut")
+        raise _damaged(path, "its header is truncated")
     shape = tuple(np.frombuffer(content[4:start], ">u4").tolist())
     if len(content) - start != math.prod(shape):
         size = f"{len(content) - start} bytes"
-        raise _damaged(path, f"it holds {size}, and its header says {shape}")
+        raise _damaged(path, f"its header states {shape}, its content has {size}")
     return np.frombuffer(content, np.uint8, offset=start).reshape(shape)
 
 
 def _damaged(path: Path, reason: str) -> ConfigError:
-    return ConfigError(Problem("data.folder", f"{path} cannot be used: {reason}"))
+    return ConfigError(ConfigIssue("data.path", f"{path}: expected IDX: {reason}"))

@@ -1,12 +1,15 @@
-"""Pictures in folders, one folder for each class, as people keep their own.
+"""Images in folders, one folder per class.
 
 data/train/cat/1.png  data/train/dog/2.jpg  data/test/cat/3.png …
-data/cat/1.png        data/dog/2.jpg        …, which are to be divided
+data/cat/1.png        data/dog/2.jpg        …, divided 4 : 1
+
+torchvision, Keras and `datasets` read this layout too; each would bring its framework.
 """
 
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -15,100 +18,105 @@ from PIL import ExifTags, Image, ImageOps
 from rich.console import Console
 from rich.progress import track
 
-from jax_acts.experiments.config.errors import ConfigError, MissingData, Problem, hint
+from jax_acts.experiments.config.errors import ConfigError, ConfigIssue, did_you_mean
+from jax_acts.experiments.datasets.dataset import Dataset, divide, shuffle
+from jax_acts.experiments.datasets.files import check_folder
 
 SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
 TRAIN, TESTS = "train", ("test", "val", "valid", "validation")
-LAYOUT = "class/*.png, or train/class/*.png and test/class/*.png"
+LAYOUT = "CLASS/*.png, or train/CLASS/*.png and test/CLASS/*.png"
+MAX_FILES = 1_000_000  # visited per folder; a home folder has more
 
-Labelled = list[tuple[Path, int]]
+ImagesByClass = dict[str, list[Path]]
 
 
-def read_pictures(
-    folder: Path, side: int | None
-) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Returns bytes `(n, height, width, channels)` and labels, of one part or of two.
+def read_image_folder(folder: Path, image_size: int | None) -> Dataset:
+    """Read images as uint8 `(n, height, width, channels)`, classes sorted by name.
 
-    There are three channels if any picture has colours. Labels count the classes in the
-    order of their names.
+    There are three channels if any image has colors, else one.
 
     Args:
         folder: The folder.
-        side: To how many pixels each side is cut and scaled; None, if all pictures are
-            of one size.
+        image_size: Height and width (pixels) to which images are cropped and scaled;
+            None where all images have one size.
 
     Raises:
-        MissingData: There is no such folder.
-        ConfigError: It has no pictures by class, or some cannot be read, or are of
-            another size.
+        MissingDataError: The folder does not exist.
+        ConfigError: It has fewer than two classes, or images are invalid or of several
+            sizes.
     """
-    parts = _parts(folder)
-    paths = [path for part in parts for path, _ in part]
-    if side is None:
-        _refuse_several_sizes(paths, _each(_sides, paths, "sizes of pictures"))
-    pixels = _each(lambda path: _pixels(path, side), paths, "pictures")
-    channels = max(image.shape[-1] for image in pixels)
-    images = np.stack([np.broadcast_to(p, (*p.shape[:2], channels)) for p in pixels])
-    labels = np.array([label for part in parts for _, label in part], np.int32)
-    cut = [len(parts[0])] * (len(parts) - 1)
-    return [*zip(np.split(images, cut), np.split(labels, cut), strict=True)]
+    train, test = _find_splits(folder)
+    labeled = [
+        (path, n)
+        for split in (train, test)
+        for n, name in enumerate(train)
+        for path in split.get(name, ())
+    ]
+    paths = [path for path, _ in labeled]
+    if image_size is None:
+        _check_one_size(paths, _map(_read_size, paths, "sizes of images"))
+    images = _map(lambda path: _read_pixels(path, image_size), paths, "images")
+    channels = max(image.shape[-1] for image in images)
+    x = np.stack([np.broadcast_to(p, (*p.shape[:2], channels)) for p in images])
+    y = np.array([label for _, label in labeled], np.int32)
+    if not test:
+        return Dataset(*divide(x, y), len(train))
+    size = sum(map(len, train.values()))
+    # Shuffled, as the first examples would be of one class.
+    splits = shuffle(x[:size], y[:size]), shuffle(x[size:], y[size:])
+    return Dataset(*splits, len(train))
 
 
-def _parts(folder: Path) -> list[Labelled]:
-    """Returns the paths with their labels, of all, or of training and of testing."""
-    if not folder.is_dir():
-        near = [str(p) for p in sorted(folder.parent.glob("*")) if p.is_dir()]
-        message = f"there is no folder {folder}{hint(str(folder), near)}"
-        raise MissingData(Problem("data.folder", f"{message}; it has {LAYOUT}"))
+def _find_splits(folder: Path) -> tuple[ImagesByClass, ImagesByClass]:
+    """Return the images for training and for testing; the latter may be empty."""
+    check_folder(folder, LAYOUT)
     if not (folder / TRAIN).is_dir():
-        return [_labelled(folder, _classes(folder))]
+        return _find_images(folder), {}
     tests = [folder / name for name in TESTS if (folder / name).is_dir()]
     if len(tests) != 1:
-        found = " and ".join(path.name for path in tests) or "none"
-        raise _wrong(f"{folder} has {TRAIN} and, of {', '.join(TESTS)}, {found}")
-    classes = _classes(folder / TRAIN)
-    for name in _classes(tests[0]):
-        if name not in classes:
-            near = hint(name, classes)
-            raise _wrong(f"{tests[0] / name}: {TRAIN} has no such class{near}")
-    return [_labelled(folder / TRAIN, classes), _labelled(tests[0], classes)]
+        got = " and ".join(path.name for path in tests) or "none"
+        raise _error(folder, f"expected one of {', '.join(TESTS)}, got {got}")
+    train, test = _find_images(folder / TRAIN), _find_images(tests[0])
+    for name in test:
+        if name not in train:
+            near = did_you_mean(name, train)
+            raise _error(tests[0] / name, f"expected a class of {TRAIN}{near}")
+    return train, test
 
 
-def _classes(folder: Path) -> list[str]:
-    """Returns the folders with pictures in a folder, in the order of their names."""
-    names = [
-        path.name
-        for path in sorted(folder.iterdir())
-        if path.is_dir() and not path.name.startswith(".") and _within(path)
-    ]
-    if len(names) < 2:
-        found = f"pictures of {names[0]} alone" if names else "no pictures by class"
-        raise _wrong(f"{folder} has {found}: it has {LAYOUT} ({', '.join(SUFFIXES)})")
-    return names
+def _find_images(folder: Path) -> ImagesByClass:
+    """Return the images of each class folder, without hidden files."""
+    classes: ImagesByClass = {}
+    visible = (p for p in sorted(folder.iterdir()) if not p.name.startswith("."))
+    for child in filter(Path.is_dir, visible):
+        files = [*islice(child.rglob("*"), MAX_FILES + 1)]
+        if len(files) > MAX_FILES:
+            raise _error(child, f"expected at most {MAX_FILES:,} files, got more")
+        images = [
+            path
+            for path in sorted(files)
+            if path.suffix.lower() in SUFFIXES
+            and not any(p.startswith(".") for p in path.relative_to(child).parts)
+        ]
+        if images:
+            classes[child.name] = images
+    if len(classes) < 2:
+        only = f"images of {next(iter(classes), '')!r} only"
+        got = only if classes else "no images by class"
+        suffixes = ", ".join(SUFFIXES)
+        raise _error(
+            folder, f"expected 2 or more classes ({LAYOUT}; {suffixes}), got {got}"
+        )
+    return classes
 
 
-def _labelled(folder: Path, classes: Sequence[str]) -> Labelled:
-    return [(p, i) for i, name in enumerate(classes) for p in _within(folder / name)]
-
-
-def _within(folder: Path) -> list[Path]:
-    """Returns the pictures in a folder and the folders in it, but for hidden ones."""
-    return [
-        path
-        for path in sorted(folder.rglob("*"))
-        if path.suffix.lower() in SUFFIXES
-        and not any(part.startswith(".") for part in path.relative_to(folder).parts)
-    ]
-
-
-def _each(read: Callable[[Path], Any], paths: Sequence[Path], what: str) -> list[Any]:
-    """Returns what is read of each path, some at a time, with a bar in a terminal."""
+def _map(read: Callable[[Path], Any], paths: Sequence[Path], what: str) -> list[Any]:
+    """Apply `read` to each path in threads, with a progress bar in a terminal."""
     console = Console(stderr=True)
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        results = pool.map(read, paths)
         return list(
             track(
-                results,
+                pool.map(read, paths),
                 f"reading {what}",
                 len(paths),
                 console=console,
@@ -118,8 +126,8 @@ def _each(read: Callable[[Path], Any], paths: Sequence[Path], what: str) -> list
         )
 
 
-def _sides(path: Path) -> tuple[int, int]:
-    """Returns width and height, which a camera may have noted to be exchanged."""
+def _read_size(path: Path) -> tuple[int, int]:
+    """Return width and height in the EXIF orientation."""
 
     def read(image: Image.Image) -> tuple[int, int]:
         turned = image.getexif().get(ExifTags.Base.Orientation, 1) > 4
@@ -128,46 +136,40 @@ def _sides(path: Path) -> tuple[int, int]:
     return _read(path, read)
 
 
-def _pixels(path: Path, side: int | None) -> np.ndarray:
-    """Returns bytes `(height, width, channels)`, with one channel or three."""
+def _read_pixels(path: Path, image_size: int | None) -> np.ndarray:
+    """Return bytes `(height, width, channels)`, with one channel or three."""
 
     def read(image: Image.Image) -> np.ndarray:
         if image.mode[0] in "IF":
-            raise ValueError("its pixels have more than 8 bits")
-        grey = image.mode in ("1", "L", "LA")
-        image = ImageOps.exif_transpose(image).convert("L" if grey else "RGB")
-        if side is not None:
-            image = ImageOps.fit(image, (side, side))
+            raise ValueError("expected 8 bits per channel, got more")
+        is_gray = image.mode in ("1", "L", "LA")
+        image = ImageOps.exif_transpose(image).convert("L" if is_gray else "RGB")
+        if image_size is not None:
+            image = ImageOps.fit(image, (image_size, image_size))
         return np.asarray(image).reshape(image.height, image.width, -1)
 
     return _read(path, read)
 
 
 def _read(path: Path, read: Callable[[Image.Image], Any]) -> Any:
-    """Returns what is read of a picture.
-
-    Raises:
-        ConfigError: It is none, or damaged.
-    """
     try:
         with Image.open(path) as image:
             return read(image)
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise _wrong(f"{path} cannot be used: {error}") from None
+        raise _error(path, f"expected an image: {error}") from None
 
 
-def _refuse_several_sizes(
-    paths: Sequence[Path], sides: Sequence[tuple[int, int]]
-) -> None:
-    first = sides[0]
-    for path, other in zip(paths, sides, strict=True):
-        if other != first:
-            raise _wrong(
-                f"{path} is {other[0]} × {other[1]} pixels, {paths[0]} {first[0]} × "
-                f"{first[1]}; with data.side = {min(first)} all become squares of "
-                f"{min(first)}"
+def _check_one_size(paths: Sequence[Path], sizes: Sequence[tuple[int, int]]) -> None:
+    first = sizes[0]
+    for path, size in zip(paths, sizes, strict=True):
+        if size != first:
+            raise _error(
+                path,
+                f"expected {first[0]} × {first[1]} pixels as in {paths[0]}, "
+                f"got {size[0]} × {size[1]}; data.image_size = {min(first)} crops and "
+                "scales all images",
             )
 
 
-def _wrong(message: str) -> ConfigError:
-    return ConfigError(Problem("data.folder", message))
+def _error(path: Path, message: str) -> ConfigError:
+    return ConfigError(ConfigIssue("data.path", f"{path}: {message}"))

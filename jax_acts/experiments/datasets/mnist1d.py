@@ -1,15 +1,15 @@
-"""MNIST-1D: ten line drawings, 40 numbers each, that no linear model can tell apart.
+"""MNIST-1D: signals of length 40 in ten classes that are not linearly separable.
 
-The recipe and its constants are those of S. Greydanus and D. Kobak, "Scaling Down Deep
-Learning with MNIST-1D" (arXiv 2011.14439, 2020). The random numbers are our own, so the
-samples differ from the published file, and their distribution does not.
+Procedure and constants of S. Greydanus and D. Kobak, "Scaling Down Deep Learning with
+MNIST-1D" (arXiv 2011.14439, 2020). The random generator is NumPy's: samples differ from
+the published file in their values, not in their distribution.
 """
-
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
+
+from jax_acts.experiments.datasets.dataset import Split
 
 LENGTH = 40
 
@@ -25,7 +25,7 @@ DIGITS = (
     (5, 4, 3.5, 3.5, 4, 5, 5, 4, 3.5, 3.5, 4, 5),
     (5, 4, 3.5, 3.5, 4, 5, 5, 5, 5, 4.7, 4.3, 5),
 )
-"""The outlines of the digits 0 to 9, as the paper draws them."""
+"""Templates of the digits 0 to 9, as in the paper."""
 
 _SHORTEST, _LONGEST = 36, 60  # zeros after a digit, before it is stretched
 _POINTS = len(DIGITS[0]) + _LONGEST
@@ -33,15 +33,10 @@ _SCALE, _SHEAR, _SHIFT = 0.4, 0.75, 48
 _SMOOTH_NOISE, _NOISE, _WIDTH = 0.25, 0.02, 2.0
 
 
-class Drawn(NamedTuple):
-    """Drawings, float32 of shape `(n, 40)`, and their digits, int32 `(n,)`."""
+def draw(count: int, seed: int = 0) -> Split:
+    """Return `count` signals and labels; signals have mean 0 and standard deviation 1.
 
-    signals: NDArray[np.float32]
-    labels: NDArray[np.int32]
-
-
-def draw(count: int, seed: int = 0) -> Drawn:
-    """Returns so many drawings, of mean 0 and deviation 1, each digit equally often.
+    Signals are float32 `(count, 40)`, labels int32 `(count,)` with equal counts.
 
     >>> signals, labels = draw(20)
     >>> signals.shape, sorted(labels.tolist()) == sorted([*range(10)] * 2)
@@ -49,24 +44,26 @@ def draw(count: int, seed: int = 0) -> Drawn:
     """
     rng = np.random.default_rng(seed)
     labels = rng.permutation(np.arange(count) % len(DIGITS)).astype(np.int32)
-    signals = np.stack([_one(outline, rng) for outline in _outlines()[labels]])
+    signals = np.stack([_signal(template, rng) for template in _templates()[labels]])
     signals = (signals - signals.mean()) / signals.std()
-    return Drawn(signals.astype(np.float32), labels)
+    return Split(signals.astype(np.float32), labels)
 
 
-def _outlines() -> NDArray[np.float64]:
-    """Returns the digits with deviation 1 / 6 that begin at 0."""
+def _templates() -> NDArray[np.float64]:
+    """Return the templates, shifted to start at 0 and scaled to deviation 1 / 6."""
     x = np.array(DIGITS, float)
     x /= x.std(1, keepdims=True)
     return (x - x[:, :1]) / 6
 
 
-def _one(outline: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.float64]:
-    """Returns a digit that is stretched, scaled, shifted, made noisy and sheared."""
+def _signal(
+    template: NDArray[np.float64], rng: np.random.Generator
+) -> NDArray[np.float64]:
+    """Stretch, scale, shift and shear a template, and add noise."""
     zeros = np.zeros(rng.integers(_SHORTEST, _LONGEST + 1))
-    drawn = np.concatenate([np.ones(len(outline)), zeros])
-    signal = _resampled(np.concatenate([outline, zeros]), _POINTS)
-    inside = _resampled(drawn, _POINTS) > 0
+    mask = np.concatenate([np.ones(len(template)), zeros])
+    signal = _resample(np.concatenate([template, zeros]), _POINTS)
+    inside = _resample(mask, _POINTS) > 0
     signal *= 1 + _SCALE * (rng.random() - 0.5)
     shift = rng.integers(_SHIFT)
     signal, inside = np.roll(signal, shift), np.roll(inside, shift)
@@ -74,10 +71,10 @@ def _one(outline: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.f
     signal = np.where(inside, signal, smooth)
     signal += rng.normal(scale=_NOISE, size=_POINTS)
     signal -= _SHEAR * (rng.random() - 0.5) * np.linspace(-0.5, 0.5, _POINTS)
-    return _resampled(signal, LENGTH)
+    return _resample(signal, LENGTH)
 
 
-def _resampled(signal: NDArray[np.float64], points: int) -> NDArray[np.float64]:
-    """Returns the signal at so many equally spaced points, between them linear."""
-    places = np.linspace(0, len(signal) - 1, points)
-    return np.interp(places, np.arange(len(signal)), signal)
+def _resample(signal: NDArray[np.float64], points: int) -> NDArray[np.float64]:
+    """Interpolate the signal linearly at equally spaced points."""
+    positions = np.linspace(0, len(signal) - 1, points)
+    return np.interp(positions, np.arange(len(signal)), signal)

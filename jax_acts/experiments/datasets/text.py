@@ -1,4 +1,4 @@
-"""Text to learn to write character by character, found on the machine as it runs."""
+"""Text for character-level language models, from files already on the machine."""
 
 import gzip
 from collections.abc import Callable, Mapping
@@ -12,114 +12,118 @@ import numpy as np
 from jax import Array
 from numpy.typing import NDArray
 
-from jax_acts.experiments.config.errors import ConfigError, Problem, hint
+from jax_acts.experiments.config.errors import (
+    ConfigError,
+    ConfigIssue,
+    MissingDataError,
+    did_you_mean,
+)
+from jax_acts.experiments.config.schema import TextConfig
 
 
 class Text(NamedTuple):
-    """A text as numbers of characters, the last tenth of it kept for testing."""
+    """Character codes of a text; the last tenth is for testing."""
 
     train: NDArray[np.uint8]
     test: NDArray[np.uint8]
     characters: str
-    """Character i is the one that the number i stands for."""
+    """`characters[i]` is the character of code i."""
 
 
 class Source(NamedTuple):
-    """A text that can be named in a config."""
+    """A text that configs name."""
 
     title: str
     origin: str
     install: str
-    """The command that puts it on the disk."""
+    """The command that installs it."""
     read: Callable[[], str]
 
 
-MOST = 255
-"""The kinds of characters that are kept; rarer ones become one that stands for all."""
+MAX_CHARACTERS = 255
+"""Distinct characters with a code of their own; rarer ones share one code."""
 _OTHER = "\N{REPLACEMENT CHARACTER}"
 
 
-def load(name: str, file: Path | None = None) -> Text:
-    """Returns the text of that name, or of the user's own file where it is "file".
+def load_text(config: TextConfig) -> Text:
+    """Load a text by name, or the user's file where the name is "file".
 
     Raises:
-        ConfigError: There is no such text, it is not on the disk, or it is too short.
+        ConfigError: The name is unknown, or the text cannot be read.
     """
+    name, path = config.name, config.path
     if name == "file":
-        content = _own(file)
-    elif file is not None:
-        message = f"text.file: the text {name!r} is not read from a file of yours"
-        raise ConfigError(Problem("text.file", message))
-    elif name not in TEXTS:
+        return encode(_read_file(path))
+    if path is not None:
+        message = (
+            f"text.path = {str(path)!r}: expected text.name = 'file', got {name!r}"
+        )
+        raise ConfigError(ConfigIssue("text.path", message))
+    if name not in TEXTS:
         known = [*TEXTS, "file"]
-        said = f"no text {name!r}{hint(name, known)} (texts: {', '.join(known)})"
-        raise ConfigError(Problem("text.set", said))
-    else:
-        content = _installed(name)
-    return coded(content)
+        expected = f"expected one of {', '.join(known)}{did_you_mean(name, known)}"
+        raise ConfigError(ConfigIssue("text.name", f"text.name = {name!r}: {expected}"))
+    return encode(_read_installed(name))
 
 
-def coded(content: str) -> Text:
-    """Returns the text as numbers, the most frequent character 0.
+def encode(content: str) -> Text:
+    """Return character codes, sorted by frequency: the most frequent character is 0.
 
-    >>> text = coded("abacabadabacabae" * 8)
+    >>> text = encode("abacabadabacabae" * 8)
     >>> text.characters, text.train[:4].tolist(), len(text.test)
     ('abcde', [0, 1, 0, 2], 13)
     """
-    kinds, codes, counts = np.unique(
+    distinct, codes, counts = np.unique(
         np.array([*content]), return_inverse=True, return_counts=True
     )
     order = np.argsort(-counts, kind="stable")
-    kept = "".join(kinds[order][:MOST])
-    rank = np.minimum(np.argsort(order), MOST).astype(np.uint8)
-    cut = len(content) * 9 // 10
-    numbers = rank[codes]
-    characters = kept + (_OTHER if len(kinds) > MOST else "")
-    return Text(numbers[:cut], numbers[cut:], characters)
+    characters = "".join(distinct[order][:MAX_CHARACTERS])
+    rank = np.minimum(np.argsort(order), MAX_CHARACTERS).astype(np.uint8)
+    num_train = len(content) * 9 // 10
+    encoded = rank[codes]
+    characters += _OTHER if len(distinct) > MAX_CHARACTERS else ""
+    return Text(encoded[:num_train], encoded[num_train:], characters)
 
 
 def windows(key: Array, text: Array, count: int, length: int) -> Array:
-    """Returns so many pieces of length + 1 from random places, int32.
+    """Return `count` windows of length + 1 at random positions, int32.
 
-    Each gives `length` characters and, one place later, those that follow them.
+    The first `length` characters are inputs, the last `length` are targets.
     """
     starts = jax.random.randint(key, (count,), 0, len(text) - length)
     return text[starts[:, None] + jnp.arange(length + 1)].astype(jnp.int32)
 
 
-def rows(text: Array, count: int, length: int) -> Array:
-    """Returns as `windows` does pieces at equal distances, the same every time."""
+def even_windows(text: Array, count: int, length: int) -> Array:
+    """Return `count` windows of length + 1 at equal distances, int32."""
     starts = jnp.linspace(0, len(text) - length - 1, count).astype(jnp.int32)
     return text[starts[:, None] + jnp.arange(length + 1)].astype(jnp.int32)
 
 
-def _installed(name: str) -> str:
+def _read_installed(name: str) -> str:
     try:
         return TEXTS[name].read()
     except (ImportError, OSError, EOFError) as error:
-        said = f"text.set = {name!r}: not on this machine ({error})"
-        message = f"{said}; this gets it: {TEXTS[name].install}"
-        raise ConfigError(Problem("text.set", message)) from None
+        message = f"not on this machine ({error}): {TEXTS[name].install}"
+        raise MissingDataError(
+            ConfigIssue("text.name", f"text.name = {name!r}: {message}")
+        ) from None
 
 
-def _own(file: Path | None) -> str:
-    if file is None:
-        message = "text.file is missing: the file to learn from"
-        raise ConfigError(Problem("text.file", message))
+def _read_file(path: Path | None) -> str:
+    if path is None:
+        message = "text.path: expected a file for text.name = 'file', got none"
+        raise ConfigError(ConfigIssue("text.path", message))
     try:
-        return _plain(file)
+        raw = path.read_bytes()
+        return (gzip.decompress(raw) if path.suffix == ".gz" else raw).decode()
     except (OSError, EOFError, UnicodeDecodeError) as error:
-        message = f"text.file = {str(file)!r}: cannot be read: {error}"
-        raise ConfigError(Problem("text.file", message)) from None
-
-
-def _plain(path: Path) -> str:
-    raw = path.read_bytes()
-    return (gzip.decompress(raw) if path.suffix == ".gz" else raw).decode()
+        message = f"text.path = {str(path)!r}: expected a readable file: {error}"
+        raise ConfigError(ConfigIssue("text.path", message)) from None
 
 
 def _python_topics() -> str:
-    from pydoc_data.topics import topics  # 465 kB, of no use to other texts
+    from pydoc_data.topics import topics  # 465 kB
 
     return "\n".join(topics[name] for name in sorted(topics))
 

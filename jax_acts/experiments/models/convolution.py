@@ -1,4 +1,4 @@
-"""A convolution that trains fast on a CPU inside `lax.scan`."""
+"""A convolution whose backward pass is fast on a CPU inside a loop."""
 
 from typing import Any
 
@@ -19,28 +19,34 @@ def convolve_patches(
     feature_group_count: int = 1,
     precision: Any = None,
 ) -> Array:
-    """Returns what `lax.conv_general_dilated` does for images, by one matrix product.
+    """Compute `lax.conv_general_dilated` of images as one matrix product.
 
     On CPU, XLA runs the backward pass of a convolution in a loop body on a slow path
-    (jax issue 12868): a step of the quickstart's network took 36 ms on two cores, and
-    by patches 3 to 5 ms. Patches may be vmapped over kernels too, which would make a
-    convolution a grouped one.
+    (jax issue 12868): a training step of the quickstart took 36 ms on two cores, and
+    3 to 5 ms with patches. `vmap` over kernels gives batched products, where it would
+    make a convolution a grouped one.
 
     Args:
         x: Images, of shape `(n, height, width, channels)`.
         kernel: Weights, of shape `(rows, columns, channels, features)`.
-        strides: The steps down and to the right.
-        padding: "SAME", "VALID", or a pair of numbers for each direction.
-        lhs_dilation: Only 1 is known here, as for `rhs_dilation`.
-        rhs_dilation: See `lhs_dilation`.
+        strides: Vertical and horizontal stride.
+        padding: "SAME", "VALID", or a pair of integers for each direction.
+        lhs_dilation: Only 1 is supported.
+        rhs_dilation: Only 1 is supported.
         dimension_numbers: Those of Flax: NHWC, HWIO, NHWC.
-        feature_group_count: Only 1 is known here.
+        feature_group_count: Only 1 is supported.
         precision: The precision of the product.
+
+    Raises:
+        ValueError: An option is not supported.
     """
     if feature_group_count != 1 or {*(lhs_dilation or ()), *(rhs_dilation or ())} - {1}:
-        raise ValueError("convolve_patches knows neither groups nor dilations")
+        raise ValueError("convolve_patches: expected no groups and no dilation")
     if dimension_numbers not in (None, _FLAX):
-        raise ValueError(f"convolve_patches knows only {_FLAX}")
+        raise ValueError(
+            f"convolve_patches: expected dimension_numbers {_FLAX}, "
+            f"got {dimension_numbers}"
+        )
     rows, columns, channels, features = kernel.shape
     pads = (
         lax.padtype_to_pads(x.shape[1:3], (rows, columns), strides, padding)
@@ -48,7 +54,7 @@ def convolve_patches(
         else padding
     )
     x = jnp.pad(x, ((0, 0), *pads, (0, 0)))
-    # First the columns and then the rows: 3 + 3 slices instead of 3 × 3.
+    # Columns first, then rows: 3 + 3 slices instead of 3 × 3.
     x = jnp.concatenate(_windows(x, 2, columns, strides[1]), axis=-1)
     x = jnp.concatenate(_windows(x, 1, rows, strides[0]), axis=-1)
     weights = kernel.reshape(rows * columns * channels, features)
@@ -59,14 +65,14 @@ _FLAX = lax.ConvDimensionNumbers((0, 3, 1, 2), (3, 2, 0, 1), (0, 3, 1, 2))
 
 
 def _windows(x: Array, axis: int, size: int, stride: int) -> list[Array]:
-    """Returns x moved by 0, 1, … size - 1 places, every `stride`-th entry of it."""
+    """Return x shifted by 0, 1, … size - 1 along an axis, every `stride`-th element."""
     end = (x.shape[axis] - size) // stride * stride + 1
     return [
         lax.slice_in_dim(x, start, start + end, stride, axis) for start in range(size)
     ]
 
 
-def for_backend() -> Any:
-    """Returns the convolution for `nn.Conv`: by patches on CPU, and else XLA's own."""
+def backend_convolution() -> Any:
+    """Return the convolution for `nn.Conv`: patches on CPU, elsewhere that of XLA."""
     on_cpu = jax.default_backend() == "cpu"
     return convolve_patches if on_cpu else lax.conv_general_dilated

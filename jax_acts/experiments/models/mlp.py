@@ -1,4 +1,4 @@
-"""A multilayer perceptron, as deep as one likes, with a choice of how it starts."""
+"""A multilayer perceptron (MLP) of any depth, with a choice of initializer."""
 
 from collections.abc import Callable
 from functools import partial
@@ -10,22 +10,22 @@ import jax.numpy as jnp
 from jax import Array
 from jax.typing import DTypeLike
 
-from jax_acts.experiments.models.sow import PREACTIVATIONS, watched
+from jax_acts.experiments.models.sow import PREACTIVATIONS, sow_preactivation
 from jax_acts.initializers import gain, initializer
 from jax_acts.linen import Activation
 
-Start = Literal["lecun", "glorot", "gain", "orthogonal"]
-"""How kernels start; see `kernel`."""
+Initializer = Literal["lecun", "glorot", "gain", "orthogonal"]
+"""Name of a kernel initializer; see `kernel_initializer`."""
 
 
-def kernel(start: Start, activation: Any) -> Any:
-    """Returns the initialiser of a kernel that follows an activation.
+def kernel_initializer(name: Initializer, activation: Any) -> Any:
+    """Return the initializer of a kernel that follows an activation.
 
-    "lecun" is Flax's default, of variance 1 / fan_in; "glorot" has 2 / (fan_in +
-    fan_out); "gain" has gain² / fan_in, so that E[f(z)²] = 1 where z is standard
-    normal; "orthogonal" is a random rotation times the gain.
+    "lecun" is Flax's default, of variance 1 / fan_in; "glorot" has variance
+    2 / (fan_in + fan_out); "gain" has gain² / fan_in, so that E[f(z)²] = 1 where z is
+    standard normal; "orthogonal" is a random rotation times the gain.
     """
-    match start:
+    match name:
         case "lecun":
             return nn.initializers.lecun_normal()
         case "glorot":
@@ -37,7 +37,7 @@ def kernel(start: Start, activation: Any) -> Any:
 
 
 class Hidden(nn.Module):
-    """A dense layer and an activation."""
+    """A dense layer with an activation."""
 
     activation: Any
     width: int
@@ -47,7 +47,7 @@ class Hidden(nn.Module):
 
     @nn.compact
     def __call__(self, x: Array) -> Array:
-        """Returns the activations, of shape `(n, width)`."""
+        """Return the activations `(n, width)`."""
         x = nn.Dense(
             self.width,
             kernel_init=self.kernel_init,
@@ -55,42 +55,42 @@ class Hidden(nn.Module):
             dtype=self.dtype,
             name="dense",
         )(x)
-        x = watched(self, "activation", x)
+        x = sow_preactivation(self, "activation", x)
         return Activation(self.activation, name="activation")(x)
 
 
 class MLP(nn.Module):
-    """Hidden layers of equal width, each with the activation, and a linear head.
+    """Hidden layers of equal width with an activation, and a linear head.
 
     The layers after the first are one `nn.scan`: fifty compile as fast as two.
 
     Attributes:
         activation: Anything that `jax_acts.get` takes.
         depth: The number of hidden layers; with none it is a linear model.
-        width: The features of each.
+        width: The features of each hidden layer.
         outputs: The features of the head.
-        start: How the kernels start. The first kernel follows no activation, so it
-            starts as after the identity.
-        bias: What the hidden biases start from.
-        dtype: What the layers compute in; parameters are float32.
+        initializer: Of the kernels. The first kernel follows no activation, so its
+            initializer is that of the identity.
+        bias: Initial value of the hidden biases.
+        dtype: Computation dtype of the layers; parameters are float32.
     """
 
     activation: Any
     depth: int
     width: int
     outputs: int
-    start: Start = "lecun"
+    initializer: Initializer = "lecun"
     bias: float | Array = 0.0
     dtype: DTypeLike = jnp.float32
 
     @nn.compact
     def __call__(self, x: Array) -> Array:
-        """Returns the outputs of shape `(n, outputs)`, float32, of any x `(n, …)`."""
+        """Return float32 outputs `(n, outputs)` of x `(n, …)`."""
         x = x.reshape(x.shape[0], -1).astype(self.dtype)
-        after = kernel(self.start, "identity")
+        after = kernel_initializer(self.initializer, "identity")
         if self.depth:
             x = self._hidden(after)(name="first")(x)
-            after = kernel(self.start, self.activation)
+            after = kernel_initializer(self.initializer, self.activation)
         if self.depth > 1:
             x = self._layers(x, self._hidden(after))
         head = nn.Dense(self.outputs, kernel_init=after, dtype=self.dtype, name="head")
@@ -111,17 +111,17 @@ class MLP(nn.Module):
         return scanned(hidden(name="layers"), x, None)[0]
 
 
-def by_layer(tree: Any) -> list[Any]:
-    """Returns what an `MLP` has for each of its layers, the first one first.
+def split_layers(tree: Any) -> list[Any]:
+    """Return the parameters of each layer of an `MLP`, first layer first.
 
     >>> import jax
     >>> model = MLP("prelu", depth=3, width=4, outputs=2)
     >>> params = jax.jit(model.init)(jax.random.key(0), jnp.ones((1, 5)))["params"]
-    >>> [layer["kernel"].shape for layer in by_layer(params)]
+    >>> [layer["kernel"].shape for layer in split_layers(params)]
     [(5, 4), (4, 4), (4, 4), (4, 2)]
 
     Args:
-        tree: Its parameters, or their gradient.
+        tree: Parameters, or their gradient.
     """
     first = [tree["first"]["dense"]] if "first" in tree else []
     stack = tree["layers"]["dense"] if "layers" in tree else {"bias": ()}
@@ -132,12 +132,12 @@ def by_layer(tree: Any) -> list[Any]:
     return [*first, *middle, tree["head"]]
 
 
-def collapsed(params: Any) -> tuple[Array, Array]:
-    """Returns the matrix and the bias that the layers of an `MLP` multiply to.
+def collapse_layers(params: Any) -> tuple[Array, Array]:
+    """Return the product of the layers of an `MLP` as one matrix and one bias.
 
-    With the identity as activation the outputs of the network are x @ matrix + bias.
+    With the identity as activation the outputs of the MLP are x @ matrix + bias.
     """
-    first, *others = by_layer(params)
+    first, *others = split_layers(params)
     product = partial(jnp.matmul, precision=jax.lax.Precision.HIGHEST)
     matrix, bias = first["kernel"], first["bias"]
     for layer in others:

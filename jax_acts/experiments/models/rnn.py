@@ -1,4 +1,4 @@
-"""Recurrent networks whose activation is a choice: plain, GRU and LSTM."""
+"""Recurrent networks with a choice of activation: plain, GRU and LSTM."""
 
 from collections.abc import Callable
 from typing import Any, Literal
@@ -16,16 +16,16 @@ Recurrent = Literal["orthogonal", "identity"]
 class RNN(nn.Module):
     """One recurrent layer over a sequence, and a linear head on its last state.
 
-    The cells are Flax's own. The activation is that of the state: in a plain cell
-    h = f(W x + U h + b), in a GRU and an LSTM what is tanh in the papers.
+    The cells are those of Flax. The activation is that of the state: in a plain cell
+    h = f(W x + U h + b); in a GRU and an LSTM it replaces tanh.
 
     Attributes:
-        activation: Anything that `jax_acts.get` takes; nothing of it is learned.
+        activation: Anything that `jax_acts.get` takes, without learned arguments.
         hidden: The size of the state.
         outputs: The features of the head.
         cell: The kind of cell.
-        recurrent: How the kernels from state to state start: a random rotation, or the
-            identity, as Le et al. 2015 advise for relu.
+        recurrent: Initializer of the state-to-state kernels: a random rotation, or the
+            identity, as Le et al. (2015) recommend for relu.
         gate: The activation of the gates of a GRU and an LSTM.
     """
 
@@ -38,7 +38,7 @@ class RNN(nn.Module):
 
     @nn.compact
     def __call__(self, x: Array) -> Array:
-        """Returns outputs `(n, outputs)` of sequences `(n, length, features)`."""
+        """Return outputs `(n, outputs)` of sequences `(n, length, features)`."""
         states: Any = nn.RNN(self._cell(), name="recurrence")(x)
         return nn.Dense(self.outputs, name="head")(states[:, -1])
 

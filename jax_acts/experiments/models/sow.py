@@ -1,14 +1,15 @@
-"""What a network lets be seen: what goes into each of its activations."""
+"""Pre-activations that a network sows, so that metrics can read them."""
 
 import flax.linen as nn
 from jax import Array
 
-BEFORE = "before_"
-"""A model sows what goes into its layer `name` as `before_name`, in this collection:"""
 PREACTIVATIONS = "preactivations"
+"""The collection of the inputs of activations."""
+BEFORE = "before_"
+"""The input of the layer `name` has the name `before_name` in the collection."""
 
 
-def watched(module: nn.Module, name: str, x: Array) -> Array:
-    """Returns x, which the layer `name` of the module takes, and sows it."""
+def sow_preactivation(module: nn.Module, name: str, x: Array) -> Array:
+    """Sow x, the input of the layer `name` of the module, and return it."""
     module.sow(PREACTIVATIONS, f"{BEFORE}{name}", x)
     return x

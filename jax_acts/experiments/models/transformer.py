@@ -1,4 +1,4 @@
-"""A small language model, whose MLP blocks have one branch or a gate."""
+"""A small language model with plain or gated MLP blocks."""
 
 from typing import Any
 
@@ -6,32 +6,32 @@ import flax.linen as nn
 import jax.numpy as jnp
 from jax import Array
 
-from jax_acts.experiments.models.sow import watched
+from jax_acts.experiments.models.sow import sow_preactivation
 from jax_acts.linen import Activation
 
 
 class Transformer(nn.Module):
-    """Predicts the next character, of characters before it: a decoder, norms first.
+    """A pre-norm decoder that predicts the next character.
 
-    A plain block is f(x W) V; a gated one is (f(x W) ⊙ x U) V, and 2 / 3 as wide, so
-    that both have as many weights, as in N. Shazeer, "GLU Variants Improve
-    Transformer" (arXiv 2002.05202, 2020). As there, the blocks have no biases.
+    A plain MLP block is f(x W) V; a gated one is (f(x W) ⊙ x U) V with 2 / 3 of the
+    width, so that both have the same number of weights, as in N. Shazeer, "GLU
+    Variants Improve Transformer" (arXiv 2002.05202, 2020). The blocks have no biases.
 
     Attributes:
         activation: Anything that `jax_acts.get` takes: f above.
         gated: Whether the MLP blocks have a gate.
-        characters: How many kinds of characters there are.
-        length: The longest sequence.
+        num_characters: The size of the vocabulary.
+        length: The maximum sequence length.
         layers: The number of blocks.
-        features: The width of the stream between the blocks.
-        heads: The heads of the attention; they divide `features`.
-        expansion: By how much a plain block is wider than the stream; `features` times
-            it is divisible by 3.
+        features: The width of the residual stream.
+        heads: The number of attention heads, a divisor of `features`.
+        expansion: Width of a plain block / width of the residual stream; `features`
+            times it is divisible by 3.
     """
 
     activation: Any
     gated: bool
-    characters: int
+    num_characters: int
     length: int
     layers: int = 2
     features: int = 96
@@ -40,14 +40,14 @@ class Transformer(nn.Module):
 
     @property
     def inner(self) -> int:
-        """The width of an MLP block inside."""
+        """The inner width of an MLP block."""
         plain = self.features * self.expansion
         return plain * 2 // 3 if self.gated else plain
 
     @nn.compact
     def __call__(self, characters: Array) -> Array:
-        """Returns the logits `(n, length, characters)` of characters `(n, length)`."""
-        embed = nn.Embed(self.characters, self.features, name="characters_in")
+        """Return logits `(n, length, num_characters)` of characters `(n, length)`."""
+        embed = nn.Embed(self.num_characters, self.features, name="characters_in")
         places = nn.Embed(self.length, self.features, name="places")
         x = embed(characters) + places(jnp.arange(characters.shape[1]))
         mask = nn.make_causal_mask(characters)
@@ -57,7 +57,7 @@ class Transformer(nn.Module):
             )
             x = x + attention(self._norm(f"norm_{n}", x), mask=mask)
             x = x + self._mlp(n, self._norm(f"mlp_norm_{n}", x))
-        return nn.Dense(self.characters, name="head")(self._norm("norm", x))
+        return nn.Dense(self.num_characters, name="head")(self._norm("norm", x))
 
     def _norm(self, name: str, x: Array) -> Array:
         return nn.RMSNorm(name=name)(x)
@@ -66,7 +66,7 @@ class Transformer(nn.Module):
         dense = lambda features, name: nn.Dense(
             features, use_bias=False, name=f"{name}_{n}"
         )
-        z = watched(self, f"activation_{n}", dense(self.inner, "up")(x))
+        z = sow_preactivation(self, f"activation_{n}", dense(self.inner, "up")(x))
         y = Activation(self.activation, name=f"activation_{n}")(z)
         if self.gated:
             y = y * dense(self.inner, "gate")(x)

@@ -1,166 +1,186 @@
-"""Two or more runs of a study in one page: their configs, tables and differences."""
+"""Two or more runs of a study in one report: configs, scores and differences."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from jax_acts.experiments.config.errors import RunError
-from jax_acts.experiments.config.load import Source, read as read_config
-from jax_acts.experiments.report.charts import Row, intervals
-from jax_acts.experiments.report.contrasts import PAIRED, contrasts, section, sentence
-from jax_acts.experiments.report.format import gap_cell, listed, mean
-from jax_acts.experiments.report.frames import flat
+from jax_acts.experiments.report.builders import NOTES, paired_test_sections
+from jax_acts.experiments.report.charts import dot_chart
+from jax_acts.experiments.report.comparisons import Comparison, describe_difference
+from jax_acts.experiments.report.export import flatten
+from jax_acts.experiments.report.files import Studies, load_run
+from jax_acts.experiments.report.format import join
 from jax_acts.experiments.report.model import (
-    Cell,
-    Chart,
     Column,
-    Page,
+    Metric,
+    Report,
     Scores,
     Section,
     Table,
+    to_rows,
 )
-from jax_acts.experiments.report.render import Ran, noted, ran
-from jax_acts.experiments.runtime.records import CONFIG, read
-from jax_acts.experiments.stats import spread
-from jax_acts.experiments.study import Study
+from jax_acts.experiments.report.render import RunInfo
+from jax_acts.experiments.report.tables import interval_column
+from jax_acts.experiments.stats import mean_ci, paired_tests
 
 
-def compare(
-    folders: Sequence[Path], studies: Mapping[str, Study[Any, Any]]
-) -> tuple[Page, list[Ran]]:
-    """Returns the page of several runs, and the runs.
+def compare_directories(
+    directories: Sequence[Path], studies: Studies
+) -> tuple[Report, list[RunInfo]]:
+    """Return the report on several runs of one study, and the runs.
 
     Raises:
         RunError: There are fewer than two, or they are of different studies.
         ConfigError: The config of a run cannot be read.
     """
-    if len({folder.resolve() for folder in folders}) < max(len(folders), 2):
-        raise RunError("compare needs two or more runs, each once")
-    schemas = {name: study.config for name, study in studies.items()}
-    configs = [read_config(Source(folder / CONFIG), schemas) for folder in folders]
-    kinds = dict.fromkeys(config.study for config in configs)
-    if len(kinds) > 1:
-        raise RunError(f"runs of different studies, {listed([*kinds])}: nothing pairs")
-    study = studies[configs[0].study]
-    names = [str(folder) for folder in folders]
-    pages = [
-        study.page(config, read(folder, study.record)[0])
-        for config, folder in zip(configs, folders, strict=True)
-    ]
-    dumps = [flat(config.model_dump(mode="json"), "config") for config in configs]
-    runs = [ran(f, c.name) for f, c in zip(folders, configs, strict=True)]
-    return noted(_page(names, pages, dumps), configs), runs
-
-
-def _page(
-    names: Sequence[str], pages: Sequence[Page], configs: Sequence[Mapping[str, Any]]
-) -> Page:
-    first = pages[0]
-    scores = _joined(names, pages)
-    rows = [*dict.fromkeys(row for p in pages if p.scores for row in p.scores.of)]
-    pairs = [
-        (_called(row, names[0]), _called(row, name))
-        for name in names[1:]
-        for row in rows
-    ]
-    found = contrasts(scores, pairs)
-    apart = [c for c in found if c.difference.shows()]
-    said = [sentence(c, scores) for c in apart[:3]]
-    answer = f"Of {len(found)} pairs of rows {len(apart)} differ measurably" + (
-        f": {listed(said)}" if said else ""
+    if len({path.resolve() for path in directories}) < max(len(directories), 2):
+        raise RunError("compare: expected two or more different run directories")
+    runs = [load_run(directory, studies) for directory in directories]
+    if len(kinds := dict.fromkeys(run.config.study for run in runs)) > 1:
+        raise RunError(f"compare: expected runs of one study, got {join([*kinds])}")
+    report = compare_reports(
+        [str(directory) for directory in directories],
+        [run.report for run in runs],
+        [run.config.model_dump(mode="json") for run in runs],
     )
-    return Page(
-        first.question,
-        f"{answer}.",
-        f"{len(pages)} runs: {listed(list(names))}.",
-        first.origin,
-        _side_by_side(names, rows, scores),
-        _chart(names, rows, scores),
+    return report, [run.info for run in runs]
+
+
+def compare_reports(
+    names: Sequence[str],
+    reports: Sequence[Report],
+    configs: Sequence[Mapping[str, Any]],
+) -> Report:
+    """Return the report on several runs of one study.
+
+    Args:
+        names: The names of the runs.
+        reports: The report of each run.
+        configs: The config of each run, as from `model_dump`.
+
+    Raises:
+        RunError: The study has no scores by seed.
+    """
+    scores = [report.scores for report in reports if report.scores]
+    if len(scores) < len(reports):
+        raise RunError("compare: expected a study with scores by seed, got none")
+    metric = scores[0].metric
+    table = pd.concat(
+        [
+            one.frame.rename(columns=lambda group, name=name: f"{group} · {name}")
+            for name, one in zip(names, scores, strict=True)
+        ],
+        axis=1,
+    )
+    groups = list(dict.fromkeys(str(group) for one in scores for group in one.frame))
+    label = lambda group, name: f"{group} · {name}"
+    shared = [
+        (group, name)
+        for name in names[1:]
+        for group in groups
+        if {label(group, name), label(group, names[0])} <= {*table}
+    ]
+    pairs = [(label(group, name), label(group, names[0])) for group, name in shared]
+    tests = paired_tests(table, pairs, bounds=metric.bounds)
+    tests[["name", "series"]] = pd.DataFrame(shared, columns=["name", "series"])
+    different = tests[tests["p_holm"] < 0.05]
+    conclusion = f"{len(different)} of {len(tests)} groups differ significantly"
+    details = [
+        f"{row['group']} from {row['baseline']} {describe_difference(row, metric)}"
+        for row in to_rows(different.head(3))
+    ]
+    conclusion += f": {join(details)}." if details else "."
+    comparison = _comparison(names, scores, groups)
+    return Report(
+        reports[0].question,
+        conclusion,
+        f"{len(names)} runs: {join(names)}.",
+        (_side_by_side(names, comparison, tests, metric),),
+        (dot_chart(comparison, metric),),
         tuple(names),
-        (PAIRED, _NOTE),
+        (*NOTES, PAIRS),
         (
-            _settings(names, configs),
-            *section("Each row in the first run against the others", found, scores),
+            _config_differences(names, configs),
+            *paired_test_sections(tests, metric, f"Tests against {names[0]}"),
             *(
-                Section(f"The table of {name}", (page.answer,), page.table)
-                for name, page in zip(names, pages, strict=True)
+                Section(f"{table.title} of {name}", (report.conclusion,), table)
+                for name, report in zip(names, reports, strict=True)
+                for table in report.tables[:1]
             ),
         ),
-        scores,
+        tuple(dict.fromkeys(data for report in reports for data in report.data)),
+        Scores(table, metric),
+        any(report.is_quick for report in reports),
+        comparison.colors,
     )
 
 
-def _called(row: str, run: str) -> str:
-    return f"{row} · {run}"
-
-
-def _joined(names: Sequence[str], pages: Sequence[Page]) -> Scores:
-    """Returns the scores of all runs, by row and run."""
-    known = [(n, p.scores) for n, p in zip(names, pages, strict=True) if p.scores]
-    if not known:
-        raise RunError("this study has nothing that is compared seed by seed")
-    of = {_called(row, n): v for n, scores in known for row, v in scores.of.items()}
-    return Scores(*known[0][1])._replace(of=of)
-
-
-def _side_by_side(names: Sequence[str], rows: Sequence[str], scores: Scores) -> Table:
-    """Returns the scores of each row in every run, and the change from the first."""
-    reference = names[0]
-    gaps = {
-        (row, name): found[0].difference
-        for name in names[1:]
-        for row in rows
-        if (found := contrasts(scores, [(_called(row, name), _called(row, reference))]))
-    }
-    columns = [Column("row"), *(Column(f"{scores.title}, {name}") for name in names)]
-    columns += [
-        Column(f"change in {name}", "from the first run; p of this row alone")
-        for name in names[1:]
+def _comparison(
+    names: Sequence[str], scores: Sequence[Scores], groups: Sequence[str]
+) -> Comparison:
+    """Return the scores of all runs as groups in the color of their run."""
+    frames = [
+        one.frame.melt(var_name="name", value_name=one.metric.name, ignore_index=False)
+        .reset_index(names="seed")
+        .assign(series=run)
+        for run, one in zip(names, scores, strict=True)
     ]
-    lines = []
-    for row in rows:
-        values = [scores.of.get(_called(row, name), {}) for name in names]
-        cells = [mean(spread([*v.values()]), scores.digits) for v in values]
-        changes = [
-            gap_cell(gaps[row, name], scores.digits)
-            if (row, name) in gaps
-            else Cell("–")
-            for name in names[1:]
-        ]
-        lines.append((Cell(row, row), *cells, *changes))
-    return Table(tuple(columns), tuple(lines))
+    runs = pd.concat(frames, ignore_index=True).dropna()
+    runs["group"] = runs["name"] + " · " + runs["series"]
+    runs["status"] = "finished"
+    runs[scores[0].metric.name] /= scores[0].metric.scale
+    order = tuple(f"{group} · {name}" for group in groups for name in names)
+    return Comparison(runs, runs[:0], order, tuple(names), (order,), "group", len(runs))
 
 
-def _chart(
-    names: Sequence[str], rows: Sequence[str], scores: Scores
-) -> tuple[Chart, ...]:
-    lines = []
-    for row in rows:
-        for color, name in enumerate(names):
-            values = [*scores.of.get(_called(row, name), {}).values()]
-            if values:
-                lines.append(Row(color, row, values, spread(values)))
-    drawn = intervals("runs", lines, scores.title)
-    caption = "Small dots: the seeds; large dot: their mean; bar: its 95 % interval."
-    return (Chart(scores.title, caption, drawn),)
+def _side_by_side(
+    names: Sequence[str], comparison: Comparison, tests: pd.DataFrame, metric: Metric
+) -> Table:
+    """Return one row per group: its score in each run, and Δ vs the first run."""
+    unit = f" ({metric.difference_unit})" if metric.difference_unit else ""
+    summary = comparison.values(metric)
+    summary = mean_ci(summary, ["name", "series"], bounds=metric.bounds)
+    tests = tests.rename(columns={"mean_diff": "mean"})
+    wide = pd.concat({"score": summary, "change": tests}, names=["kind"])
+    wide = wide.pivot_table(
+        index="name", columns=["kind", "series"], values=["mean", "ci_low", "ci_high"]
+    )
+    frame = wide.reindex(summary["name"].unique())
+    frame.columns = [" ".join(column) for column in frame.columns]
+    column = lambda kind, name, title: interval_column(
+        f"mean {kind} {name}",
+        f"{title}, {name}",
+        metric.digits,
+        low=f"ci_low {kind} {name}",
+        high=f"ci_high {kind} {name}",
+        sign=kind == "change",
+    )
+    columns = [column("score", name, metric.label) for name in names]
+    columns += [column("change", name, f"Δ{unit}") for name in names[1:]]
+    first = f"mean score {names[0]}"
+    frame = frame.sort_values(first, ascending=metric.lower_is_better)
+    return Table(frame.reset_index(), (Column("name", "group"), *columns))
 
 
-def _settings(names: Sequence[str], configs: Sequence[Mapping[str, Any]]) -> Section:
-    """Returns what differs in the configs, a row for each key."""
-    keys = dict.fromkeys(key for config in configs for key in config)
-    lines = []
-    for key in keys:
-        values = [str(config.get(key, "–")) for config in configs]
-        if len(set(values)) > 1:
-            name = key.removeprefix("config.")
-            lines.append((Cell(name, name), *(Cell(v, v) for v in values)))
-    columns = (Column("key"), *(Column(name) for name in names))
-    said = () if lines else ("Their configs are the same.",)
-    return Section("What differs in their configs", said, Table(columns, tuple(lines)))
+def _config_differences(
+    names: Sequence[str], configs: Sequence[Mapping[str, Any]]
+) -> Section:
+    """Return the keys in which the configs differ, one row each."""
+    flat = [flatten(config) for config in configs]
+    frame = pd.DataFrame(flat, index=list(names)).T.map(str).replace("nan", "–")
+    frame = frame[frame.nunique(axis=1) > 1].rename_axis("key").reset_index()
+    title = "Differences of the configs"
+    if frame.empty:
+        return Section(title, ("The configs are equal.",))
+    columns = (Column("key", "key"), *(Column(name, name) for name in names))
+    return Section(title, (), Table(frame, columns))
 
 
-_NOTE = (
-    "Rows of one name are paired over equal seeds, which decide the initial weights "
-    "and the order of the examples. Where a config changes what a seed draws, such as "
-    "a width, pairs are no closer than others, and the test is still right."
+PAIRS = (
+    "Groups of one name are paired over equal seeds, which determine the initial "
+    "parameters and the order of the examples. Where a config changes what a seed "
+    "draws, such as a width, the pairs are uncorrelated; the test stays valid."
 )

@@ -1,59 +1,68 @@
-"""Numbers, intervals and lists of names, as tables and sentences have them."""
+"""Numbers, intervals, p-values and lists as text."""
 
-import math
 from collections.abc import Sequence
 
-from jax_acts.experiments.report.model import Cell
-from jax_acts.experiments.stats import Difference, Spread
 
+def join(words: Sequence[str], conjunction: str = "and") -> str:
+    """Return the words as a list in a sentence.
 
-def listed(words: Sequence[str], word: str = "and") -> str:
-    """Returns the words as a sentence has them.
-
-    >>> listed(["relu", "gelu", "silu"])
+    >>> join(["relu", "gelu", "silu"])
     'relu, gelu and silu'
     """
-    *first, end = words
-    return f"{', '.join(first)} {word} {end}" if first else end
+    *first, last = words
+    return f"{', '.join(first)} {conjunction} {last}" if first else last
 
 
-def text(value: float, digits: int) -> str:
-    """Returns a number as tables have it.
+def number(value: float | None, digits: int = 2, *, sign: bool = False) -> str:
+    """Return a fixed-point number with a minus sign; "–" of None and NaN.
 
-    >>> text(-1.25, 1), text(float("nan"), 1)
-    ('−1.2', '–')
+    >>> number(-1.25, 1), number(0.5, 2, sign=True), number(float("nan"))
+    ('−1.2', '+0.50', '–')
     """
-    return "–" if math.isnan(value) else f"{value:.{digits}f}".replace("-", "−")
+    if value is None or value != value:
+        return "–"
+    text = f"{value:{'+' if sign else ''},.{digits}f}"
+    if not any(digit in text for digit in "123456789"):
+        text = text.lstrip("+-")
+    return text.replace("-", "−")
 
 
-def number(value: float, digits: int, detail: str = "") -> Cell:
-    """Returns a cell that is sorted by its number; of nan it shows a dash."""
-    return Cell(text(value, digits), None if math.isnan(value) else value, detail)
+def interval(low: float, high: float, digits: int = 2, *, sign: bool = False) -> str:
+    """Return an interval, or nothing where it is not known.
 
-
-def interval(known: Spread | Difference, digits: int) -> str:
-    """Returns the interval of a mean as "low to high"."""
-    return f"{text(known.low, digits)} to {text(known.high, digits)}"
-
-
-def mean(known: Spread | Difference, digits: int) -> Cell:
-    """Returns a cell of a mean, with its interval as the smaller line."""
-    ends = "" if math.isnan(known.low) else interval(known, digits)
-    return number(known.mean, digits, ends)
-
-
-def gap_cell(known: Difference, digits: int) -> Cell:
-    """Returns a cell of a difference, with its interval and what its test says."""
-    if known.n < 2:
-        return mean(known, digits)
-    ends = interval(known, digits)
-    return number(known.mean, digits, f"{ends}, {likely(known.adjusted)}")
-
-
-def likely(p: float) -> str:
-    """Returns a p-value as sentences have it.
-
-    >>> likely(0.0123), likely(0.00001), likely(1.0)
-    ('p = 0.012', 'p < 0.001', 'p = 1')
+    >>> interval(92.52, 97.48), interval(float("nan"), float("nan"))
+    ('[92.52, 97.48]', '')
     """
-    return "p < 0.001" if p < 0.001 else f"p = {p:.2g}"
+    ends = [number(end, digits, sign=sign) for end in (low, high)]
+    return "" if "–" in ends else f"[{', '.join(ends)}]"
+
+
+def p_value(p: float) -> str:
+    """Return a p-value with two significant digits.
+
+    >>> p_value(0.0123), p_value(0.00001), p_value(1.0)
+    ('0.012', '< 0.001', '1')
+    """
+    if p != p:
+        return "–"
+    return "< 0.001" if p < 0.001 else f"{p:.2g}"
+
+
+def p_equals(p: float) -> str:
+    """Return a p-value as part of a sentence.
+
+    >>> p_equals(0.0123), p_equals(0.00001)
+    ('p = 0.012', 'p < 0.001')
+    """
+    return f"p {text}" if (text := p_value(p)).startswith("<") else f"p = {text}"
+
+
+def effect_size(d: float) -> str:
+    """Return Cohen's d; beyond 99 the differences are merely almost equal.
+
+    >>> effect_size(1.234), effect_size(float("-inf"))
+    ('1.23', '< −99')
+    """
+    if abs(d) > 99:
+        return "> 99" if d > 0 else "< −99"
+    return number(d)

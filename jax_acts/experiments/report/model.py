@@ -1,89 +1,131 @@
-"""What a report shows, before it becomes HTML, Markdown or a table in the terminal."""
+"""A report as data: tables of DataFrames, Altair charts, text; nothing is rendered."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import NamedTuple
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, NamedTuple
 
-from jax_acts.experiments.report.charts import Picture
+import altair as alt
+import pandas as pd
+
+from jax_acts.experiments.stats import UNBOUNDED, Bounds
+
+Row = dict[str, Any]
 
 
-class Cell(NamedTuple):
-    """A cell of a table: what is read, and what it is sorted by."""
+def to_rows(frame: pd.DataFrame) -> list[Row]:
+    """Return the rows of a DataFrame as dicts, without the index."""
+    return [{str(k): v for k, v in row.items()} for row in frame.to_dict("records")]
 
-    text: str
-    key: float | str | None = None
-    detail: str = ""
-    """A second, smaller line."""
+
+class Metric(NamedTuple):
+    """A quantity that runs are compared by.
+
+    >>> Metric("accuracy", "test accuracy", "%", scale=100).label
+    'test accuracy (%)'
+    """
+
+    name: str
+    """A metric of `metrics_frame`, or a column of `runs_frame`: "train_seconds"."""
+    title: str
+    unit: str = ""
+    scale: float = 1.0
+    """Factor from the recorded value to the unit: 100 for a fraction in %."""
+    digits: int = 2
+    lower_is_better: bool = False
+    bounds: Bounds = UNBOUNDED
+    """The possible range, in the unit: intervals are clipped to it."""
+    layer: int | Literal["mean"] | None = None
+    """The layer, of a metric per layer; negative from the last; "mean" of all."""
+    at: Literal["first", "last"] = "last"
+    """The evaluation step: before training or after."""
+
+    @property
+    def label(self) -> str:
+        """The title with the unit."""
+        return f"{self.title} ({self.unit})" if self.unit else self.title
+
+    @property
+    def difference_unit(self) -> str:
+        """The unit of a difference: percentage points of percentages."""
+        return "pp" if self.unit == "%" else self.unit
 
 
 class Column(NamedTuple):
-    """A column of a table."""
+    """How a column of a DataFrame is shown."""
 
+    name: str
+    """The column of the frame, whose values sort the rows of a page."""
     title: str
+    format: Callable[[Any], str] = str
+    detail: Callable[[Row], str] | None = None
+    """Returns the second, smaller line of a cell from its row: "[92.5, 97.5]"."""
     meaning: str = ""
-    """What its numbers are, in a sentence."""
-    narrow: bool = True
-    """Whether it is shown where there is little room."""
-
-
-class Table(NamedTuple):
-    """A table; the first cell of each row names it."""
-
-    columns: tuple[Column, ...]
-    rows: tuple[tuple[Cell, ...], ...]
-
-
-class Chart(NamedTuple):
-    """A picture with what it shows."""
-
-    title: str
-    caption: str
-    picture: Picture
-
-
-class Scores(NamedTuple):
-    """What the rows of a table are compared by, seed by seed."""
-
-    title: str
-    of: Mapping[str, Mapping[int, float]]
-    """A number for each seed of each row; the same seed is a pair."""
-    unit: str = ""
-    """What follows a number in a sentence."""
-    digits: int = 2
-    least: bool = False
-    """Whether less is better."""
-
-    @property
-    def apart(self) -> str:
-        """The unit of differences: percent differ by points."""
-        return " points" if self.unit.strip() == "%" else self.unit
-
-
-class Section(NamedTuple):
-    """A part of a page with a table of its own."""
-
-    title: str
-    said: tuple[str, ...]
-    """Sentences that are shown as a list."""
-    table: Table
+    """One sentence on the values."""
+    essential: bool = True
+    """Whether a narrow terminal shows it before other columns."""
 
 
 @dataclass(frozen=True)
-class Page:
-    """The answer of a study with what it rests on."""
+class Table:
+    """A DataFrame with the columns to show; the first one names the rows."""
+
+    frame: pd.DataFrame
+    columns: tuple[Column, ...]
+    title: str = "Results"
+
+
+class Chart(NamedTuple):
+    """An Altair chart, which a notebook displays."""
+
+    title: str
+    caption: str
+    spec: alt.Chart | alt.LayerChart
+
+
+class Section(NamedTuple):
+    """Further text and a table, below the results."""
+
+    title: str
+    text: tuple[str, ...] = ()
+    table: Table | None = None
+
+
+class DataSummary(NamedTuple):
+    """Name, origin and content of a dataset."""
+
+    name: str
+    origin: str = ""
+    """The source and the license."""
+    content: str = ""
+    """Counts, shapes, classes and content hash: `Dataset.describe()`."""
+
+
+@dataclass(frozen=True)
+class Scores:
+    """The scores by seed, for a comparison with other runs of the study."""
+
+    frame: pd.DataFrame
+    """One row per seed, one column per group."""
+    metric: Metric
+
+
+@dataclass(frozen=True)
+class Report:
+    """The conclusion of a study, with the evidence."""
 
     question: str
-    answer: str
-    setting: str
-    """What was trained on what, in a sentence."""
-    origin: str
-    """Where the data come from, and their licence."""
-    table: Table
-    charts: tuple[Chart, ...]
-    series: tuple[str, ...]
-    """The names of the series, in the order of their colours."""
-    notes: tuple[str, ...]
+    conclusion: str
+    setup: str
+    """Models, data and training in one sentence."""
+    tables: tuple[Table, ...] = ()
+    charts: tuple[Chart, ...] = ()
+    series: tuple[str, ...] = ()
+    """The names in the legend, in the order of their colors."""
+    notes: tuple[str, ...] = ()
     sections: tuple[Section, ...] = ()
-    """What stands below the table: the comparisons of its rows."""
+    data: tuple[DataSummary, ...] = ()
     scores: Scores | None = None
-    """What another run of the study is compared by."""
+    is_quick: bool = False
+    """Whether the run is `--quick`: too small for a conclusion."""
+    colors: Mapping[str, str] = field(default_factory=dict)
+    """The series of each group, for the names of the rows of tables."""

@@ -1,205 +1,206 @@
-"""The report of a run, from its directory alone: a page of HTML, Markdown, a table."""
+"""A report as HTML, Markdown, a table in the terminal, or PNG."""
 
-import secrets
 import textwrap
-from collections.abc import Mapping, Sequence
-from dataclasses import replace as replaced
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import altair as alt
 import jinja2
 from rich import box
-from rich.table import Table
+from rich.console import Group, RenderableType
+from rich.panel import Panel
+from rich.table import Table as RichTable
 from rich.text import Text
 
-from jax_acts.experiments.config.load import Source, read as read_config
-from jax_acts.experiments.config.schema import StudyConfig
-from jax_acts.experiments.report.charts import of, svg
-from jax_acts.experiments.report.model import Page, Table as Shown
-from jax_acts.experiments.report.png import sheet
-from jax_acts.experiments.report.theme import DARK, FONT, LIGHT, variables
-from jax_acts.experiments.runtime.records import CONFIG, environments, read
-from jax_acts.experiments.study import Study
+from jax_acts.experiments.report.model import Report, Table, to_rows
+from jax_acts.experiments.report.theme import (
+    DARK,
+    FONT,
+    LIGHT,
+    css_variables,
+    page_svg,
+    png,
+    series_color,
+)
 
-QUICK = "The quick form: it shows that all of it runs, and is too small for an answer."
+QUICK = "Quick run: not a result."
+QUICK_DETAIL = "It is too small for a conclusion and only shows that everything runs."
 
 TEMPLATES = Path(__file__).parent / "templates"
 _TEMPLATES = jinja2.Environment(
     loader=jinja2.FileSystemLoader(TEMPLATES),
     autoescape=True,
     undefined=jinja2.StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
 )
-_TEMPLATES.filters |= {
-    "color": of,
-    "first_upper": lambda text: text[:1].upper() + text[1:],
-    "svg": svg,
-}
 
 
-class Ran(NamedTuple):
-    """A run as a page names it: what it needs to be run again, and where it ran."""
+class RunInfo(NamedTuple):
+    """Name, config and environments of a run."""
 
     name: str
     config: str
     """As TOML."""
-    environments: list[dict[str, Any]]
+    environments: Sequence[Mapping[str, Any]]
     """Those of its sessions that differ."""
 
     @property
     def revision(self) -> str | None:
-        """The commit of the sources, if all its sessions had the same."""
-        found = {session.get("revision") for session in self.environments}
-        return found.pop() if len(found) == 1 else None
+        """The commit of the sources, if all sessions had the same."""
+        revisions = {session.get("revision") for session in self.environments}
+        return revisions.pop() if len(revisions) == 1 else None
 
 
-class Report(NamedTuple):
-    """A report that is written."""
+class Cell(NamedTuple):
+    """A rendered cell."""
 
-    page: Page
-    path: Path
-    """Of the HTML file."""
-    notices: tuple[str, ...]
-
-
-def write(
-    folder: Path, studies: Mapping[str, Study[Any, Any]], *, png: bool = False
-) -> Report:
-    """Writes `report.html`, `report.md` and maybe `report.png`; returns the report.
-
-    The same records, config and environments give the same bytes.
-
-    Raises:
-        ConfigError: The config of the run cannot be read.
-    """
-    schemas = {name: study.config for name, study in studies.items()}
-    config = read_config(Source(folder / CONFIG), schemas)
-    study = studies[config.study]
-    records, notices = read(folder, study.record)
-    page = noted(study.page(config, records), [config])
-    run = ran(folder, config.name)
-    path = folder / "report.html"
-    replace(path, html(page, [run]))
-    replace(folder / "report.md", markdown(page, [run]))
-    if png:
-        replace(folder / "report.png", sheet(page.question, page.charts, page.series))
-    return Report(page, path, notices)
+    text: str
+    detail: str
+    key: str
+    """The sort key of the page; empty where there is no value."""
 
 
-def noted(page: Page, configs: Sequence[StudyConfig]) -> Page:
-    """Returns the page, which says so if a config is the quick form of another."""
-    if not any(config.is_quick for config in configs):
-        return page
-    return replaced(page, setting=f"{QUICK} {page.setting}")
+def cells(table: Table) -> list[list[Cell]]:
+    """Return the cells of a table, row by row."""
+    return [
+        [
+            Cell(
+                column.format(row[column.name]),
+                column.detail(row) if column.detail else "",
+                "" if row[column.name] != row[column.name] else str(row[column.name]),
+            )
+            for column in table.columns
+        ]
+        for row in to_rows(table.frame)
+    ]
 
 
-def ran(folder: Path, name: str) -> Ran:
-    """Returns the run of a directory."""
-    text = (folder / CONFIG).read_text(encoding="utf-8")
-    return Ran(name, text, distinct(environments(folder)))
-
-
-def html(page: Page, runs: Sequence[Ran]) -> str:
-    """Returns the page as one HTML file that refers to no other."""
+def html(report: Report, runs: Sequence[RunInfo] = ()) -> str:
+    """Return the report as one HTML file that loads nothing."""
+    count = len(report.series)
+    lines = {f"line-{n}": f"var(--{series_color(n)})" for n in range(count)}
     return _TEMPLATES.get_template("report.html").render(
-        page=page,
-        name=runs[0].name,
+        report=report,
         runs=runs,
-        colors={series: n for n, series in enumerate(page.series)},
+        cells=cells,
+        line=_line_numbers(report),
+        charts=[(chart, page_svg(chart.spec, count)) for chart in report.charts],
+        quick=(QUICK, QUICK_DETAIL),
         font=FONT,
-        light=variables(LIGHT),
-        dark=variables(DARK),
+        light=css_variables(LIGHT),
+        dark=css_variables(DARK),
+        lines=css_variables(lines),
         script=(TEMPLATES / "report.js").read_text(encoding="utf-8"),
     )
 
 
+def _line_numbers(report: Report) -> dict[str, int]:
+    """Return the index of the series of each name that a table may have."""
+    series = {name: n for n, name in enumerate(report.series)}
+    return series | {group: series[name] for group, name in report.colors.items()}
+
+
 def markdown(
-    page: Page,
-    runs: Sequence[Ran],
+    report: Report,
+    runs: Sequence[RunInfo] = (),
     charts: str = "The charts are in `report.html`.",
 ) -> str:
-    """Returns the page as Markdown, with what is said in place of its charts."""
-    sections = []
-    for section in page.sections:
-        sections.append(f"## {section.title[:1].upper()}{section.title[1:]}")
-        sections += ["\n".join(f"- {said}" for said in section.said)] * bool(
-            section.said
-        )
-        sections.append(_lines(section.table))
-    where = []
+    """Return the report as Markdown, with `charts` in place of the charts."""
+    quick = f"> [!CAUTION]\n> **{QUICK}** {QUICK_DETAIL}"
+    parts = [f"# {report.question}", *([quick] if report.is_quick else [])]
+    parts += [report.conclusion, report.setup]
+    for table in report.tables:
+        parts += [f"## {table.title}", _markdown_table(table)]
+    for section in report.sections:
+        parts += [f"## {section.title}", *section.text]
+        parts += [_markdown_table(section.table)] if section.table else []
+    parts += [charts, "## Notes", "\n".join(f"- {note}" for note in report.notes)]
+    if report.data:
+        parts.append("## Data")
+    for data in report.data:
+        parts.append(" ".join(filter(None, (f"**{data.name}**.", *data[1:]))))
     for run in runs:
         for session in run.environments:
             spec = ", ".join(f"{key} {value}" for key, value in session.items())
-            where.append(f"{run.name} ran on: {spec}.")
-    parts = [
-        f"# {page.question}",
-        page.answer,
-        page.setting,
-        _lines(page.table),
-        *sections,
-        charts,
-        "\n".join(f"- {note}" for note in page.notes),
-        f"Data: {page.origin}.",
-        *where,
-        *(f"```toml\n{run.config.strip()}\n```" for run in runs),
-    ]
-    return "\n\n".join(parts) + "\n"
+            parts.append(f"Environment of {run.name}: {spec}.")
+        parts.append(f"```toml\n{run.config.strip()}\n```")
+    return "\n\n".join(filter(None, parts)) + "\n"
 
 
-def _lines(table: Shown) -> str:
-    """Returns a table as Markdown."""
+def _markdown_table(table: Table) -> str:
     titles = [column.title for column in table.columns]
     rows = [
-        [f"{c.text} ({c.detail})" if c.detail else c.text for c in row]
-        for row in table.rows
+        [f"{c.text} {c.detail}".strip().replace("|", "\\|") for c in row]
+        for row in cells(table)
     ]
     rule = ["---", *["---:"] * (len(titles) - 1)]
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in (titles, rule, *rows))
+    return "\n".join(f"| {' | '.join(row)} |" for row in (titles, rule, *rows))
 
 
-def terminal(page: Page, width: int) -> Table:
-    """Returns the table for a terminal of so many columns."""
-    wide = width >= 110
-    shown = [n for n, c in enumerate(page.table.columns) if wide or c.narrow]
-    table = Table(
-        box=box.SIMPLE_HEAD, padding=(0, 1 if wide else 0, 0, 1), show_edge=False
-    )
-    for n in shown:
-        column = page.table.columns[n]
-        title = textwrap.fill(column.title, 10)  # cells stay in one line, titles not
-        table.add_column(
-            title,
-            justify="right" if n else "left",
-            overflow="ellipsis" if n else "fold",
-            no_wrap=n > 0,
-            min_width=0 if n else 11,
-        )
-    for row in page.table.rows:
-        cells = [row[n] for n in shown]
-        table.add_row(
-            *(
-                Text.assemble(c.text, "\n", (c.detail, "dim")) if c.detail else c.text
-                for c in cells
-            )
-        )
-    return table
+def terminal(report: Report, width: int) -> RenderableType:
+    """Return the conclusion and the first table, for a terminal of that many columns.
 
-
-def distinct(sessions: tuple[dict[str, Any], ...]) -> list[dict[str, Any]]:
-    """Returns the environments that differ in more than the time they started."""
-    found: dict[str, dict[str, Any]] = {}
-    for session in sessions:
-        rest = {k: v for k, v in session.items() if k != "started"}
-        found.setdefault(str(rest), session)
-    return list(found.values())
-
-
-def replace(path: Path, content: str | bytes) -> None:
-    """Writes a file whole: whoever reads it meanwhile gets the old one or the new.
-
-    Several processes may write it at once: each has a draft of its own.
+    Columns that do not fit are left out, the less essential first; the names of the
+    rows never are.
     """
-    draft = path.with_suffix(f"{path.suffix}.{secrets.token_hex(4)}.draft")
-    if isinstance(content, str):
-        content = content.encode()
-    draft.write_bytes(content)
-    draft.replace(path)
+    parts: list[RenderableType] = []
+    if report.is_quick:
+        banner = Text(f"{QUICK} {QUICK_DETAIL}", style="bold white")
+        parts.append(Panel(banner, style="white on red", box=box.SQUARE))
+    if report.tables:
+        parts.append(_terminal_table(report.tables[0], width))
+    return Group(*parts, "", Text(report.conclusion))
+
+
+def _terminal_table(table: Table, width: int) -> RichTable:
+    rows = cells(table)
+    titles = [textwrap.fill(column.title, 10) for column in table.columns]
+    widths = [
+        max(len(line) for line in (*title.split("\n"), *_lines(row[n] for row in rows)))
+        for n, title in enumerate(titles)
+    ]
+    widths[0] = max(min(widths[0], width - 14), 8)
+    shown, left = [0], width - widths[0] - 1
+    order = sorted(range(1, len(titles)), key=lambda n: not table.columns[n].essential)
+    for n in order:
+        if widths[n] + 2 > left:
+            break
+        shown.append(n)
+        left -= widths[n] + 2
+    dropped = [table.columns[n].title for n in range(len(titles)) if n not in shown]
+    result = RichTable(
+        box=box.SIMPLE_HEAD,
+        padding=(0, 1, 0, 0),
+        show_edge=False,
+        caption=f"not shown: {', '.join(dropped)}" if dropped else None,
+        caption_justify="left",
+    )
+    for n in sorted(shown):
+        result.add_column(
+            Text(titles[n]),
+            justify="right" if n else "left",
+            overflow="ellipsis",
+            no_wrap=True,
+            width=widths[n],
+        )
+    for row in rows:
+        texts = []
+        for n in sorted(shown):
+            detail = f"\n{row[n].detail}" if row[n].detail else ""
+            texts.append(Text.assemble(row[n].text, (detail, "dim")))
+        result.add_row(*texts)
+    return result
+
+
+def _lines(column: Iterable[Cell]) -> list[str]:
+    return [line for cell in column for line in (cell.text, cell.detail)]
+
+
+def png_sheet(report: Report) -> bytes:
+    """Return all charts as one PNG, two in a row, with a legend."""
+    charts = [chart.spec.properties(title=chart.title) for chart in report.charts]
+    title = alt.TitleParams(textwrap.wrap(report.question, 90), fontSize=16)
+    sheet = alt.concat(*charts, columns=2).properties(title=title)
+    return png(sheet)

@@ -1,314 +1,206 @@
-"""Records of members that learned, in groups over their seeds: cells, rows, curves."""
+"""The tables of a comparison: scores of groups, and paired tests."""
 
-import re
-from collections.abc import Callable, Iterable, Sequence
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import Any
 
-import numpy as np
+import pandas as pd
 
-from jax_acts.experiments.report.charts import Curve, Row, curves, intervals
-from jax_acts.experiments.report.contrasts import (
-    PAIRED,
-    behind,
-    behind_best,
-    ranked,
-    section,
-)
-from jax_acts.experiments.report.format import likely, listed, mean, number
-from jax_acts.experiments.report.model import (
-    Cell,
-    Chart,
-    Column,
-    Scores,
-    Section,
-    Table,
-)
-from jax_acts.experiments.stats import Spread, spread
-from jax_acts.experiments.train.trial import Learned, Number
-
-Of = Callable[[Learned], Number]
-"""What is read off a record."""
+from jax_acts.experiments.report.comparisons import Comparison
+from jax_acts.experiments.report.format import effect_size, interval, number, p_value
+from jax_acts.experiments.report.model import Column, Metric, Row, Table
 
 
-class Group(NamedTuple):
-    """Members that differ in their seed alone."""
-
-    name: str
-    color: int
-    done: tuple[Learned, ...]
-    """Those that did not diverge, by their seeds."""
-    diverged: int
-
-    def each(self, of: Of) -> list[float]:
-        """Returns the number of each member that has one."""
-        return [value for value in map(of, self.done) if value is not None]
-
-    def by_seed(self, of: Of) -> dict[int, float]:
-        """Returns the number of each seed that has one."""
-        found = ((int(r.axes["seed"]), of(r)) for r in self.done)
-        return {seed: value for seed, value in found if value is not None}
-
-    def spread(self, of: Of) -> Spread:
-        """Returns the mean over the seeds, and what is known of it."""
-        return spread(self.each(of))
+def number_column(name: str, title: str, digits: int = 2, **options: Any) -> Column:
+    """Return a column of numbers with so many decimals."""
+    return Column(name, title, lambda value: number(value, digits), **options)
 
 
-class Metric(NamedTuple):
-    """What members are compared by."""
-
-    title: str
-    of: Of
-    unit: str = ""
-    """What follows a number in a sentence."""
-    digits: int = 2
-    least: bool = False
-    """Whether less is better."""
-
-
-def last(measure: str, scale: float = 1.0, *, place: int | None = None) -> Of:
-    """Returns what reads the last number of a measure.
-
-    Args:
-        measure: Its name.
-        scale: What to multiply it by.
-        place: Which of its layers, for a measure that has layers.
-    """
-    return at(measure, -1, scale, place=place)
-
-
-def at(measure: str, part: int, scale: float = 1.0, *, place: int | None = None) -> Of:
-    """Returns what reads the number of a measure after a part; part 0 is the start."""
-
-    def of(record: Learned) -> Number:
-        found = record.measures[measure][part]
-        value = found[place or 0] if isinstance(found, list) else found
-        return None if value is None else scale * value
-
-    return of
-
-
-NO_ANSWER = "There is no answer: no member has finished without diverging."
-ACCURACY = Metric("test accuracy, %", last("accuracy", 100), " %")
-
-
-def grouped(
-    records: Iterable[Learned],
-    names: Sequence[str],
-    name: Callable[[Learned], str],
-    color: Callable[[str], int] | None = None,
-) -> list[Group]:
-    """Returns a group for each of the names that has a record, in their order.
-
-    Args:
-        records: The records.
-        names: The names of all groups.
-        name: Which of the names a record goes by.
-        color: Which series a name is of; if left out, each is a series of its own.
-    """
-    found: dict[str, list[Learned]] = {key: [] for key in names}
-    for record in sorted(records, key=lambda r: r.axes["seed"]):
-        found[name(record)].append(record)
-    groups = []
-    for place, (key, own) in enumerate(found.items()):
-        done = tuple(record for record in own if record.status == "done")
-        if own:
-            series = color(key) if color else place
-            groups.append(Group(key, series, done, len(own) - len(done)))
-    return groups
-
-
-def scored(groups: Sequence[Group], metric: Metric) -> Scores:
-    """Returns what the groups are compared by, seed by seed."""
-    of = {group.name: group.by_seed(metric.of) for group in groups}
-    return Scores(metric.title, of, metric.unit, metric.digits, metric.least)
-
-
-def verdict(groups: Sequence[Group], metric: Metric, what: str) -> str:
-    """Returns which group is best, no more surely than the tests allow.
-
-    Args:
-        groups: Those that are compared.
-        metric: What they are compared by.
-        what: The metric in a sentence: "test accuracy".
-    """
-    scores = scored(groups, metric)
-    found = ranked(scores, scores.of)
-    if not found:
-        return NO_ANSWER
-    best, *others = found
-    known = spread([*scores.of[best].values()])
-    most = "lowest" if metric.least else "highest"
-    mean = f"{known.mean:.{metric.digits}f}{metric.unit}"
-    if known.n < 2:
-        return f"{best} has the {most} {what}, {mean}, but by one seed alone."
-    told = {c.second: c for c in behind_best(scores) if c.difference.shows()}
-    said = f"{best} has the {most} mean {what}, {mean} ({known.n} seeds)"
-    close = [name for name in others if name not in told]
-    if close:
-        said += f"; these seeds do not tell {listed(close, 'or')} from it"
-    if told:
-        next_ = next(name for name in others if name in told)
-        rest = "the nearest that is measurably behind is" if close else "the next is"
-        gap = told[next_].behind(least=metric.least)
-        by = f"{gap.mean:.{metric.digits}f} ± {gap.half:.{metric.digits}f}"
-        tested = f"{scores.apart}, {likely(gap.adjusted)} after Holm"
-        said += f"; {rest} {next_}, by {by}{tested}"
-    return f"{said}."
-
-
-def rows(groups: Sequence[Group], of: Of) -> list[Row]:
-    """Returns what `jax_acts.experiments.report.charts.intervals` draws."""
-    return [Row(g.color, g.name, g.each(of), g.spread(of)) for g in groups if g.done]
-
-
-def over_parts(
-    groups: Sequence[Group], values: Callable[[Learned], Sequence[Number]], end: float
-) -> list[Curve]:
-    """Returns a line for each group over x from 0 to `end`, with the range of seeds.
-
-    Args:
-        groups: The groups.
-        values: The numbers of a record, at equal distances of x.
-        end: The last x.
-    """
-    lines = []
-    for group in groups:
-        if group.done:
-            seeds = np.array([values(record) for record in group.done], float)
-            x = np.linspace(0, end, seeds.shape[1])
-            lines.append(line(group.color, x.tolist(), seeds))
-    return lines
-
-
-def line(color: int, x: Sequence[float], seeds: np.ndarray) -> Curve:
-    """Returns the mean over the seeds `(seeds, x)`, with the lowest and the highest."""
-    middle, low, high = seeds.mean(0), seeds.min(0), seeds.max(0)
-    return Curve(color, x, middle.tolist(), low.tolist(), high.tolist())
-
-
-def compared(
-    groups: Sequence[Group],
-    metric: Metric,
-    families: Sequence[Sequence[str]] | None = None,
-) -> tuple[Section, ...]:
-    """Returns the section that compares the best group with each other one."""
-    scores = scored(groups, metric)
-    title = f"{metric.title}: the best against the others"
-    return section(title, behind_best(scores, families), scores)
-
-
-More = tuple[Column, Callable[[Group], Cell]]
-"""A column besides those that every table has, and its cell for a group."""
-
-
-def table(
-    first: str,
-    groups: Sequence[Group],
-    metric: Metric,
-    more: Sequence[More] = (),
-    *,
-    families: Sequence[Sequence[str]] | None = None,
-) -> Table:
-    """Returns a row for each group, in their order.
-
-    Args:
-        first: What the names of the groups are.
-        groups: The groups.
-        metric: What they are compared by.
-        more: Further columns.
-        families: The names that are compared with each other; all, if left out.
-    """
-    columns = (
-        Column(first),
-        Column(metric.title, "mean over the seeds, with its 95 % interval"),
-        Column(
-            "behind the best", "paired by seed, with its 95 % interval; p after Holm"
-        ),
-        *(column for column, _ in more),
-        Column("seeds", "members that finished without diverging", narrow=False),
-        Column("s", "median time to train a member, compiled", narrow=False),
-    )
-    gaps = behind(scored(groups, metric), families)
-    lines = []
-    for group in groups:
-        diverged = f"{group.diverged} diverged" if group.diverged else ""
-        times = group.each(lambda r: r.run_seconds)
-        lines.append(
-            (
-                Cell(group.name, group.name),
-                mean(group.spread(metric.of), metric.digits),
-                gaps[group.name],
-                *(cell(group) for _, cell in more),
-                Cell(f"{len(group.done)}", len(group.done), diverged),
-                number(float(np.median(times)) if times else float("nan"), 2),
-            )
-        )
-    return Table(columns, tuple(lines))
-
-
-def dots(title: str, groups: Sequence[Group], metric: Metric) -> Chart:
-    """Returns a chart of every seed of every group, with the interval of its mean."""
-    percent = metric.title.endswith("%")
-    name = _slug(title)
-    drawn = intervals(name, rows(groups, metric.of), metric.title, percent=percent)
-    return Chart(title, DOTS, drawn)
-
-
-def histories(
+def interval_column(
+    name: str,
     title: str,
-    groups: Sequence[Group],
-    values: Callable[[Learned], Sequence[Number]],
-    steps: int,
-    y_label: str,
+    digits: int,
     *,
-    log: bool = False,
-) -> Chart:
-    """Returns a chart of numbers by the steps of the training."""
-    lines = over_parts(groups, values, steps)
-    return Chart(title, BAND, curves(_slug(title), lines, "step", y_label, log=log))
+    low: str,
+    high: str,
+    sign: bool = False,
+    **options: Any,
+) -> Column:
+    """Return a column of means, with the columns `low` and `high` as their interval."""
+    return Column(
+        name,
+        title,
+        lambda value: number(value, digits, sign=sign),
+        lambda row: interval(row[low], row[high], digits, sign=sign),
+        **options,
+    )
 
 
-def against(
-    title: str, lines: Sequence[Curve], x_label: str, y_label: str, note: str = ""
-) -> Chart:
-    """Returns a chart of lines over an axis of numbers."""
-    caption = f"{note} {BAND}".strip()
-    return Chart(title, caption, curves(_slug(title), lines, x_label, y_label))
+def metric_column(metric: Metric, **options: Any) -> Column:
+    """Return the column of the mean of a metric, in the frame of `summarize`."""
+    name = metric_key(metric)
+    return interval_column(
+        f"{name}_mean",
+        metric.label,
+        metric.digits,
+        low=f"{name}_ci_low",
+        high=f"{name}_ci_high",
+        meaning="mean over the seeds [95 % CI]",
+        **options,
+    )
 
 
-def measured(name: str, scale: float = 1.0) -> Callable[[Learned], list[Number]]:
-    """Returns what reads all numbers of a measure without layers."""
-    return lambda record: [
-        None if value is None or isinstance(value, list) else scale * value
-        for value in record.measures[name]
-    ]
+def metric_key(metric: Metric) -> str:
+    """Return the prefix of the columns of a metric: "accuracy", "rms_first_0"."""
+    layer = None if metric.layer == "mean" else metric.layer
+    parts = [metric.name, "first" if metric.at == "first" else None, layer]
+    return "_".join(str(part) for part in parts if part is not None)
 
 
-DOTS = "Small dots: the seeds; large dot: their mean; bar: its 95 % interval."
-BAND = "Line: mean over the seeds; band: from the lowest to the highest seed."
-NOTES = (
-    "Intervals are 95 % t-intervals of the mean over the seeds. A seed decides the "
-    "initial weights and the order of the examples; the data are the same for all.",
-    PAIRED,
-)
+def summarize(comparison: Comparison, metrics: Sequence[Metric]) -> pd.DataFrame:
+    """Return one row per group with a run, the best first within each family.
 
-
-def unfinished(records: Sequence[Learned], planned: int) -> tuple[str, ...]:
-    """Returns notes on members that diverged or are missing."""
-    diverged = [record.member for record in records if record.status == "diverged"]
-    notes = []
-    if diverged:
-        some = "; ".join(diverged[:5]) + ("; …" if len(diverged) > 5 else "")
-        notes.append(f"{len(diverged)} of {len(records)} members diverged: {some}.")
-    if len(records) < planned:
-        notes.append(f"The run is not finished: {len(records)} of {planned} members.")
-    return tuple(notes)
-
-
-def _slug(title: str) -> str:
-    """Returns a name that ids may begin with.
-
-    >>> _slug("Test accuracy, MNIST-1D")
-    'test-accuracy-mnist-1d'
+    Columns: the group, by the title of the comparison; <metric>_mean, …_ci_low and
+    …_ci_high of each metric; delta, delta_ci_low, delta_ci_high, cohens_d, p, p_holm,
+    tied and baseline of the tests of the first metric against the best; finished and
+    diverged (runs); train_seconds (median).
     """
-    return re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-")
+    runs, metric = comparison.runs, metrics[0]
+    table = pd.crosstab(runs["group"], runs["status"]).reindex(
+        columns=["finished", "diverged"], fill_value=0
+    )
+    table["train_seconds"] = runs.groupby("group")["train_seconds"].median()
+    for column in metrics:
+        summary = comparison.summary(column).set_index("group")
+        summary = summary[["mean", "ci_low", "ci_high"]]
+        table = table.join(summary.add_prefix(f"{metric_key(column)}_"))
+    tests = comparison.tests(metric).set_index("group").drop(columns="n")
+    names = {"mean_diff": "delta", "ci_low": "delta_ci_low", "ci_high": "delta_ci_high"}
+    table = table.join(tests.rename(columns=names))
+    best = table.index.isin(tests["baseline"])
+    table.loc[best, "delta"] = 0.0
+    table["is_best"] = best
+    ties = tests[tests["tied"]]
+    table["tied"] = table.index.isin([*ties.index, *ties["baseline"]])
+    family = {g: n for n, names in enumerate(comparison.families) for g in names}
+    score = table[f"{metric_key(metric)}_mean"]
+    order = pd.DataFrame(
+        {
+            "family": table.index.map(family),
+            "score": score if metric.lower_is_better else -score,
+        },
+        index=table.index,
+    ).sort_values(["family", "score"], kind="stable")
+    return table.loc[order.index].rename_axis(comparison.title)
+
+
+def score_table(
+    comparison: Comparison,
+    metric: Metric,
+    more: Sequence[Metric] = (),
+    extra: pd.DataFrame | None = None,
+    extra_columns: Sequence[Column] = (),
+) -> Table:
+    """Return one row per group with a run, the best first within each family.
+
+    Args:
+        comparison: The runs.
+        metric: The metric that decides.
+        more: Further metrics: mean and interval.
+        extra: Further values by group, which is the index.
+        extra_columns: How the values of `extra` are shown.
+    """
+    frame = summarize(comparison, [metric, *more])
+    frame = frame if extra is None else frame.join(extra)
+    p = Column(
+        "p_holm",
+        "Holm-adjusted p",
+        p_value,
+        meaning="paired t-test against the best",
+        essential=False,
+    )
+    seeds = Column(
+        "finished",
+        "seeds",
+        str,
+        lambda row: f"{row['diverged']} diverged" if row["diverged"] else "",
+        meaning="runs that finished without diverging",
+        essential=False,
+    )
+    seconds = number_column(
+        "train_seconds",
+        "train time (s)",
+        meaning="median over the seeds, without compilation",
+        essential=False,
+    )
+    return Table(
+        frame.reset_index(),
+        (
+            Column(comparison.title, comparison.title),
+            metric_column(metric),
+            difference_column(metric),
+            p,
+            *map(metric_column, more),
+            *extra_columns,
+            seeds,
+            seconds,
+        ),
+    )
+
+
+def difference_column(metric: Metric) -> Column:
+    """Return the column of differences to the best of the family."""
+    unit = f" ({metric.difference_unit})" if metric.difference_unit else ""
+
+    def detail(row: Row) -> str:
+        ci = interval(
+            row["delta_ci_low"], row["delta_ci_high"], metric.digits, sign=True
+        )
+        ending = "tied" if row["tied"] else "best" if row["is_best"] else ""
+        return f"{ci} {ending}".strip()
+
+    text = lambda value: number(value, metric.digits, sign=True)
+    meaning = "mean over pairs of equal seeds [95 % CI]; tied: not significant"
+    return Column("delta", f"Δ vs best{unit}", text, detail, meaning)
+
+
+def paired_test_table(tests: pd.DataFrame, metric: Metric, title: str = "") -> Table:
+    """Return a table of `stats.paired_tests`."""
+    unit = f" ({metric.difference_unit})" if metric.difference_unit else ""
+    return Table(
+        tests,
+        (
+            Column("group", "group"),
+            Column("baseline", "baseline"),
+            interval_column(
+                "mean_diff",
+                f"Δ {metric.title}{unit}",
+                metric.digits,
+                low="ci_low",
+                high="ci_high",
+                sign=True,
+                meaning="group − baseline over pairs of equal seeds [95 % CI]",
+            ),
+            Column(
+                "cohens_d",
+                "Cohen's d",
+                effect_size,
+                meaning="mean difference over its standard deviation",
+                essential=False,
+            ),
+            Column("p", "p", p_value, meaning="paired t-test", essential=False),
+            Column(
+                "p_holm",
+                "Holm-adjusted p",
+                p_value,
+                meaning="over all comparisons of this table",
+            ),
+            Column(
+                "n",
+                "seeds",
+                lambda n: f"{n:g}",
+                meaning="seeds of both",
+                essential=False,
+            ),
+        ),
+        title,
+    )

@@ -1,1 +1,1 @@
-"""Run directories, records, executors and progress."""
+"""Execution of a study: run directory, fingerprint, locks, executors, progress."""

@@ -1,80 +1,81 @@
-"""Where a training of many epochs goes on within a member, if its run was cut.
+"""Checkpoints of a trial batch that is being trained.
 
-    runs/quickstart-1a2b3c4d/checkpoints/activation-relu-seed-0-5e6f7a8b/12/
+    runs/quickstart-1a2b3c4d/checkpoints/activation-relu-seed-0-5e6f7a8b/1200/
 
-That is the state after 12 epochs. Orbax writes it whole or not at all, and it is gone
-when the record of its member is on the disk.
+holds the state after 1,200 steps. Orbax writes it whole or not at all. It is removed
+when the records of the trial batch are on the disk.
 """
 
 import hashlib
 import re
 import shutil
+import warnings
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-from pydantic import Field
-
-from jax_acts.experiments.config.schema import Section
+from jax_acts.experiments.study import RunSpec
 
 
-class Checkpoint(Section):
-    """How often the state of a training is kept."""
+def checkpoint_directory(directory: Path, batch: Sequence[RunSpec]) -> Path:
+    """Return the checkpoint directory of a trial batch.
 
-    every: int = Field(ge=1, le=10_000)
-    """The epochs from one checkpoint to the next."""
-
-
-class Keep(NamedTuple):
-    """Where the state of one member is kept, and after how many epochs."""
-
-    folder: Path
-    every: int
-
-
-def folder_of(run: Path, member: str) -> Path:
-    """Returns the directory for the checkpoints of a member.
-
-    >>> folder_of(Path("runs/a"), "activation relu, seed 0").as_posix()
-    'runs/a/checkpoints/activation-relu-seed-0-bf834541'
+    >>> run = RunSpec((("activation", "relu"), ("seed", 0)))
+    >>> checkpoint_directory(Path("checkpoints"), [run]).as_posix()
+    'checkpoints/activation-relu-seed-0-bf834541'
     """
-    plain = re.sub(r"[^A-Za-z0-9_.]+", "-", member)[:100]
-    digest = hashlib.sha256(member.encode()).hexdigest()[:8]
-    return run / "checkpoints" / f"{plain}-{digest}"
+    names = "\n".join(run.name for run in batch)
+    readable = re.sub(r"[^A-Za-z0-9_.]+", "-", batch[0].name)[:100]
+    return directory / f"{readable}-{hashlib.sha256(names.encode()).hexdigest()[:8]}"
 
 
-def save(folder: Path, epoch: int, state: Any) -> None:
-    """Keeps a tree of dicts and arrays in place of the one before."""
+def save(directory: Path, step: int, state: Any) -> None:
+    """Save a tree of dicts and arrays; it replaces the one before.
+
+    A full disk causes a warning: the checkpoint before stays, and training continues.
+    """
     args = _orbax().args
-    with _manager(folder) as manager:
-        manager.save(epoch, args=args.StandardSave(state))
+    try:
+        with _manager(directory) as manager:
+            manager.save(step, args=args.StandardSave(state))
+    except (OSError, ValueError) as error:  # ValueError is raised by TensorStore
+        warnings.warn(f"{directory}: checkpoint not saved: {error}", stacklevel=2)
 
 
-def latest(folder: Path) -> tuple[int, Any] | None:
-    """Returns the newest epoch with its tree; None where there is no checkpoint."""
-    if not folder.is_dir():
+def latest(directory: Path) -> tuple[int, Any] | None:
+    """Return the latest step and its tree; None where there is no checkpoint.
+
+    A damaged checkpoint causes a warning and is removed: training starts again.
+    """
+    if not directory.is_dir():
         return None
     args = _orbax().args
-    with _manager(folder) as manager:
-        epoch = manager.latest_step()
-        if epoch is None:
-            return None
-        return epoch, manager.restore(epoch, args=args.StandardRestore())
+    try:
+        with _manager(directory) as manager:
+            step = manager.latest_step()
+            if step is None:
+                return None
+            return step, manager.restore(step, args=args.StandardRestore())
+    except (OSError, ValueError) as error:
+        warnings.warn(f"{directory}: damaged checkpoint: {error}", stacklevel=2)
+    remove(directory)
+    return None
 
 
-def forget(folder: Path) -> None:
-    """Removes the checkpoints of a member, if it has some."""
-    shutil.rmtree(folder, ignore_errors=True)
+def remove(directory: Path) -> None:
+    """Remove the checkpoints of a trial batch, if there are any."""
+    shutil.rmtree(directory, ignore_errors=True)
 
 
-def _manager(folder: Path) -> Any:
+def _manager(directory: Path) -> Any:
     orbax = _orbax()
     options = orbax.CheckpointManagerOptions(
         max_to_keep=1, enable_async_checkpointing=False
     )
-    return orbax.CheckpointManager(folder.absolute(), options=options)
+    return orbax.CheckpointManager(directory.absolute(), options=options)
 
 
 def _orbax() -> Any:
-    import orbax.checkpoint  # here, as it takes seconds and few runs need it
+    import orbax.checkpoint  # takes seconds, and short runs do not need it
 
     return orbax.checkpoint

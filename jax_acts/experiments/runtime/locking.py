@@ -1,18 +1,18 @@
-"""Several processes that train one run, in one directory; none needs another.
+"""Locks by which several processes train one run in one directory.
 
-    process 0 of 2    units 0, 2, 4, …    records.jsonl
-    process 1 of 2    units 1, 3, 5, …    records-1.jsonl
+    process 0 of 2    trial batches 0, 2, 4, …    records.jsonl
+    process 1 of 2    trial batches 1, 3, 5, …    records-1.jsonl
 
-A unit is a chunk, or a member that is trained alone. A process trains its own share of
-them and then every share that nobody holds: so as long as one of them lives, the run
-comes to its end, with the same numbers. They speak through locks and records alone, so
-the directory is on a file system with locks that other machines see, as NFS 4 has.
+A process trains the trial batches of its own share, then every share that no other
+process holds. As long as one process is alive, the run finishes, with the same numbers.
+Processes communicate only through locks and records, so the directory must be on a file
+system whose locks other machines see, such as NFS 4.
 
-They are not joined by `jax.distributed`, as what is joined ends together. With jax 0.10
-a process aborts when another is gone: at once where that was the coordinator, which
-`jax_enable_recoverability` does not change, and else, without that option, within
-`heartbeat_timeout_seconds`. None begins before all are there. And units exchange
-nothing, so nothing would be gained.
+`jax.distributed` is not used, because it ties the processes together. With jax 0.10 a
+process aborts when another is gone: at once if that was the coordinator
+(`jax_enable_recoverability` does not change this), otherwise, without that option,
+within `heartbeat_timeout_seconds`; and no process starts before all are present. Trial
+batches exchange no data, so it would gain nothing.
 """
 
 import time
@@ -23,7 +23,7 @@ from typing import NamedTuple, TypeVar
 
 from filelock import FileLock, Timeout
 
-from jax_acts.experiments.config.errors import ConfigError, Problem, RunError
+from jax_acts.experiments.config.errors import ConfigError, ConfigIssue, RunError
 
 T = TypeVar("T")
 
@@ -31,101 +31,126 @@ LAUNCHERS = (
     ("OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE"),
     ("SLURM_PROCID", "SLURM_NTASKS"),
 )
-"""The variables by which launchers say which process this is, and of how many.
+"""Environment variables of launchers: the process id and the number of processes.
 
-Under Slurm, Open MPI starts its daemons as tasks of Slurm: so its own are asked first.
+Under Slurm, Open MPI starts its daemons as Slurm tasks, so its own variables go first.
 """
 
-PAUSE = 0.2  # seconds until a share that another process holds is tried again
-OPENING = 60  # seconds that a process may take to read what is recorded
+RETRY_SECONDS = 0.2
+"""Interval between attempts to take a share that another process holds."""
+STARTUP_SECONDS = 60
+"""Maximum time to wait while other processes start in the same directory."""
 
 
 class Process(NamedTuple):
     """One of the processes that train a run."""
 
     id: int = 0
-    of: int = 1
+    num_processes: int = 1
 
-    def share(self, units: Sequence[T]) -> Sequence[T]:
-        """Returns every unit that is this process's to train first.
+    def share(self, batches: Sequence[T]) -> Sequence[T]:
+        """Return the trial batches that this process trains first.
 
         >>> Process(1, 3).share("abcdefgh")
         'beh'
         """
-        return units[self.id :: self.of]
+        return batches[self.id :: self.num_processes]
 
     @property
     def name(self) -> str:
-        """The name as files have it."""
-        return f"{self.id}-of-{self.of}"
+        """The name in file names."""
+        return f"{self.id}-of-{self.num_processes}"
 
 
-ALONE = Process()
+SINGLE_PROCESS = Process()
 
 
-def told(id: int | None, count: int | None, environment: Mapping[str, str]) -> Process:
-    """Returns which process this is, by what is given, else by what a launcher says.
+def detect_rank(
+    process_id: int | None, num_processes: int | None, environ: Mapping[str, str]
+) -> Process:
+    """Return this process, from the arguments or else from the launcher's variables.
 
     Raises:
-        ConfigError: Neither says it, or there is no such process.
+        ConfigError: Neither gives it, or the id is out of range.
 
-    >>> told(None, None, {"SLURM_PROCID": "2", "SLURM_NTASKS": "4"})
-    Process(id=2, of=4)
+    >>> detect_rank(None, None, {"SLURM_PROCID": "2", "SLURM_NTASKS": "4"})
+    Process(id=2, num_processes=4)
     """
-    if id is None and count is None:
+    if process_id is None and num_processes is None:
         for names in LAUNCHERS:
-            if all(environment.get(name, "").isdigit() for name in names):
-                id, count = (int(environment[name]) for name in names)
+            if all(environ.get(name, "").isdigit() for name in names):
+                process_id, num_processes = (int(environ[name]) for name in names)
                 break
-    if id is None or count is None:
-        known = " or ".join(" and ".join(names) for names in LAUNCHERS)
-        said = "--executor distributed needs --process-id and --num-processes"
-        raise ConfigError(Problem("", f"{said}, or {known} in the environment"))
-    if not 0 <= id < count:
-        said = f"there is no process {id} of {count}: they are 0 to {count - 1}"
-        raise ConfigError(Problem("", said))
-    return Process(id, count)
+    if process_id is None or num_processes is None:
+        variables = " or ".join(" and ".join(names) for names in LAUNCHERS)
+        raise ConfigError(
+            ConfigIssue(
+                "",
+                "--executor distributed: expected --process-id and --num-processes, "
+                f"or {variables} in the environment",
+            )
+        )
+    if not 0 <= process_id < num_processes:
+        raise ConfigError(
+            ConfigIssue(
+                "",
+                f"--process-id: expected 0 to {num_processes - 1} for "
+                f"--num-processes {num_processes}, got {process_id}",
+            )
+        )
+    return Process(process_id, num_processes)
 
 
 @contextmanager
-def opening(folder: Path) -> Iterator[None]:
-    """Lets one process at a time begin, or look at who has begun.
+def startup_lock(directory: Path) -> Iterator[None]:
+    """Let one process at a time open a run directory.
 
     Raises:
-        RunError: Others are at it for too long.
+        RunError: Other processes hold it for longer than `STARTUP_SECONDS`.
     """
     try:
-        with FileLock(folder / ".lock", timeout=OPENING):
+        with FileLock(directory / ".lock", timeout=STARTUP_SECONDS):
             yield
     except Timeout:
-        said = f"{folder}: others have been beginning for {OPENING} s"
-        raise RunError(f"{said}; try again") from None
+        raise RunError(
+            f"{directory}: another process has been starting for {STARTUP_SECONDS} s; "
+            "try again later"
+        ) from None
 
 
 @contextmanager
-def living(folder: Path, process: Process) -> Iterator[None]:
-    """Makes this the one process of its id, and keeps out those of other counts.
+def hold_worker_lock(directory: Path, process: Process) -> Iterator[None]:
+    """Hold the lock of a process id; refuse a second holder, and other counts.
 
-    It is entered in `opening`. The locks are the operating system's: a killed process
-    leaves none behind.
+    Enter it within `startup_lock`. The locks belong to the operating system, so a
+    killed process leaves none behind.
 
     Raises:
-        RunError: Another process has the id, or works on the run as one of another
+        RunError: Another process has this id, or the run is being trained by another
             number of processes.
     """
-    own = folder / f".lock-{process.name}"
-    for path in sorted(folder.glob(".lock-*")):
-        others = not path.name.endswith(f"-of-{process.of}")
-        if (others or path == own) and _held(path):
-            name = path.name.removeprefix(".lock-")
-            which = f" as process {name.replace('-', ' ')}" * (name != ALONE.name)
-            said = f"{folder}: another process is working on this run{which}"
-            raise RunError(said)
-    with FileLock(own, timeout=0):
+    for name in active_workers(directory):
+        id, _, count = name.partition("-of-")
+        if name == process.name or count != str(process.num_processes):
+            worker = f" as process {id} of {count}" if count != "1" else ""
+            raise RunError(f"{directory}: another process is training this run{worker}")
+    with FileLock(_worker_lock(directory, process.name), timeout=0):
         yield
 
 
-def _held(path: Path) -> bool:
+def active_workers(directory: Path) -> list[str]:
+    """Return the names of the processes that are training a run."""
+    names = [
+        path.name.removeprefix(".lock-") for path in sorted(directory.glob(".lock-*"))
+    ]
+    return [name for name in names if _is_held(_worker_lock(directory, name))]
+
+
+def _worker_lock(directory: Path, name: str) -> Path:
+    return directory / f".lock-{name}"
+
+
+def _is_held(path: Path) -> bool:
     try:
         with FileLock(path, timeout=0):
             return False
@@ -133,24 +158,23 @@ def _held(path: Path) -> bool:
         return True
 
 
-def shares(folder: Path, process: Process) -> Generator[Process, None, None]:
-    """Yields whose share this process may train, its own first, while others may not.
+def claim_shares(directory: Path, process: Process) -> Generator[Process, None, None]:
+    """Yield the process whose share this one may train: itself, then every other.
 
-    Each is yielded once; the last one is held until the next is asked for, or until the
-    generator is closed. Where others hold all that are left, it waits until one
-    is done, or its process gone.
+    Each share is yielded once, and held until the next one is requested or the
+    generator is closed. While other processes hold all remaining shares, wait until one
+    of them finishes or dies.
     """
-    id, of = process
-    left = [Process((id + n) % of, of) for n in range(of)]
-    while left:
-        for owner in left:
-            lock = FileLock(folder / f".share-{owner.name}", timeout=0)
+    id, count = process
+    remaining = [Process((id + n) % count, count) for n in range(count)]
+    while remaining:
+        for owner in remaining:
             try:
-                with lock:
+                with FileLock(directory / f".share-{owner.name}", timeout=0):
                     yield owner
             except Timeout:
                 continue
-            left.remove(owner)
+            remaining.remove(owner)
             break
         else:
-            time.sleep(PAUSE)
+            time.sleep(RETRY_SECONDS)

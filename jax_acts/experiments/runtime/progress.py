@@ -1,219 +1,299 @@
-"""How a run shows that it goes on: bars in a terminal, lines in a log."""
+"""Progress of a run: bars in a terminal or notebook, lines in a log.
 
+relu  ━━━━━━━━━━━━━━╸━━━━━━  8/30 runs, step 620/1,000, loss 0.0123   0:01:12
+all   ━━━━━╸━━━━━━━━━━━━━━━  38/120 runs, 1 diverged             0:04:10 left
+"""
+
+import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from datetime import timedelta
-from functools import partial
-from typing import NamedTuple
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn
+from rich.progress import (
+    BarColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TaskID,
+    TextColumn,
+)
 from rich.table import Column
 from rich.text import Text
 
-from jax_acts.experiments.study import Record, Tick
+from jax_acts.experiments.records import RunRecord
+from jax_acts.experiments.study import ProgressCallback, RunSpec
+
+LOG_SECONDS = 10.0
+"""Minimum time between two lines of a log within a trial batch."""
+ALL = "all"
+WIDE = 100
+"""Minimum width of a terminal for all details."""
 
 
-class Watch(NamedTuple):
-    """Whom a run tells what it does."""
+@dataclass
+class _Group:
+    """Runs that share compiled programs, or all runs."""
 
-    begin: Callable[[str], None]
-    """Takes the name of the member, or of the first of a chunk, that is trained."""
-    tick: Tick
-    end: Callable[[Record, str], None]
-    """Takes the record of a member that is finished, and what became of it."""
-    found: Callable[[Iterable[Record]], None]
-    """Takes all records there are, those with them that other processes made."""
+    name: str
+    num_runs: int
+    finished: int = 0
+    diverged: int = 0
+    loss: float | None = None
+    steps: dict[str, tuple[int, int, int]] = field(default_factory=dict)
+    """Of each trial batch in training: number of runs, step, total steps."""
 
+    @property
+    def progress(self) -> float:
+        """Finished runs, with the part of those in training."""
+        parts = (runs * step / total for runs, step, total in self.steps.values())
+        return self.finished + sum(parts)
 
-@contextmanager
-def watched(
-    console: Console,
-    groups: Mapping[str, str],
-    kept: Sequence[Record],
-    ticks: int,
-    *,
-    quiet: bool,
-) -> Iterator[Watch]:
-    """Yields a watch with a bar for each group and one for all, or with plain lines.
-
-    Args:
-        console: Where to show it.
-        groups: The group of each member, by its name.
-        kept: The records of the members that were finished before.
-        ticks: The ticks of each member.
-        quiet: Whether to print a line a member, as for a log.
-    """
-    if quiet or not console.is_terminal:
-        yield _lines(console, groups, kept)
-        return
-    with Progress(*_columns(console.width), console=console, expand=True) as shown:
-        yield _bars(shown, groups, kept, ticks)
+    def describe(self, *, total: bool = True) -> str:
+        """Return "8/30 runs, step 620/1,000, loss 0.0123", or without the total."""
+        words = [f"{self.finished}/{self.num_runs} runs"]
+        if self.steps and self.name != ALL:
+            _, step, last = [*self.steps.values()][-1]
+            words.append(
+                f"step {step:,}{f'/{last:,}' * total}" if step else "compiling"
+            )
+        if self.loss is not None:
+            words.append(f"loss {self.loss:.3g}")
+        if self.diverged:
+            words.append(f"{self.diverged} diverged")
+        return ", ".join(words)
 
 
-def _lines(
-    console: Console, groups: Mapping[str, str], kept: Sequence[Record]
-) -> Watch:
-    done = {record.member for record in kept}
-
-    def found(records: Iterable[Record]) -> None:
-        done.update(record.member for record in records if record.member in groups)
-
-    def end(record: Record, told: str) -> None:
-        found([record])
-        loss = "" if record.last_loss is None else f", loss {record.last_loss:.4g}"
-        line = f"[{len(done)}/{len(groups)}] {record.member}: {told}{loss}"
-        console.print(line, markup=False, highlight=False, soft_wrap=True)
-
-    return Watch(lambda member: None, lambda loss: None, end, found)
-
-
-def _bars(
-    shown: Progress, groups: Mapping[str, str], kept: Sequence[Record], ticks: int
-) -> Watch:
-    """Returns a watch with a bar for all members, and one for each group in training.
-
-    The bar of a group that is finished is printed above them once and for all: a run
-    may have more groups than a terminal has lines.
-    """
-    sizes = Counter(groups.values())
-    done: dict[str, dict[str, Record]] = {group: {} for group in sizes}
-    for record in kept:
-        done[groups[record.member]][record.member] = record
-    whole = _Bar(shown, "all", len(groups), kept, ticks)
-    bars: dict[str, _Bar] = {}
-    training = ""
-
-    def bar(member: str) -> _Bar:
-        group = groups[member]
-        if group not in bars:
-            before = list(done[group].values())
-            bars[group] = _Bar(shown, group, sizes[group], before, ticks)
-            bars[group].expect(whole.pace)
-        return bars[group]
-
-    def begin(member: str) -> None:
-        nonlocal training
-        training = member
-        bar(member)
-
-    def tick(loss: float | None) -> None:
-        for each in (bar(training), whole):
-            each.tick(loss)
-
-    def found(records: Iterable[Record]) -> None:
-        for record in records:
-            group = groups.get(record.member)
-            if group is None or record.member in done[group]:
-                continue
-            done[group][record.member] = record
-            whole.end(record)
-            if own := bars.get(group):
-                own.end(record)
-                if own.done == own.members:
-                    shown.print(shown.make_tasks_table([own.task]))
-                    shown.remove_task(own.task.id)
-
-    def end(record: Record, told: str) -> None:
-        bar(record.member)
-        found([record])
-
-    return Watch(begin, tick, end, found)
-
-
-class _Said(NamedTuple):
-    """What a bar says of its members."""
-
-    done: str
-    alive: str
-    loss: str
-
-
-class _Bar:
-    """The bar of some members: how many are done and alive, and what they reached."""
+class ProgressReporter:
+    """Count runs, steps and divergences; print one line per run (`--quiet`)."""
 
     def __init__(
         self,
-        shown: Progress,
-        name: str,
-        members: int,
-        kept: Sequence[Record],
-        ticks: int,
+        console: Console,
+        group_names: Mapping[str, str],
+        total_steps: int,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.members, self.ticks, self.done = members, ticks, len(kept)
-        self.diverged = sum(record.status == "diverged" for record in kept)
-        self.before, self.loss = self.done * ticks, ""
-        id = shown.add_task(
-            name,
-            total=members * ticks,
-            completed=self.before,
-            said=self._said(None),
-            end=None,
-        )
-        (self.task,) = (task for task in shown.tasks if task.id == id)
-        self.update = partial(shown.update, id)
+        """Start with no finished run.
+
+        Args:
+            console: Where to show progress.
+            group_names: The group of each run, by the name of the run.
+            total_steps: Steps of a run.
+            clock: Returns the time in seconds.
+        """
+        self.console, self.total_steps, self.clock = console, total_steps, clock
+        self.group_names = group_names
+        sizes = Counter(group_names.values())
+        self.groups = {name: _Group(name, size) for name, size in sizes.items()}
+        self.all = _Group(ALL, len(group_names))
+        self.names: set[str] = set()
+        self.began, self.progress_before = clock(), 0.0
+
+    def add_records(self, records: Iterable[RunRecord]) -> list[RunRecord]:
+        """Count runs that were finished before or by others; return the new ones."""
+        new = [
+            record
+            for record in records
+            if record.run in self.group_names and record.run not in self.names
+        ]
+        for record in new:
+            self.names.add(record.run)
+            self.progress_before += 1
+            self._count(record)
+        for name in dict.fromkeys(self.group_names[record.run] for record in new):
+            self._show(self.groups[name])
+        return new
+
+    def start(self, batch: Sequence[RunSpec]) -> ProgressCallback:
+        """Return the callback for a trial batch that is about to be trained."""
+        key, group = batch[0].name, self.groups[self.group_names[batch[0].name]]
+        missing = sum(run.name not in self.names for run in batch)
+
+        def report(step: int, total_steps: int, loss: float | None) -> None:
+            for each in (group, self.all):
+                each.steps[key] = missing, step, total_steps
+            group.loss = group.loss if loss is None else loss
+            self._show(group)
+
+        report(0, self.total_steps, None)
+        return report
+
+    def finish(
+        self,
+        batch: Sequence[RunSpec],
+        records: Sequence[RunRecord],
+        notes: Mapping[str, str] | None = None,
+    ) -> None:
+        """Count the records of a trial batch; notes replace the status of a run."""
+        group = self.groups[self.group_names[batch[0].name]]
+        for each in (group, self.all):
+            each.steps.pop(batch[0].name, None)
+        new = [record for record in records if record.run not in self.names]
+        for record in new:
+            self.names.add(record.run)
+            self._count(record)
+            self._show_run(record, (notes or {}).get(record.run, record.status))
+        self._show(group, new)
 
     @property
-    def pace(self) -> float | None:
-        """The seconds of a tick, if there was one since the bar is shown."""
-        new = self.task.completed - self.before
-        return (self.task.elapsed or 0) / new if new else None
+    def remaining_seconds(self) -> float | None:
+        """Estimated time until all runs are finished; None before the first step."""
+        done = self.all.progress - self.progress_before
+        remaining = self.all.num_runs - self.all.progress
+        return (self.clock() - self.began) / done * remaining if done > 0 else None
 
-    def tick(self, loss: float | None) -> None:
-        self.update(advance=1, said=self._said(loss))
-        self.expect(self.pace)
+    def _count(self, record: RunRecord) -> None:
+        group = self.groups[self.group_names[record.run]]
+        for each in (group, self.all):
+            each.finished += 1
+            each.diverged += record.status == "diverged"
+        group.loss = group.loss if record.last_loss is None else record.last_loss
 
-    def end(self, record: Record) -> None:
-        self.done += 1
-        self.diverged += record.status == "diverged"
-        # A member that diverged has not used all of its ticks.
-        self.update(completed=self.done * self.ticks, said=self._said(record.last_loss))
-        self.expect(self.pace)
+    def _show(self, group: _Group, new: Sequence[RunRecord] = ()) -> None:
+        """Show the state of a group, with the runs that it just finished."""
 
-    def expect(self, pace: float | None) -> None:
-        """Tells when it will be finished, at so many seconds a tick."""
-        if pace is not None:
-            left = pace * (self.task.remaining or 0)
-            self.update(end=self.task.get_time() + left)
+    def _show_run(self, record: RunRecord, status: str) -> None:
+        loss = "" if record.last_loss is None else f", loss {record.last_loss:.4g}"
+        self._print(f"{record.run}: {status}{loss}")
 
-    def _said(self, loss: float | None) -> _Said:
-        self.loss = self.loss if loss is None else f"loss {loss:.3g}"
-        alive = f"{self.members - self.diverged} alive"
-        return _Said(f"{self.done}/{self.members}", alive, self.loss)
+    def _print(self, text: str) -> None:
+        line = f"[{self.all.finished}/{self.all.num_runs}] {text}"
+        self.console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+class LogReporter(ProgressReporter):
+    """Print a line per trial batch, and one about every ten seconds within it."""
+
+    printed = float("-inf")
+
+    def _show(self, group: _Group, new: Sequence[RunRecord] = ()) -> None:
+        now = self.clock()
+        if not new and (not group.steps or now - self.printed < LOG_SECONDS):
+            return
+        seconds = self.remaining_seconds
+        remaining = "" if seconds is None else f", {_clock(seconds)} left"
+        self._print(f"{group.name}: {group.describe()}{remaining}")
+        self.printed = now
+
+    def _show_run(self, record: RunRecord, status: str) -> None:
+        if status != "finished":
+            super()._show_run(record, status)
+
+
+class BarReporter(ProgressReporter):
+    """Show a bar for all runs, and one for each group in training.
+
+    The bar of a finished group is printed above them: a run may have more groups than a
+    terminal has lines.
+    """
+
+    def __init__(
+        self,
+        console: Console,
+        group_names: Mapping[str, str],
+        total_steps: int,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Start with a bar for all runs."""
+        super().__init__(console, group_names, total_steps, clock)
+        columns = _columns(console.width)
+        self.bars = Progress(*columns, console=console, expand=True, get_time=clock)
+        self.tasks: dict[str, TaskID] = {}
+        self._update(self.all, None)
+
+    def _show(self, group: _Group, new: Sequence[RunRecord] = ()) -> None:
+        if group.steps or group.name in self.tasks:
+            self._update(group, None)
+        if group.finished == group.num_runs and group.name in self.tasks:
+            id = self.tasks.pop(group.name)
+            (task,) = (task for task in self.bars.tasks if task.id == id)
+            self.bars.print(self.bars.make_tasks_table([task]))
+            self.bars.remove_task(id)
+        seconds = self.remaining_seconds
+        self._update(self.all, None if seconds is None else self.clock() + seconds)
+
+    def _update(self, group: _Group, end: float | None) -> None:
+        details = group.describe(total=self.console.width >= WIDE)
+        if group.name not in self.tasks:
+            self.tasks[group.name] = self.bars.add_task(
+                group.name, total=group.num_runs, details=details, end=end
+            )
+        id, done = self.tasks[group.name], group.progress
+        self.bars.update(id, completed=done, details=details, end=end)
+
+    def _show_run(self, record: RunRecord, status: str) -> None:
+        if status not in ("finished", "diverged"):
+            super()._show_run(record, status)
+
+
+@contextmanager
+def report_progress(
+    console: Console,
+    group_names: Mapping[str, str],
+    total_steps: int,
+    *,
+    quiet: bool = False,
+    clock: Callable[[], float] = time.monotonic,
+) -> Iterator[ProgressReporter]:
+    """Yield the reporter that suits a console: bars, or lines of a log.
+
+    Args:
+        console: Where to show progress.
+        group_names: The group of each run, by the name of the run.
+        total_steps: Steps of a run.
+        quiet: Whether to print only a line per run.
+        clock: Returns the time in seconds.
+    """
+    arguments = console, group_names, total_steps, clock
+    if quiet:
+        yield ProgressReporter(*arguments)
+    elif console.is_terminal or console.is_jupyter:
+        reporter = BarReporter(*arguments)
+        with reporter.bars:
+            yield reporter
+    else:
+        yield LogReporter(*arguments)
 
 
 def _columns(width: int) -> list[ProgressColumn]:
-    """Returns the columns, each as wide in every bar, for a terminal of so many."""
-    name = Column(width=max(18, width // 3), no_wrap=True, overflow="ellipsis")
-    right = lambda width: Column(width=width, no_wrap=True, justify="right")
+    """Return the columns for a terminal of that width; names are cut to a fifth."""
+    name = Column(width=max(12, width // 5), no_wrap=True, overflow="ellipsis")
+    details = Column(no_wrap=True, overflow="ellipsis")
+    time = Column(width=12, no_wrap=True, justify="right")
     return [
         TextColumn("{task.description}", markup=False, table_column=name),
-        BarColumn(bar_width=None),
-        TextColumn("{task.fields[said].done}", table_column=right(9)),
-        TextColumn("{task.fields[said].alive}", table_column=right(10)),
-        TextColumn("{task.fields[said].loss}", table_column=right(12)),
-        _Left(table_column=right(12)),
+        BarColumn(bar_width=None, table_column=Column(ratio=1, min_width=4)),
+        TextColumn("{task.fields[details]}", markup=False, table_column=details),
+        _TimeColumn(table_column=time),
     ]
 
 
-class _Left(ProgressColumn):
-    """The time left, or of a finished bar the time that it took."""
+class _TimeColumn(ProgressColumn):
+    """Remaining time of all runs, elapsed time of a group.
+
+    `rich.progress.TimeRemainingColumn` extrapolates the last 30 seconds, without the
+    compilations to come.
+    """
 
     max_refresh = 0.5
 
     def render(self, task: Task) -> Text:
-        if task.finished:
-            return Text(f"in {_clock(task.finished_time)}", style="progress.elapsed")
+        """Return the time of a bar."""
         end = task.fields["end"]
-        left = "-:--:--" if end is None else _clock(max(0.0, end - task.get_time()))
-        return Text(f"{left} left", style="progress.remaining")
+        if task.finished or end is None:
+            seconds = task.finished_time if task.finished else task.elapsed
+            return Text(_clock(seconds or 0), style="progress.elapsed")
+        remaining = max(0.0, end - task.get_time())
+        return Text(f"{_clock(remaining)} left", style="progress.remaining")
 
 
-def _clock(seconds: float | None) -> str:
-    """Returns a time as hours, minutes and seconds.
+def _clock(seconds: float) -> str:
+    """Return a time as hours, minutes and seconds.
 
     >>> _clock(3723.4)
     '1:02:03'
     """
-    return str(timedelta(seconds=int(seconds or 0)))
+    return str(timedelta(seconds=int(seconds)))

@@ -1,10 +1,13 @@
-"""Chunks on the machines of a Ray cluster, or on the cores of this one.
+"""Trial batches on the machines of a Ray cluster, or on the cores of this machine.
 
-A worker gets the config and the axes of its members, and makes the rest itself: so the
-records are those of a run without Ray. All machines need this package, its
-dependencies, and what the config reads. The driver alone writes.
+A worker imports the study by its path, gets the config and the axes of its runs, and
+prepares the rest itself, so the records are those of a run without Ray. All machines
+need this package, its dependencies, and the data and model that the config names; a
+worker whose data or model differ from the driver's refuses to train. Only the driver
+writes.
 """
 
+import contextlib
 import importlib
 import os
 from collections.abc import Iterator, Sequence
@@ -15,15 +18,28 @@ import jax
 
 from jax_acts.experiments.config.errors import ConfigError, RunError
 from jax_acts.experiments.config.schema import StudyConfig
+from jax_acts.experiments.records import RunRecord
 from jax_acts.experiments.runtime import devices
-from jax_acts.experiments.study import Member, Record, Together
+from jax_acts.experiments.runtime.fingerprint import Fingerprint, describe_changes
+from jax_acts.experiments.runtime.interrupt import Interrupt
+from jax_acts.experiments.runtime.progress import ProgressReporter
+from jax_acts.experiments.study import (
+    BatchedTrainer,
+    ProgressCallback,
+    RunSpec,
+    Study,
+)
 
 RETRIES = 3
-"""So often a chunk is begun again whose worker, or its machine, is gone."""
+"""Times that a trial batch is restarted after its worker or its machine died."""
+POLL_SECONDS = 1.0
+
+Batch = tuple[RunSpec, ...]
+Progress = tuple[int, int, float | None]
 
 
-def imported() -> Any:
-    """Returns the module of Ray.
+def import_ray() -> Any:
+    """Return the module `ray`.
 
     Raises:
         RunError: It is not installed.
@@ -31,57 +47,134 @@ def imported() -> Any:
     try:
         return importlib.import_module("ray")
     except ImportError:
-        raise RunError("there is no Ray: pip install 'jax-acts[ray]'") from None
+        raise RunError(
+            "--executor ray: expected Ray to be installed: pip install 'jax-acts[ray]'"
+        ) from None
 
 
-def trained(
-    config: StudyConfig, chunks: Sequence[tuple[Member, ...]]
-) -> Iterator[Sequence[Any]]:
-    """Yields the records of each chunk, whichever is finished first.
-
-    They are trained on the cluster that `RAY_ADDRESS` names; where it names none, on
-    one that is started on this machine, and ended with the run.
+def import_study(path: str) -> Study[Any]:
+    """Return the study at an import path "module:ATTRIBUTE".
 
     Raises:
-        ConfigError: A chunk does not fit.
-        RunError: Ray is not installed, or a worker died again and again.
+        RunError: There is none.
     """
-    ray = imported()
-    # "local", as else it would look for a cluster that someone began on this machine.
-    alone = {
+    module, _, attribute = path.partition(":")
+    try:
+        study = getattr(importlib.import_module(module), attribute)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise RunError(
+            f"{path}: expected the import path of a study: {error}"
+        ) from None
+    if not isinstance(study, Study):
+        raise RunError(f"{path}: expected a Study, got {type(study).__name__}")
+    return study
+
+
+def train_batches(
+    study: Study[Any],
+    config: StudyConfig,
+    fingerprint: Fingerprint,
+    batches: Sequence[Batch],
+    reporter: ProgressReporter,
+    interrupt: Interrupt,
+) -> Iterator[tuple[Batch, Sequence[RunRecord]]]:
+    """Yield the records of each trial batch, in the order in which they finish.
+
+    They are trained on the cluster of `RAY_ADDRESS`; without that variable, on a
+    cluster that is started on this machine and stopped at the end.
+
+    Raises:
+        ConfigError: A trial batch does not fit.
+        RunError: Ray is not installed, a worker cannot import the study or has other
+            data, or a worker died more than `RETRIES` times.
+    """
+    ray = import_ray()
+    import_study(study.import_path)
+    if not batches:
+        return
+    # "local": otherwise Ray looks for a cluster that someone started on this machine.
+    local = {
         "address": "local",
         "include_dashboard": False,
         "_node_ip_address": "127.0.0.1",
     }
     gpus = 0 if jax.default_backend() == "cpu" else 1
     task = ray.remote(num_cpus=1, num_gpus=gpus, max_retries=RETRIES)(_train)
-    given = config.study, config.model_dump_json()
+    source = study.import_path, config.model_dump_json(), fingerprint
     try:
-        place = {} if "RAY_ADDRESS" in os.environ else alone
-        with ray.init(log_to_driver=False, **place):
-            waiting = [task.remote(*given, chunk) for chunk in chunks]
-            while waiting:
-                (ready, *_), waiting = ray.wait(waiting)
-                yield ray.get(ready)
+        address = {} if "RAY_ADDRESS" in os.environ else local
+        with ray.init(log_to_driver=False, **address):
+            board = ray.remote(num_cpus=0)(_ProgressBoard).remote()
+            pending = {
+                task.remote(*source, batch, index, board): batch
+                for index, batch in enumerate(batches)
+            }
+            callbacks: dict[int, ProgressCallback] = {}
+            while pending:
+                ready, _ = ray.wait([*pending], timeout=POLL_SECONDS)
+                for index, progress in _take_progress(ray, board).items():
+                    if batches[index] in pending.values():
+                        if index not in callbacks:
+                            callbacks[index] = reporter.start(batches[index])
+                        callbacks[index](*progress)
+                interrupt.check()
+                for result in ready:
+                    yield pending.pop(result), ray.get(result)
     except ray.exceptions.RayTaskError as error:
-        if isinstance(error.cause, ConfigError):
+        if isinstance(error.cause, ConfigError | RunError):
             raise error.cause from None
-        raise  # with the trace of the worker: a fault of the study, not of the cluster
+        raise  # with the traceback of the worker: a fault of the study
     except ray.exceptions.RayError as error:
-        said = str(error).partition("\n")[0]
-        raise RunError(f"Ray: {said}; what was recorded before is kept") from error
+        reason = str(error).partition("\n")[0]
+        raise RunError(f"Ray: {reason}; the records so far are saved") from error
 
 
-def _train(study: str, config: str, chunk: Sequence[Member]) -> Sequence[Record]:
-    return _together(study, config).train(chunk)
+class _ProgressBoard:
+    """Ray actor that workers report to, without waiting for it."""
+
+    def __init__(self) -> None:
+        self.latest: dict[int, Progress] = {}
+
+    def update(self, index: int, progress: Progress) -> None:
+        self.latest[index] = progress
+
+    def take(self) -> dict[int, Progress]:
+        latest, self.latest = self.latest, {}
+        return latest
 
 
-@lru_cache(maxsize=1)  # a worker keeps its data and its program for the next chunk
-def _together(study: str, config: str) -> Together[Any]:
-    from experiments.catalogue import STUDIES  # a worker knows them by their names
+def _take_progress(ray: Any, board: Any) -> dict[int, Progress]:
+    """Return the new progress; none if the board died, as records do not need it."""
+    with contextlib.suppress(ray.exceptions.RayError):
+        return ray.get(board.take.remote(), timeout=POLL_SECONDS)
+    return {}
 
-    devices.begin(1)  # a task has one core, and the worker beside it the next
-    found = STUDIES[study]
-    together = found.prepare(found.config.model_validate_json(config)).together
-    assert together is not None
-    return together
+
+def _train(
+    path: str,
+    config: str,
+    fingerprint: Fingerprint,
+    batch: Batch,
+    index: int,
+    board: Any,
+) -> Sequence[RunRecord]:
+    """Train a trial batch in a worker."""
+    trainer = _prepare_trainer(path, config, fingerprint)
+
+    def report(step: int, total_steps: int, loss: float | None) -> None:
+        board.update.remote(index, (step, total_steps, loss))
+
+    return trainer.train(batch, report, None)
+
+
+@lru_cache(maxsize=1)  # the worker reuses data and programs for its next trial batch
+def _prepare_trainer(
+    path: str, config: str, fingerprint: Fingerprint
+) -> BatchedTrainer:
+    devices.configure_cpu_devices(1)  # a task has one core; another worker has the next
+    study = import_study(path)
+    typed = study.config.model_validate_json(config)
+    prepared = study.prepare(typed)
+    if difference := describe_changes(fingerprint, Fingerprint.of(typed, prepared)):
+        raise RunError(f"Ray worker: {difference} from those of the driver")
+    return prepared.trainer

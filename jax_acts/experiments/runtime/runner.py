@@ -1,6 +1,8 @@
-"""Runs the members of a study that have no record yet."""
+"""Train the runs of a study that have no record yet."""
 
-from collections.abc import Iterable, Iterator, Sequence, Set
+import contextlib
+import shutil
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from enum import StrEnum
 from pathlib import Path
@@ -10,156 +12,202 @@ from rich.console import Console
 
 from jax_acts.experiments.config.errors import RunError
 from jax_acts.experiments.config.schema import StudyConfig
-from jax_acts.experiments.runtime import checkpoint, ray_executor as cluster
-from jax_acts.experiments.runtime.environment import environment
-from jax_acts.experiments.runtime.locking import ALONE, Process, shares
-from jax_acts.experiments.runtime.progress import Watch, watched
-from jax_acts.experiments.runtime.records import Journal, opened, read
-from jax_acts.experiments.study import Member, Prepared, Record, Study
+from jax_acts.experiments.records import RunRecord
+from jax_acts.experiments.runtime import ray_executor
+from jax_acts.experiments.runtime.checkpoint import checkpoint_directory
+from jax_acts.experiments.runtime.environment import collect_environment
+from jax_acts.experiments.runtime.fingerprint import Fingerprint
+from jax_acts.experiments.runtime.interrupt import Interrupt, handle_interrupt
+from jax_acts.experiments.runtime.locking import SINGLE_PROCESS, Process, claim_shares
+from jax_acts.experiments.runtime.progress import ProgressReporter, report_progress
+from jax_acts.experiments.runtime.run_directory import (
+    CHECKPOINTS,
+    Journal,
+    open_journal,
+    read_records,
+    save_data_contents,
+)
+from jax_acts.experiments.study import (
+    BatchedTrainer,
+    PreparedStudy,
+    ProgressCallback,
+    RunSpec,
+    Study,
+)
 
 C = TypeVar("C", bound=StudyConfig)
-R = TypeVar("R", bound=Record)
 
-Unit = tuple[Member, ...]
-"""What is trained and recorded at once: a chunk, or a member alone."""
+Batch = tuple[RunSpec, ...]
+"""A trial batch."""
 
 
 class Executor(StrEnum):
-    """Where members are trained."""
+    """Where trial batches are trained."""
 
     LOCAL = "local"
     """In this process, on all of its devices."""
     DISTRIBUTED = "distributed"
-    """In several processes, each on the devices of its own; see `processes`."""
+    """In several processes, each on its own devices; see `locking`."""
     RAY = "ray"
-    """On a Ray cluster, a task for each chunk."""
+    """On a Ray cluster, one task per trial batch."""
 
 
-def run(
-    study: Study[C, R],
+def run_study(
+    study: Study[C],
     config: C,
-    prepared: Prepared[R],
-    folder: Path,
+    prepared: PreparedStudy,
+    directory: Path,
     console: Console,
     *,
     quiet: bool = False,
     executor: Executor = Executor.LOCAL,
-    process: Process = ALONE,
-) -> None:
-    """Trains what is missing and records each member, or chunk, as soon as it is done.
+    process: Process = SINGLE_PROCESS,
+    fresh: bool = False,
+) -> tuple[RunRecord, ...]:
+    """Train the missing runs and record each trial batch as soon as it is finished.
 
-    A member depends on the config and its own axes alone, so a run that was cut and
-    goes on ends with the numbers of one that was not.
+    A run depends only on the config and its own axes, so an interrupted run that
+    resumes has the numbers of an uninterrupted one.
 
     Args:
-        study: What to run.
+        study: The study.
         config: Its config.
-        prepared: What it makes of the config.
-        folder: The directory of the run.
-        console: Where to show how it goes on.
-        quiet: Whether to print a line a member, and no bar.
+        prepared: The result of `study.prepare(config)`.
+        directory: The run directory.
+        console: Where to show progress.
+        quiet: Whether to print only a line per run.
         executor: Where to train.
-        process: Which of the processes this is, of those that train this run.
+        process: This process, of those that train this run.
+        fresh: Whether to move earlier results to `previous/` and train all runs.
+
+    Returns:
+        The records of all runs of the study, in the order of `study.runs`.
 
     Raises:
-        ConfigError: The directory cannot be written, or a chunk does not fit.
-        RunError: The directory is in use, or is another run's; or the executor cannot
-            train it, or a disk is full.
+        ConfigError: The directory cannot be written, or a trial batch does not fit.
+        RunError: The directory is in use; its records belong to another config, other
+            data or another model; the executor fails; or the disk is full.
+        KeyboardInterrupt: The user pressed Ctrl-C. Finished trial batches are recorded.
     """
-    if executor is Executor.RAY:
-        if prepared.together is None:
-            said = f"the members of {config.study} are trained in one process"
-            raise RunError(f"{said}: leave out --executor ray")
-        cluster.imported()
-    members = study.members(config)
-    units = (
-        [(member,) for member in members]
-        if prepared.together is None
-        else prepared.together.chunks(members)
-    )
-    with opened(folder, config, study.record, environment(), process) as journal:
+    if executor == Executor.RAY:
+        ray_executor.import_ray()
+    runs, trainer = study.runs(config), prepared.trainer
+    fingerprint = Fingerprint.of(config, prepared)
+    with open_journal(
+        directory, config, fingerprint, collect_environment(), process, fresh=fresh
+    ) as journal:
+        save_data_contents(directory, prepared.data_contents)
         for notice in journal.notices:
-            console.print(notice, markup=False, highlight=False)
-        groups = prepared.groups(members)
-        kept = [record for record in journal.kept if record.member in groups]
-        if kept:
-            console.print(f"{len(kept)} of {len(members)} members are done already")
-        waiting: list[R] = []
-        full: OSError | None = None
+            console.print(notice, markup=False, highlight=False, soft_wrap=True)
+        recorder = _Recorder(journal)
         with (
-            watched(console, groups, kept, prepared.ticks, quiet=quiet) as watch,
-            closing(shares(folder, process)) as owners,  # what it holds is let go
+            report_progress(
+                console, trainer.group_names(runs), prepared.total_steps, quiet=quiet
+            ) as reporter,
+            handle_interrupt(console) as interrupt,
+            closing(claim_shares(directory, process)) as owners,  # releases its lock
         ):
-            finished = (
-                [record for record in records if record.member not in done]
-                for todo, done in _missing(units, study.record, folder, owners, watch)
-                for records in _trained(config, prepared, todo, watch, executor, folder)
-            )
-            for new in finished:
-                waiting, full = _recorded(journal, [*waiting, *new])
-                for record in new:
-                    told = f"{full}; it waits" if record in waiting else record.status
-                    watch.end(record, told)
-        if waiting:
-            raise RunError(
-                f"{full}; {len(waiting)} members are not recorded, from "
-                f"{waiting[0].member!r} on: the same command trains them again"
-            )
+            if finished := reporter.add_records(journal.records):
+                console.print(f"resumes: {len(finished)} of {len(runs)} runs finished")
+            for batches in _missing_batches(
+                trainer.batches(runs), directory, owners, reporter
+            ):
+                results = (
+                    ray_executor.train_batches(
+                        study, config, fingerprint, batches, reporter, interrupt
+                    )
+                    if executor == Executor.RAY
+                    else _train_batches(
+                        trainer, batches, directory, reporter, interrupt
+                    )
+                )
+                for batch, records in results:
+                    notes = recorder.save(batch, records)
+                    reporter.finish(batch, records, notes)
+                    interrupt.check()
+        recorder.close()
+        by_name = {record.run: record for record in read_records(directory)[0]}
+    return tuple(by_name[run.name] for run in runs if run.name in by_name)
 
 
-def _recorded(
-    journal: Journal[R], records: Sequence[R]
-) -> tuple[list[R], OSError | None]:
-    """Records what it can, in order, and returns what a full disk did not take.
-
-    That waits in memory for the next member, when there may be room, so that the
-    training of the others goes on.
-    """
-    for n, record in enumerate(records):
-        try:
-            journal.append(record)
-            checkpoint.forget(checkpoint.folder_of(journal.folder, record.member))
-        except OSError as error:
-            return list(records[n:]), error
-    return [], None
-
-
-def _missing(
-    units: Sequence[Unit],
-    schema: type[Record],
-    folder: Path,
+def _missing_batches(
+    batches: Sequence[Batch],
+    directory: Path,
     owners: Iterable[Process],
-    watch: Watch,
-) -> Iterator[tuple[list[Unit], Set[str]]]:
-    """Yields the units of each share of which a member has no record, and who has one.
+    reporter: ProgressReporter,
+) -> Iterator[list[Batch]]:
+    """Yield the trial batches of each share that have a run without a record.
 
-    Units are made of all members, done or not, so that a chunk is the same one whenever
-    it is run: what is vmapped with a member may change its rounding.
+    Batches are made of all runs, with a record or not, so that a run always has the
+    same batch: the other runs of a `vmap` may change its rounding.
     """
     for owner in owners:
-        records = read(folder, schema)[0]
-        watch.found(records)
-        done = {record.member for record in records}
-        share = owner.share(units)
-        yield [unit for unit in share if any(m.name not in done for m in unit)], done
+        records = read_records(directory)[0]
+        reporter.add_records(records)
+        names = {record.run for record in records}
+        yield [
+            batch
+            for batch in owner.share(batches)
+            if any(run.name not in names for run in batch)
+        ]
 
 
-def _trained(
-    config: StudyConfig,
-    prepared: Prepared[R],
-    units: Sequence[Unit],
-    watch: Watch,
-    executor: Executor,
-    folder: Path,
-) -> Iterator[Sequence[R]]:
-    """Yields the records of each unit when it is finished."""
-    if executor is Executor.RAY and units:
-        yield from cluster.trained(config, units)
-        return
-    for unit in units:
-        watch.begin(unit[0].name)
-        if prepared.together is None:
-            place = checkpoint.folder_of(folder, unit[0].name)
-            yield [prepared.train(unit[0], watch.tick, place)]
-        else:
-            yield prepared.together.train(unit)
+def _train_batches(
+    trainer: BatchedTrainer,
+    batches: Sequence[Batch],
+    directory: Path,
+    reporter: ProgressReporter,
+    interrupt: Interrupt,
+) -> Iterator[tuple[Batch, Sequence[RunRecord]]]:
+    """Yield the records of each trial batch when it is finished."""
+    for batch in batches:
+        report = _with_interrupt(reporter.start(batch), interrupt)
+        checkpoints = checkpoint_directory(directory / CHECKPOINTS, batch)
+        yield batch, trainer.train(batch, report, checkpoints)
+
+
+def _with_interrupt(report: ProgressCallback, interrupt: Interrupt) -> ProgressCallback:
+    def report_and_check(step: int, total_steps: int, loss: float | None) -> None:
+        report(step, total_steps, loss)
+        interrupt.check()
+
+    return report_and_check
+
+
+class _Recorder:
+    """Appends records; those that a full disk refuses wait for the next trial batch."""
+
+    def __init__(self, journal: Journal) -> None:
+        self.journal = journal
+        self.names = {record.run for record in journal.records}
+        self.unsaved: list[RunRecord] = []
+        self.checkpoints: list[Path] = []
+        self.error: OSError | None = None
+
+    def save(self, batch: Batch, records: Sequence[RunRecord]) -> dict[str, str]:
+        """Record a trial batch; return a note for each run that is not on the disk."""
+        root = self.journal.directory / CHECKPOINTS
+        self.checkpoints.append(checkpoint_directory(root, batch))
+        # A trial batch is trained whole when only some of its runs are missing.
+        self.unsaved += [r for r in records if r.run not in self.names]
+        self.names |= {record.run for record in records}
+        try:
+            while self.unsaved:
+                self.journal.append(self.unsaved[0])
+                del self.unsaved[0]
+        except OSError as error:
+            self.error = error
+            return {r.run: f"{r.status}, not saved yet: {error}" for r in self.unsaved}
+        while self.checkpoints:
+            shutil.rmtree(self.checkpoints.pop(), ignore_errors=True)
+        with contextlib.suppress(OSError):  # missing, or not empty
+            root.rmdir()
+        return {}
+
+    def close(self) -> None:
+        """Raise `RunError` if runs are not on the disk."""
+        if self.unsaved:
+            raise RunError(
+                f"{self.error}: {len(self.unsaved)} runs are not recorded, from "
+                f"{self.unsaved[0].run!r} on; the same command trains them again"
+            )

@@ -1,4 +1,4 @@
-"""Classification as something to learn: labelled inputs, and a model of logits."""
+"""Classification and regression tasks on a dataset in device memory."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -8,96 +8,174 @@ import jax.numpy as jnp
 import optax
 from jax import Array
 
-from jax_acts.experiments.datasets.registry import Images
+from jax_acts.experiments.config.schema import TrainingConfig
+from jax_acts.experiments.datasets.dataset import Dataset
 from jax_acts.experiments.models import MLP
-from jax_acts.experiments.train.layer_metrics import hidden, log10_norms
-from jax_acts.experiments.train.loop import Params, Problem
+from jax_acts.experiments.train.loop import (
+    Batch,
+    EpochSampler,
+    Metrics,
+    Params,
+    Task,
+)
+from jax_acts.experiments.train.metrics import (
+    hidden_layer_metrics,
+    kernel_gradient_norms,
+)
 
-Scores = dict[str, Array]
+Apply = Callable[[Params, Array], Array]
+Loss = Callable[[Array, Array], Array]
+"""Takes outputs and targets; returns the mean loss."""
 
 
-class Classes(NamedTuple):
-    """A data set on the device, as it is stored: it is scaled where it is used."""
+class DeviceData(NamedTuple):
+    """A dataset on the device, as it is stored: inputs are normalized when used."""
 
     x: Array
-    labels: Array
+    y: Array
+    """Labels, int32 of shape `(n,)`, or float32 targets."""
     x_test: Array
-    labels_test: Array
+    y_test: Array
     mean: Array
-    deviation: Array
+    std: Array
 
-    def scaled(self, x: Array) -> Array:
-        """Returns inputs with mean 0 and deviation 1, float32."""
-        return (x.astype(jnp.float32) - self.mean) / self.deviation
+    def normalize(self, x: Array) -> Array:
+        """Return inputs with mean 0 and standard deviation 1, float32."""
+        return (x.astype(jnp.float32) - self.mean) / self.std
 
 
-def on_device(images: Images) -> Classes:
-    """Returns the data set on the default device."""
-    train, test = images.train, images.test
-    some = train.images[:10_000]  # enough for two numbers
-    scale = float(some.mean()), float(some.std()) or 1.0
-    arrays = (train.images, train.labels, test.images, test.labels, *scale)
-    return Classes(*map(jnp.asarray, arrays))
+def to_device(dataset: Dataset) -> DeviceData:
+    """Return the dataset on the default device."""
+    sample = dataset.train.x[:10_000]  # enough for two statistics
+    statistics = float(sample.mean()), float(sample.std()) or 1.0
+    return DeviceData(*map(jnp.asarray, (*dataset.train, *dataset.test, *statistics)))
 
 
 def cross_entropy(logits: Array, labels: Array) -> Array:
-    """Returns the mean over the examples of -log softmax(logits)[label]."""
+    """Return the mean over the examples of -log softmax(logits)[label]."""
     return optax.softmax_cross_entropy_with_integer_labels(logits, labels).mean()
 
 
-def outputs(model: Any, params: Params, x: Array) -> Array:
-    """Returns what a model makes of x."""
-    return model.apply({"params": params}, x)
+def squared_error(outputs: Array, targets: Array) -> Array:
+    """Return the mean squared error of outputs `(n, 1)` or `(n,)`."""
+    return jnp.square(outputs.reshape(targets.shape) - targets).mean()
+
+
+def accuracy(logits: Array, labels: Array) -> Array:
+    """Return the fraction of examples whose largest logit is that of the label."""
+    return (logits.argmax(-1) == labels).mean()
+
+
+def r2_score(outputs: Array, targets: Array) -> Array:
+    """Return 1 - mean squared error / variance of the targets."""
+    return 1 - squared_error(outputs, targets) / targets.var()
+
+
+def supervised(
+    init: Callable[[Array, Array], Params],
+    apply: Apply,
+    data: DeviceData,
+    training: TrainingConfig,
+    *,
+    loss: Loss = cross_entropy,
+    metrics: Callable[[Params], Metrics],
+) -> Task:
+    """Return the task of a model on labeled inputs.
+
+    Args:
+        init: Returns parameters from a key and one input with a batch axis.
+        apply: Returns outputs from parameters and normalized inputs.
+        data: The dataset.
+        training: Batch size and sampling; see `make_sampler`.
+        loss: The loss of outputs and targets.
+        metrics: The metrics of parameters.
+    """
+
+    def take(indices: Array) -> tuple[Array, Array]:
+        return data.x[indices], data.y[indices]
+
+    def batch_loss(params: Params, batch: tuple[Array, Array]) -> Array:
+        x, y = batch
+        return loss(apply(params, data.normalize(x)), y)
+
+    return Task(
+        lambda key: init(key, data.normalize(data.x[:1])),
+        make_sampler(len(data.y), training, take),
+        batch_loss,
+        metrics,
+    )
+
+
+def make_sampler(
+    count: int, training: TrainingConfig, take: Callable[[Array], Batch]
+) -> Callable[[Array], Batch] | EpochSampler:
+    """Return the sampler of a task with `count` training examples.
+
+    Args:
+        count: The number of training examples.
+        training: Batches are drawn with replacement where its length is in steps, and
+            without where it is in epochs; then examples that do not fill a batch are
+            left out of the epoch.
+        take: Returns the examples of indices.
+    """
+    size = training.batch_size
+    if not training.epochs:
+        return lambda key: take(jax.random.randint(key, (size,), 0, count))
+    num_steps = count // size
+
+    def shuffle(key: Array) -> Array:
+        order = jax.random.permutation(key, count)
+        return order[: num_steps * size].reshape(num_steps, size)
+
+    return EpochSampler(num_steps, shuffle, lambda order, n: take(order[n]))
+
+
+def linen_functions(model: Any) -> tuple[Callable[[Array, Array], Params], Apply]:
+    """Return `init(key, x) -> params` and `apply(params, x)` of a linen model."""
+    return (
+        lambda key, x: model.init(key, x)["params"],
+        lambda params, x: model.apply({"params": params}, x),
+    )
 
 
 def classification(
     model: Any,
-    data: Classes,
-    batch_size: int,
+    data: DeviceData,
+    training: TrainingConfig,
     *,
-    also: Callable[[Params, Classes], Scores] = lambda params, data: {},
-    loss: Callable[[Array, Array], Array] = cross_entropy,
-) -> Problem:
-    """Returns the problem of a model that gives logits, or scores, of the classes.
+    extra_metrics: Callable[[Params], Metrics] = lambda params: {},
+    loss: Loss = cross_entropy,
+) -> Task:
+    """Return the task of a linen model whose outputs are the logits of classes.
 
     Args:
-        model: Takes inputs of shape `(n, …)`; the largest output of a row is its guess.
-        data: What to learn.
-        batch_size: So many examples are drawn for a step, with replacement.
-        also: What else to measure.
-        loss: Takes outputs and labels.
+        model: Takes inputs of shape `(n, …)`; returns logits `(n, classes)`.
+        data: The dataset.
+        training: Batch size and sampling; see `make_sampler`.
+        extra_metrics: Metrics besides the test accuracy.
+        loss: The loss of logits and labels.
     """
+    init, apply = linen_functions(model)
 
-    def start(key: Array) -> Params:
-        return model.init(key, data.scaled(data.x[:1]))["params"]
+    def metrics(params: Params) -> Metrics:
+        logits = apply(params, data.normalize(data.x_test))
+        return {"accuracy": accuracy(logits, data.y_test), **extra_metrics(params)}
 
-    def draw(key: Array) -> tuple[Array, Array]:
-        places = jax.random.randint(key, (batch_size,), 0, len(data.labels))
-        return data.scaled(data.x[places]), data.labels[places]
-
-    def mistakes(params: Params, batch: tuple[Array, Array]) -> Array:
-        x, labels = batch
-        return loss(outputs(model, params, x), labels)
-
-    def score(params: Params) -> Scores:
-        guesses = outputs(model, params, data.scaled(data.x_test)).argmax(-1)
-        right = guesses == data.labels_test
-        return {"accuracy": right.mean(), **also(params, data)}
-
-    return Problem(start, draw, mistakes, score)
+    return supervised(init, apply, data, training, loss=loss, metrics=metrics)
 
 
-PROBE = 256
-"""So many examples are enough for a gradient and for the life of units."""
+PROBE_SIZE = 256
+"""Number of training examples on which gradients are measured."""
 
 
-def gradients(model: MLP, params: Params, data: Classes) -> Scores:
-    """Returns log10 of the gradient norm of each kernel, on the first examples."""
-    x, labels = data.scaled(data.x[:PROBE]), data.labels[:PROBE]
-    loss = lambda params: cross_entropy(outputs(model, params, x), labels)
-    return {"log10_gradient": log10_norms(jax.grad(loss)(params))}
+def gradient_metrics(model: MLP, params: Params, data: DeviceData) -> Metrics:
+    """Return log10 of the gradient norm of each kernel on the first examples."""
+    x, labels = data.normalize(data.x[:PROBE_SIZE]), data.y[:PROBE_SIZE]
+    _, apply = linen_functions(model)
+    loss = lambda params: cross_entropy(apply(params, x), labels)
+    return {"log10_gradient_norm": kernel_gradient_norms(jax.grad(loss)(params))}
 
 
-def layers(model: MLP, params: Params, data: Classes) -> Scores:
-    """Returns for each hidden layer its dead units and the size of its input."""
-    return hidden(model, params, data.scaled(data.x_test))._asdict()
+def layer_metrics(model: MLP, params: Params, data: DeviceData) -> Metrics:
+    """Return dead units and pre-activations of each hidden layer on the test data."""
+    return hidden_layer_metrics(model, params, data.normalize(data.x_test))

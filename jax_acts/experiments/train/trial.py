@@ -1,272 +1,242 @@
-"""Members that learn: one program for those that differ in numbers alone."""
+"""Training of trial batches: the driver of the compiled programs, and its records."""
 
-import math
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
-from itertools import product
-from typing import Annotated, Any, Literal, NamedTuple, TypeVar
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
-from jax import Array
-from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from jax_acts.experiments.config.errors import ConfigError, Problem
-from jax_acts.experiments.config.schema import (
-    SGD,
-    Activation,
-    Adam,
-    Chunks,
-    Section,
-    of_adam,
+import jax_acts
+from jax_acts.experiments.config.schema import TrainingConfig, TrialBatch
+from jax_acts.experiments.records import Curve, RunRecord, Value
+from jax_acts.experiments.runtime import checkpoint as store
+from jax_acts.experiments.runtime.fingerprint import hash_arrays
+from jax_acts.experiments.runtime.source_hash import hash_source
+from jax_acts.experiments.study import (
+    BatchedTrainer,
+    PreparedStudy,
+    ProgressCallback,
+    RunSpec,
 )
-from jax_acts.experiments.study import Member, Prepared, Record, Together, Value
-from jax_acts.experiments.train.loop import Fit, Problem as Learnable, fit
-from jax_acts.experiments.train.vectorized import Chunk, Numbers as Places, compiled
+from jax_acts.experiments.train.loop import (
+    Schedule,
+    Task,
+    TrainState,
+    make_functions,
+    make_schedule,
+)
+from jax_acts.experiments.train.vectorized import (
+    CompiledTrialBatch,
+    InitPrograms,
+    Numbers,
+    compile_trial_batch,
+)
 
-Number = float | None
-"""None where it is not finite."""
-
-
-T = TypeVar("T")
-
-
-def distinct(values: tuple[T, ...]) -> tuple[T, ...]:
-    """Returns the values, each of which should be there once.
-
-    Raises:
-        ValueError: One is there twice.
-    """
-    for n, value in enumerate(values):
-        if value in values[:n]:
-            raise ValueError(f"{value} is there twice")
-    return values
-
-
-Activations = Annotated[
-    tuple[Activation, ...],
-    AfterValidator(distinct),
-    Field(min_length=1, max_length=100, strict=False),
-]
-Numbers = Annotated[
-    tuple[float, ...],
-    AfterValidator(distinct),
-    Field(min_length=1, max_length=1000, strict=False),
-]
-Seeds = Annotated[int, Field(ge=1, le=1000)]
-
-
-class Steps(Section):
-    """How long to train, and how."""
-
-    steps: int = Field(default=1000, ge=1, le=10_000_000)
-    parts: int = Field(default=10, ge=1, le=1000)
-    """How often to measure on the way; it divides the steps."""
-    batch_size: int = Field(default=100, ge=1, le=65_536)
-    schedule: Literal["constant", "cosine"] = "cosine"
-    """The learning rate stays, or falls to 0 along half a cosine."""
-    clip: float | None = Field(default=None, gt=0)
-    """The largest norm of a gradient; a larger one is made as short as that."""
-    optimizer: Annotated[
-        Annotated[Adam | SGD, Field(discriminator="kind")], BeforeValidator(of_adam)
-    ] = Adam()
-
-    @model_validator(mode="after")
-    def _parts_are_equal(self) -> "Steps":
-        if self.steps % self.parts:
-            raise ValueError(f"{self.parts} parts do not divide {self.steps} steps")
-        return self
-
-    def few(self, steps: int = 20, parts: int = 2, batch_size: int = 16) -> "Steps":
-        """Returns the same training, short, for a quick form."""
-        small = {"steps": steps, "parts": parts, "batch_size": batch_size}
-        return self.model_copy(update=small)
-
-    @property
-    def said(self) -> str:
-        """The section in words: "1,000 steps of 100 examples with adam, …"."""
-        rate = f"learning rate {self.optimizer.learning_rate:g}"
-        shorter = f", gradients clipped at {self.clip:g}" if self.clip else ""
-        return (
-            f"{self.steps:,} steps of {self.batch_size} examples with "
-            f"{self.optimizer.kind}, {rate}, {self.schedule} schedule{shorter}"
-        )
-
-    def transform(self, learning_rate: Any = None) -> optax.GradientTransformation:
-        """Returns the optimizer, with another learning rate if there is one."""
-        section = self.optimizer
-        rate = section.learning_rate if learning_rate is None else learning_rate
-        if self.schedule == "cosine":
-            rate = optax.cosine_decay_schedule(rate, self.steps)
-        rule = (
-            optax.adamw(rate, section.b1, section.b2, weight_decay=section.weight_decay)
-            if isinstance(section, Adam)
-            else optax.sgd(rate, section.momentum)
-        )
-        shorter = (
-            optax.clip_by_global_norm(self.clip) if self.clip else optax.identity()
-        )
-        return optax.chain(shorter, rule)
-
-    def fit(self, problem: Learnable, key: Array, learning_rate: Any = None) -> Fit:
-        """Returns the training of a problem from a key."""
-        optimizer = self.transform(learning_rate)
-        return fit(problem, optimizer, key, steps=self.steps, parts=self.parts)
-
-
-class Learned(Record):
-    """What is kept of a member that learned."""
-
-    axes: dict[str, Value]
-    parameters: int
-    loss: list[Number]
-    """The mean training loss of each part of the steps."""
-    measures: dict[str, list[Number] | list[list[Number]]]
-    """By name; of each the measures before training and after each part."""
-    run_seconds: float
-    """Of members trained together: the time of their chunk over their number."""
-    compile_seconds: float
-
-    @property
-    def last_loss(self) -> float | None:
-        """The mean training loss of the last part."""
-        return self.loss[-1]
-
-
-TrainMember = Callable[[Array, Mapping[str, Array], Any], Fit]
+MakeTask = Callable[[Numbers, Any], Task]
 
 
 class Trial(NamedTuple):
-    """What a study gives for its members to be trained."""
+    """What a study provides so that its runs can be trained."""
 
     summary: str
-    """What will be run, in a sentence."""
+    """The setup in one sentence."""
     data: Any
-    """Arrays that all members see."""
-    numeric: tuple[str, ...]
-    """The axes that are numbers to the program; the others make another program."""
-    program: Callable[[Mapping[str, Value]], TrainMember]
-    """Returns what trains a member, from the axes that are not numbers.
+    """Arrays that all runs share."""
+    make_task: Callable[[Mapping[str, Value]], MakeTask]
+    """Return the task of a group from its axes that are not numeric.
 
-    It takes a key, the numeric axes as arrays and the data. The scores of the `Fit` are
-    a dict of arrays, each of shape `(1 + parts,)` or `(1 + parts, layers)`.
+    The result takes the numeric axes as arrays, and the data.
     """
+    numeric: tuple[str, ...] = ()
+    """Axes that are arguments of the programs; others select the program."""
+    num_train: int = 0
+    """Number of training examples, for a length that is given in epochs."""
+    activations: Sequence[str] = ()
+    """Activations of the runs, whose source is part of the model hash."""
+    source: Any = None
+    """What the model hash is of; `make_task` if left out."""
+    data_contents: Mapping[str, str] = MappingProxyType({})
+    """The content of each dataset by its title, in one sentence."""
 
 
-MOST = 100_000
-"""So many members at most are a run; each is a line of its records."""
-
-
-def grid(**axes: Collection[Value]) -> tuple[Member, ...]:
-    """Returns a member for each place on the axes; the last axis runs first.
-
-    Raises:
-        ConfigError: There are more than `MOST`.
-
-    >>> [m.name for m in grid(activation=["relu", "elu"], seed=range(2))][:3]
-    ['activation relu, seed 0', 'activation relu, seed 1', 'activation elu, seed 0']
-    """
-    return grids(axes)
-
-
-def grids(*grids: Mapping[str, Collection[Value]]) -> tuple[Member, ...]:
-    """Returns the members of one grid after the other.
-
-    Raises:
-        ConfigError: There are more than `MOST`, or two grids have a place in common.
-    """
-    counts = [{axis: len(values) for axis, values in axes.items()} for axes in grids]
-    total = sum(math.prod(count.values()) for count in counts)
-    if total > MOST:
-        largest = max(counts, key=lambda count: math.prod(count.values()))
-        sizes = " × ".join(f"{n:,} of {axis}" for axis, n in largest.items() if n > 1)
-        each = "" if len(grids) == 1 else f" in {len(grids)} grids, the largest"
-        said = f"{total:,} members{each} ({sizes}): a run has {MOST:,} at most"
-        raise ConfigError(Problem("", said))
-    members = tuple(
-        Member(tuple(zip(axes, place, strict=True)))
-        for axes in grids
-        for place in product(*axes.values())
-    )
-    if len(set(members)) < total:
-        name = next(m.name for n, m in enumerate(members) if m in members[:n])
-        raise ConfigError(Problem("", f"two sweeps clash: both have {name!r}"))
-    return members
-
-
-def prepared(trial: Trial, chunks: Chunks) -> Prepared[Learned]:
-    """Returns the trial, compiled where it is first needed, to train in chunks."""
+def prepare_trial(
+    trial: Trial, training: TrainingConfig, trial_batch: TrialBatch
+) -> PreparedStudy:
+    """Return a study whose programs are compiled when they are first needed."""
     axes = {"seed": jnp.uint32} | dict.fromkeys(trial.numeric, jnp.float32)
+    schedule = make_schedule(training, trial.num_train)
 
-    def fixed(member: Member) -> tuple[tuple[str, Value], ...]:
-        return tuple(axis for axis in member.axes if axis[0] not in axes)
+    init_programs: InitPrograms = {}
 
-    @lru_cache(maxsize=1)  # chunks come by program, and programs take memory
-    def program(fixed: tuple[tuple[str, Value], ...]) -> Chunk:
-        train = trial.program(dict(fixed))
+    @lru_cache(maxsize=1)  # trial batches come by group, and programs take memory
+    def compile_group(fixed: tuple[tuple[str, Value], ...]) -> CompiledTrialBatch:
+        make_task = trial.make_task(dict(fixed))
+        functions = lambda numbers, data: make_functions(
+            make_task(numbers, data), training, schedule
+        )
+        return compile_trial_batch(
+            functions, axes, trial.data, trial_batch, init_programs
+        )
 
-        def one(numbers: Places, data: Any) -> Outcome:
-            return outcome(train(jax.random.key(numbers["seed"]), numbers, data))
+    def group_key(run: RunSpec) -> tuple[tuple[str, Value], ...]:
+        return run.without(*axes)
 
-        return compiled(one, axes, trial.data, chunks)
+    def train(
+        runs: Sequence[RunSpec], progress: ProgressCallback, directory: Path | None
+    ) -> list[RunRecord]:
+        compiled = compile_group(group_key(runs[0]))
+        return train_trial_batch(compiled, schedule, runs, progress, directory)
 
-    def train(members: Sequence[Member]) -> list[Learned]:
-        chunk = program(fixed(members[0]))
-        begin = time.perf_counter()
-        found = chunk.train([dict(member.axes) for member in members])
-        seconds = (time.perf_counter() - begin) / len(members)
-        return [
-            learned(member, one, seconds, chunk.compile_seconds)
-            for member, one in zip(members, found, strict=True)
-        ]
-
-    return Prepared(
+    return PreparedStudy(
         trial.summary,
-        1,
-        lambda member, tick, folder: train([member])[0],
-        Together(chunks.members, fixed, train),
+        schedule.total_steps,
+        BatchedTrainer(trial_batch.size, group_key, train),
+        hash_arrays(trial.data),
+        hash_source(
+            trial.source or trial.make_task,
+            *(jax_acts.get(name).function for name in trial.activations),
+        ),
+        trial.data_contents,
     )
 
 
-class Outcome(NamedTuple):
-    """What is brought from the devices of a training; its parameters stay there."""
-
-    losses: Array
-    scores: dict[str, Array]
-    finite: Array
-    parameters: Array
-    """How many there are."""
+REPORT_SECONDS = 2.0
+"""Target time between two calls of the progress callback."""
+CHECKPOINT_SECONDS = 60.0
+"""Minimum time between two checkpoints."""
 
 
-def outcome(fit: Fit) -> Outcome:
-    """Returns what a record is made of."""
-    count = sum(leaf.size for leaf in jax.tree.leaves(fit.params))
-    return Outcome(fit.losses, fit.scores, fit.finite, jnp.uint32(count))
+def train_trial_batch(
+    compiled: CompiledTrialBatch,
+    schedule: Schedule,
+    runs: Sequence[RunSpec],
+    progress: ProgressCallback = lambda step, total, loss: None,
+    directory: Path | None = None,
+) -> list[RunRecord]:
+    """Train one trial batch and return its records, in the order of its runs.
 
-
-def learned(member: Member, found: Outcome, run: float, compile_: float) -> Learned:
-    """Returns the record of a training whose arrays are numpy's."""
-    return Learned(
-        member=member.name,
-        status="done" if bool(found.finite) else "diverged",
-        axes=dict(member.axes),
-        parameters=int(found.parameters),
-        loss=numbers(found.losses),
-        measures={name: numbers(values) for name, values in found.scores.items()},
-        run_seconds=run,
-        compile_seconds=compile_,
-    )
-
-
-def numbers(values: Any) -> Any:
-    """Returns lists of the numbers, None where one is not finite.
-
-    >>> numbers(np.array([[1.5, np.inf], [0.0, 2.0]]))
-    [[1.5, None], [0.0, 2.0]]
+    Args:
+        compiled: The programs of the group of the runs.
+        schedule: The length of the training.
+        runs: At most as many runs as a trial batch has.
+        progress: Called about every two seconds.
+        directory: Where checkpoints are saved, and from where training resumes. The
+            programs are the same for any range of steps, so a resumed run has the
+            records of an uninterrupted one.
     """
-    found = np.asarray(values, object)
-    found[~np.isfinite(np.asarray(values))] = None
-    return found.tolist()
+    batch = compiled.load([dict(run.axes) for run in runs])
+    progress_state = _resume(compiled, directory)
+    if progress_state is None:
+        progress_state = _Progress(0, compiled.init(batch), [], 0.0)
+    step, state, evaluations, seconds = progress_state
+    sums = _loss_sums(compiled, state, len(runs))
+    num_steps, saved = 1, time.monotonic()
+    for next_eval in schedule.eval_steps[len(evaluations) :]:
+        while step < next_eval:
+            stop = min(next_eval, step + num_steps)
+            begin = time.perf_counter()
+            state = compiled.advance(batch, state, step, stop)
+            jax.block_until_ready(state)
+            elapsed = time.perf_counter() - begin
+            before, sums = sums, _loss_sums(compiled, state, len(runs))
+            loss = _mean_loss(before, sums, stop - step)
+            progress(stop, schedule.total_steps, loss)
+            pace = (stop - step) * REPORT_SECONDS / elapsed
+            num_steps = max(1, min(8 * num_steps, int(pace)))
+            step, seconds = stop, seconds + elapsed
+            if directory and time.monotonic() - saved > CHECKPOINT_SECONDS:
+                here = _Progress(step, state, evaluations, seconds)
+                store.save(directory, step, _pack(compiled, here))
+                saved = time.monotonic()
+        evaluations.append(compiled.layout.gather(compiled.evaluate(batch, state)))
+    return _records(compiled, schedule, runs, sums, evaluations, seconds)
+
+
+def _loss_sums(
+    compiled: CompiledTrialBatch, state: TrainState, num_runs: int
+) -> np.ndarray:
+    return compiled.layout.gather(state.loss_sums)[:num_runs]
+
+
+def _mean_loss(before: np.ndarray, after: np.ndarray, steps: int) -> float | None:
+    """Return the mean loss of the last steps; None where it is not finite."""
+    with np.errstate(invalid="ignore"):
+        added = after.astype(np.float64) - before
+    mean = float(added.sum(1).mean()) / steps
+    return mean if np.isfinite(mean) else None
+
+
+def _records(
+    compiled: CompiledTrialBatch,
+    schedule: Schedule,
+    runs: Sequence[RunSpec],
+    sums: np.ndarray,
+    evaluations: Sequence[tuple[dict[str, np.ndarray], np.ndarray]],
+    seconds: float,
+) -> list[RunRecord]:
+    lengths = schedule.loss_lengths
+    losses = sums * (np.float32(1) / lengths.astype(np.float32))
+    metrics = [metrics for metrics, _ in evaluations]
+    finite = evaluations[-1][1]
+    steps = schedule.eval_steps
+    return [
+        RunRecord(
+            run=run.name,
+            axes=dict(run.axes),
+            status="finished" if finite[n] else "diverged",
+            num_params=compiled.num_params,
+            steps=schedule.total_steps,
+            curves={"train_loss": Curve.from_array(lengths.cumsum(), losses[n])}
+            | {
+                name: Curve.from_array(steps, np.stack([m[name][n] for m in metrics]))
+                for name in metrics[0]
+            },
+            train_seconds=seconds / len(runs),
+            compile_seconds=compiled.compile_seconds,
+        )
+        for n, run in enumerate(runs)
+    ]
+
+
+class _Progress(NamedTuple):
+    """A trial batch after some steps."""
+
+    step: int
+    state: TrainState
+    evaluations: list[tuple[dict[str, np.ndarray], np.ndarray]]
+    seconds: float
+
+
+def _pack(compiled: CompiledTrialBatch, progress: _Progress) -> dict[str, Any]:
+    """Return the progress as dicts of host arrays, independent of the devices."""
+    index = lambda tree: {str(n): x for n, x in enumerate(jax.tree.leaves(tree))}
+    return {
+        "state": index(compiled.layout.gather(progress.state)),
+        "evaluations": index(progress.evaluations),
+        "seconds": np.float64(progress.seconds),
+    }
+
+
+def _resume(compiled: CompiledTrialBatch, directory: Path | None) -> _Progress | None:
+    """Return the progress of the latest checkpoint, None where there is none."""
+    latest = store.latest(directory) if directory else None
+    if latest is None:
+        return None
+    step, packed = latest
+    leaves = lambda name: [packed[name][str(n)] for n in range(len(packed[name]))]
+    init, _, evaluate = compiled.programs
+    fill = lambda program, leaves: jax.tree.unflatten(
+        program.out_tree, [np.asarray(leaf) for leaf in leaves]
+    )
+    state = compiled.layout.scatter(fill(init, leaves("state")))
+    values = leaves("evaluations")
+    size = evaluate.out_tree.num_leaves
+    evaluations = [
+        fill(evaluate, values[n : n + size]) for n in range(0, len(values), size)
+    ]
+    return _Progress(step, state, evaluations, float(packed["seconds"]))

@@ -1,25 +1,20 @@
-"""Members that differ in numbers alone: one program, compiled once, a chunk at a time.
+"""Trial batches: runs that differ only in numeric hyperparameters share programs.
 
-    group    members with the same program: they share the axes that are not numbers
-    chunk    members of a group: the unit of work, and of what a fault costs
-    slice    members of a chunk that are one `vmap`
+    group       runs with the same programs: they differ only in numeric axes
+    trial batch runs of a group that are trained together, over all devices
+    slice       runs of a trial batch that are one `vmap`
 
-Rounding depends on how many members are one `vmap`, as XLA orders sums by shapes. So
-the width of a slice is part of the config, and the last slice of a group is padded to
-it. Each device loops over its slices of a chunk: more devices make the loop shorter and
-leave its body as it is. So the numbers are the same to the bit on 2, 4 and 8 devices of
-a CPU, as was seen for a perceptron and for the transformer; of a small perceptron, one
-device is the same too, and a test holds it for 1, 2, 4 and 8, compiled without most
-optimizations. They may not be in two cases, of which each was seen to change the last
-digits:
+Rounding depends on the width of a `vmap`, as XLA orders sums by shapes. So the width
+is part of the config, and the last slice is padded to it. Each device loops over its
+own slices: more devices shorten the loop and leave its body unchanged. Records are
+bit-equal on 2, 4 and 8 CPU devices; a test checks it for an MLP. Two cases may change
+the last digits:
 
-    one device        XLA compiles it without the partitioner, by other passes, which
-                      order some instructions and so fuse some sums otherwise: those of
-                      a transformer, though not those of a perceptron; so `devices`
-                      makes two of a single core
-    large products    even the same program for one device, with products that sum over
-                      2,000 examples, gave other bits in a process of 8 devices than of
-                      1 or 3, which have fewer threads
+    one device      XLA compiles without the partitioner, by other passes, which fuse
+                    the update of Adam differently; so `runtime.devices` makes two
+                    devices of a single core
+    large products  products that sum over 2,000 examples gave other bits in a process
+                    of 8 devices than of 1 or 3, which have fewer threads
 """
 
 import math
@@ -34,188 +29,345 @@ import numpy as np
 from jax import Array
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
-from jax_acts.experiments.config.errors import ConfigError, Problem
-from jax_acts.experiments.config.schema import Chunks
+from jax_acts.experiments.config.errors import ConfigError, ConfigIssue
+from jax_acts.experiments.config.schema import TrialBatch
 from jax_acts.experiments.runtime import memory
+from jax_acts.experiments.train.loop import RunFunctions, TrainState
 
 Numbers = Mapping[str, Any]
-"""What a member differs in, by the name of its axis."""
+"""The numeric axes of a run, by name."""
 
-Program = Callable[[Numbers, Any], Any]
-"""Trains a member, from its numbers and from the data that all members see."""
+MakeFunctions = Callable[[Numbers, Any], RunFunctions]
+"""Return the functions of a run from its numeric axes and the shared data."""
 
-MEMBERS = "members"
-SPREAD, SAME = PartitionSpec(MEMBERS), PartitionSpec()
-
-
-class Chunk(NamedTuple):
-    """A program for the chunks of a group."""
-
-    train: Callable[[Sequence[Numbers]], list[Any]]
-    """Returns what the program returns for each of at most so many members."""
-    compile_seconds: float
-    """The time to trace and compile it."""
+RUNS = "runs"
+SPLIT, REPLICATED = PartitionSpec(RUNS), PartitionSpec()
 
 
-def meshes(chunks: Chunks) -> Iterator[Mesh]:
-    """Yields the local devices that share the slices of a chunk, then half as many.
+class Layout(NamedTuple):
+    """How the slices of a trial batch are divided among devices: in turn.
 
-    Fewer of them have more memory each where they are cores of one CPU, and only there.
+    So a trial batch that is not full uses all devices as well.
     """
-    slices, devices = chunks.members // chunks.vmapped, jax.local_devices()
+
+    mesh: Mesh
+    trial_batch: TrialBatch
+
+    @property
+    def num_slices(self) -> int:
+        """Number of slices of a full trial batch."""
+        return self.trial_batch.size // self.trial_batch.vmap_width
+
+    @property
+    def slices_per_device(self) -> int:
+        """Slices of each device; the last device may have fewer."""
+        return math.ceil(self.num_slices / self.mesh.size)
+
+    @property
+    def slots(self) -> int:
+        """Slices for which each device has memory.
+
+        On a CPU there are at least two: for a single one XLA would replace the
+        indexing of slices, and round the body of the loop differently.
+        """
+        on_cpu = self.mesh.devices.flat[0].platform == "cpu"
+        return max(self.slices_per_device, 2 if on_cpu else 1)
+
+    def rows(self) -> np.ndarray:
+        """Return the position of each slice on the leading axis of sharded arrays."""
+        slot, device = np.divmod(np.arange(self.num_slices), self.mesh.size)
+        return device * self.slots + slot
+
+    def counts(self, num_runs: int) -> np.ndarray:
+        """Return the number of slices of each device that have a run."""
+        used = math.ceil(num_runs / self.trial_batch.vmap_width)
+        devices = np.arange(self.mesh.size)
+        return (-(-(used - devices) // self.mesh.size)).clip(0).astype(np.int32)
+
+    def scatter(self, tree: Any) -> Any:
+        """Put host arrays with a leading axis of runs onto the devices."""
+        width, rows = self.trial_batch.vmap_width, self.rows()
+
+        def put(x: np.ndarray) -> Array:
+            slices = x.reshape(self.num_slices, width, *x.shape[1:])
+            full = np.zeros((self.mesh.size * self.slots, *slices.shape[1:]), x.dtype)
+            full[rows] = slices
+            return jax.device_put(full, NamedSharding(self.mesh, SPLIT))
+
+        return jax.tree.map(put, tree)
+
+    def gather(self, tree: Any) -> Any:
+        """Return sharded arrays as host arrays with a leading axis of runs."""
+        size, rows = self.trial_batch.size, self.rows()
+        return jax.tree.map(
+            lambda x: np.asarray(x)[rows].reshape(size, *x.shape[2:]),
+            jax.device_get(tree),
+        )
+
+    def replicate(self, tree: Any) -> Any:
+        """Put arrays onto every device."""
+        return jax.device_put(tree, NamedSharding(self.mesh, REPLICATED))
+
+
+class Programs(NamedTuple):
+    """The compiled programs of `(counts, numbers, state, shared)`; see `over_runs`."""
+
+    init: Any
+    advance: Any
+    evaluate: Any
+
+
+InitPrograms = dict[tuple[int, str], Any]
+"""Compiled `Programs.init` by number of devices and StableHLO.
+
+Most activations have the same initializer, whose program compiles as slowly as that of
+the training: 3.7 of 9 CPU seconds for a small MLP.
+"""
+
+
+class LiveBatch(NamedTuple):
+    """The runs of one trial batch on the devices."""
+
+    counts: Array
+    numbers: Any
+
+
+class CompiledTrialBatch(NamedTuple):
+    """The compiled programs of a group, for one trial batch at a time."""
+
+    layout: Layout
+    axes: Mapping[str, Any]
+    """The dtype of each numeric axis."""
+    data: Any
+    programs: Programs
+    num_params: int
+    """Number of parameters of each run."""
+    compile_seconds: float
+    """Time to trace and compile the programs."""
+
+    def load(self, runs: Sequence[Numbers]) -> LiveBatch:
+        """Put the numeric axes of at most `size` runs onto the devices."""
+        missing = self.layout.trial_batch.size - len(runs)
+        padded = [*runs, *[runs[-1]] * missing]
+        numbers = {
+            axis: np.array([run[axis] for run in padded], dtype)
+            for axis, dtype in self.axes.items()
+        }
+        counts = jax.device_put(
+            self.layout.counts(len(runs)), NamedSharding(self.layout.mesh, SPLIT)
+        )
+        return LiveBatch(counts, self.layout.scatter(numbers))
+
+    def init(self, batch: LiveBatch) -> TrainState:
+        """Return the initial state of each run."""
+        return self.programs.init(*batch, None, (self.data,))
+
+    def advance(
+        self, batch: LiveBatch, state: TrainState, start: int, stop: int
+    ) -> TrainState:
+        """Train the steps start..stop - 1 of each run; `state` is donated."""
+        bounds = self.layout.replicate((np.int32(start), np.int32(stop)))
+        return self.programs.advance(*batch, state, (self.data, *bounds))
+
+    def evaluate(self, batch: LiveBatch, state: TrainState) -> Any:
+        """Return the metrics of each run, and whether it is finite."""
+        return self.programs.evaluate(*batch, state, (self.data,))
+
+
+def compile_trial_batch(
+    make_functions: MakeFunctions,
+    axes: Mapping[str, Any],
+    data: Any,
+    trial_batch: TrialBatch,
+    init_programs: InitPrograms | None = None,
+) -> CompiledTrialBatch:
+    """Compile the programs of a group for as many devices as have the memory.
+
+    Args:
+        make_functions: Returns the functions of one run.
+        axes: The dtype of each numeric axis; "seed" is one of them.
+        data: Arrays that all runs share; each device gets a copy.
+        trial_batch: The size of a trial batch.
+        init_programs: Compiled programs of other groups, which are reused and updated.
+
+    Raises:
+        ConfigError: No device has the memory; the message states a size that fits.
+    """
+    programs = {} if init_programs is None else init_programs
+    build = partial(_compile, make_functions, axes, data, programs)
+    message = ""
+    for layout in _layouts(trial_batch):
+        compiled = build(layout)
+        if fits(compiled):
+            return compiled
+        message = _memory_message(compiled)
+    for smaller in narrower(trial_batch):
+        if any(fits(build(layout)) for layout in _layouts(smaller)):
+            size = f"size = {smaller.size}, vmap_width = {smaller.vmap_width}"
+            raise ConfigError(ConfigIssue("trial_batch", f"{message}; {size} fits"))
+    message = f"{message}; no smaller trial batch fits"
+    raise ConfigError(ConfigIssue("trial_batch", message))
+
+
+def _layouts(trial_batch: TrialBatch) -> Iterator[Layout]:
+    """Yield layouts on all local devices, then on half as many, and so on.
+
+    Fewer devices have more memory each where they share that of one CPU, and only
+    there.
+    """
+    slices = trial_batch.size // trial_batch.vmap_width
+    devices = jax.local_devices()
     count = len(devices)
     while count:
-        share = _share(slices, count)
-        used = np.array(devices[: math.ceil(slices / share)])
-        yield Mesh(used, (MEMBERS,), axis_types=(AxisType.Auto,))
+        used = devices[: math.ceil(slices / math.ceil(slices / count))]
+        mesh = Mesh(np.array(used), (RUNS,), axis_types=(AxisType.Auto,))
+        yield Layout(mesh, trial_batch)
         count = len(used) // 2 if devices[0].platform == "cpu" else 0
 
 
-def _share(slices: int, devices: int) -> int:
-    """Returns how many slices a device has; the last of them may have fewer."""
-    return math.ceil(slices / devices)
+def _compile(
+    make_functions: MakeFunctions,
+    axes: Mapping[str, Any],
+    data: Any,
+    init_programs: InitPrograms,
+    layout: Layout,
+) -> CompiledTrialBatch:
+    begin = time.perf_counter()
+    mesh, width = layout.mesh, layout.trial_batch.vmap_width
+    split, same = NamedSharding(mesh, SPLIT), NamedSharding(mesh, REPLICATED)
+    struct = lambda sharding, shape, dtype: jax.ShapeDtypeStruct(
+        shape, dtype, sharding=sharding
+    )
+    rows = mesh.size * layout.slots
+    numbers = {axis: struct(split, (rows, width), d) for axis, d in axes.items()}
+    batch = struct(split, (mesh.size,), jnp.int32), numbers
+    shared = jax.tree.map(lambda x: struct(same, x.shape, x.dtype), data)
+    bound = struct(same, (), jnp.int32)
+
+    def run(own: Any, data: Any) -> tuple[Array, RunFunctions]:
+        return jax.random.key(own["seed"]), make_functions(own, data)
+
+    def init(own: Any, state: None, data: Any) -> TrainState:
+        key, functions = run(own, data)
+        return functions.init(key)
+
+    def advance(own: Any, state: TrainState, data: Any, start: Array, stop: Array):
+        key, functions = run(own, data)
+        return functions.advance(key, state, start, stop)
+
+    def evaluate(own: Any, state: TrainState, data: Any) -> Any:
+        return run(own, data)[1].evaluate(state)
+
+    whole = partial(over_runs, mesh=mesh, width=width, slots=layout.slots)
+    initialize = jax.jit(whole(init)).lower(*batch, None, (shared,))
+    state = jax.tree.map(lambda x: struct(split, x.shape, x.dtype), initialize.out_info)
+    train = jax.jit(whole(advance, in_place=True), donate_argnums=2)
+    key = mesh.size, initialize.as_text()
+    if key not in init_programs:
+        init_programs[key] = initialize.compile()
+    programs = Programs(
+        init_programs[key],
+        train.lower(*batch, state, (shared, bound, bound)).compile(),
+        jax.jit(whole(evaluate)).lower(*batch, state, (shared,)).compile(),
+    )
+    sizes = [math.prod(leaf.shape[2:]) for leaf in jax.tree.leaves(state.params)]
+    seconds = time.perf_counter() - begin
+    data = layout.replicate(data)
+    return CompiledTrialBatch(layout, axes, data, programs, sum(sizes), seconds)
 
 
-def compiled(
-    program: Program, axes: Mapping[str, Any], data: Any, chunks: Chunks
-) -> Chunk:
-    """Returns the program compiled for chunks of members, on as many devices as fit.
+def over_runs(
+    function: Callable[..., Any],
+    *,
+    mesh: Mesh,
+    width: int,
+    slots: int,
+    in_place: bool = False,
+) -> Callable[..., Any]:
+    """Return a function of one run for all runs of a trial batch.
+
+    `function(numbers, state, *shared)` becomes a function of `(counts, numbers, state,
+    shared)`, whose numbers, state and result have two leading axes: slots of all
+    devices, and the width of a `vmap`. Each device loops over as many slots as
+    `counts` states, which is not known at compile time: a device with one slice would
+    otherwise have no loop, and XLA would round its body differently.
 
     Args:
-        program: What trains a member; it is traced once.
-        axes: The dtype of each number.
-        data: Arrays that all members see; each device gets them.
-        chunks: How wide a chunk is.
-
-    Raises:
-        ConfigError: It needs more memory than a device has.
+        function: Takes the numbers and the state of one run, and shared arguments.
+        mesh: The devices.
+        width: Runs per `vmap`.
+        slots: Slices for which each device has memory.
+        in_place: Whether the result is the new state.
     """
-    begin = time.perf_counter()
-    build = partial(_program, program, axes, data)
-    run, mesh = _fitting(build, chunks)
-    seconds = time.perf_counter() - begin
-    same = NamedSharding(mesh, SAME)
-    seen = jax.device_put(data, same)
+    call = jax.jit(function)  # caches the trace, which is needed for its shapes as well
 
-    def train(members: Sequence[Numbers]) -> list[Any]:
-        padded = [*members, *[members[-1]] * (chunks.members - len(members))]
-        numbers = {
-            axis: np.array([member[axis] for member in padded], dtype)
-            for axis, dtype in axes.items()
-        }
-        real = np.arange(chunks.members) < len(members)
-        found = run(*jax.device_put((numbers, real), same), seen)
-        found = jax.device_get(found)
-        return [jax.tree.map(lambda x, n=n: x[n], found) for n in range(len(members))]
+    def call_slice(own: Any, shared: Any) -> Any:
+        if width > 1:
+            return jax.vmap(lambda own: call(*own, *shared))(own)
+        single = call(*jax.tree.map(lambda x: x[0], own), *shared)
+        return jax.tree.map(lambda x: x[None], single)
 
-    return Chunk(train, seconds)
+    def on_device(counts: Array, numbers: Any, state: Any, shared: Any) -> Any:
+        at = lambda n, tree: jax.tree.map(lambda x: x[n], tree)
+        if in_place:
+            result = state
+        else:
+            like = jax.eval_shape(call_slice, at(0, (numbers, state)), shared)
+            result = jax.tree.map(lambda x: jnp.zeros((slots, *x.shape), x.dtype), like)
 
-
-def _program(
-    program: Program, axes: Mapping[str, Any], data: Any, chunks: Chunks, mesh: Mesh
-) -> Any:
-    same = NamedSharding(mesh, SAME)
-    like = lambda shape, dtype: jax.ShapeDtypeStruct(shape, dtype, sharding=same)
-    numbers = {axis: like((chunks.members,), dtype) for axis, dtype in axes.items()}
-    real = like((chunks.members,), jnp.bool)
-    seen = jax.tree.map(lambda x: like(x.shape, x.dtype), data)
-    whole = jax.jit(over_members(program, chunks, mesh))
-    return whole.lower(numbers, real, seen).compile()
-
-
-def _fitting(build: Callable[[Chunks, Mesh], Any], chunks: Chunks) -> tuple[Any, Mesh]:
-    """Returns a chunk's program, and its devices: the most that have the memory for it.
-
-    Raises:
-        ConfigError: There are none, as it says with the widest chunk that does fit.
-    """
-    told = ""
-    for mesh in meshes(chunks):
-        run = build(chunks, mesh)
-        if fits(run, mesh):
-            return run, mesh
-        told = _too_much(chunks, run, mesh)
-    for less in narrower(chunks):
-        if any(fits(build(less, mesh), mesh) for mesh in meshes(less)):
-            fit = f"chunks.members = {less.members}, chunks.vmapped = {less.vmapped}"
-            raise ConfigError(Problem("chunks", f"{told}; {fit} fits"))
-    raise ConfigError(Problem("chunks", f"{told}; no smaller chunk fits"))
-
-
-def fits(run: Any, mesh: Mesh) -> bool:
-    """Returns whether the devices have the memory for it, as far as is known."""
-    has = memory.available(mesh.devices.flat[0], mesh.size)
-    return has is None or memory.needed(run) <= has
-
-
-def _too_much(chunks: Chunks, run: Any, mesh: Mesh) -> str:
-    """Returns what to say of a chunk that does not fit."""
-    has = memory.available(mesh.devices.flat[0], mesh.size) or 0
-    return (
-        f"chunks.members = {chunks.members}, chunks.vmapped = {chunks.vmapped}: needs "
-        f"{memory.said(memory.needed(run))} of each device, which has "
-        f"{memory.said(has)}"
-    )
-
-
-def narrower(chunks: Chunks) -> list[Chunks]:
-    """Returns the chunks with narrower slices, and then those with fewer members.
-
-    >>> [(c.members, c.vmapped) for c in narrower(Chunks(members=4, vmapped=4))]
-    [(4, 2), (4, 1), (2, 1), (1, 1)]
-    """
-    all = chunks.members
-    divisors = [n for n in range(all, 0, -1) if all % n == 0]
-    return [
-        *(Chunks(members=all, vmapped=n) for n in divisors if n < chunks.vmapped),
-        *(Chunks(members=n) for n in divisors if n < all),
-    ]
-
-
-def over_members(
-    program: Program, chunks: Chunks, mesh: Mesh
-) -> Callable[[dict[str, Array], Array, Any], Any]:
-    """Returns the program for a chunk: each number and each result has an axis before.
-
-    It also takes which members are real, those first. A slice of none is not trained.
-
-    Each device has the numbers of the whole chunk, and a place for all results, and
-    does not know when it is compiled how many turns its loop has. Else a device with
-    one slice would have no loop: XLA would round its training in another way.
-    """
-    slices = chunks.members // chunks.vmapped
-    share = _share(slices, mesh.size)
-    over = share * mesh.size - slices
-    once = jax.jit(program)  # its trace is kept: it is needed for its shapes, too
-
-    def lanes(numbers: dict[str, Array], data: Any) -> Any:
-        if chunks.vmapped > 1:
-            return jax.vmap(once, (0, None))(numbers, data)
-        alone = jax.tree.map(lambda x: x[0], numbers)
-        return jax.tree.map(lambda x: x[None], once(alone, data))
-
-    def own(numbers: dict[str, Array], real: Array, data: Any) -> Any:
-        cut = lambda x: x.reshape(slices, chunks.vmapped)
-        numbers, real = jax.tree.map(cut, numbers), cut(real).any(1)
-        at = lambda n: jax.tree.map(lambda x: x[n], numbers)
-        like = jax.eval_shape(lanes, at(0), data)
-        blank = lambda x: jnp.zeros((slices, *x.shape), x.dtype)
-
-        def part(n: Array, found: Any) -> Any:
+        def body(n: Array, result: Any) -> Any:
+            own = at(n, (numbers, result if in_place else state))
             put = lambda all, one: all.at[n].set(one)
-            return jax.tree.map(put, found, lanes(at(n), data))
+            return jax.tree.map(put, result, call_slice(own, shared))
 
-        begin = jax.lax.axis_index(MEMBERS) * share
-        end = jnp.minimum(begin + share, real.sum())
-        found = jax.lax.fori_loop(begin, end, part, jax.tree.map(blank, like))
-        even = lambda x: jnp.pad(x, [(0, over), *[(0, 0)] * (x.ndim - 1)])
-        mine = lambda x: jax.lax.dynamic_slice_in_dim(even(x), begin, share)
-        return jax.tree.map(lambda x: mine(x).reshape(-1, *x.shape[2:]), found)
+        return jax.lax.fori_loop(0, counts[0], body, result)
 
     return jax.shard_map(
-        own,
+        on_device,
         mesh=mesh,
-        in_specs=(SAME, SAME, SAME),
-        out_specs=SPREAD,
-        check_vma=False,  # what begins as a constant need not be marked as spread
+        in_specs=(SPLIT, SPLIT, SPLIT, REPLICATED),
+        out_specs=SPLIT,
+        check_vma=False,  # a constant initial result need not be marked as varying
     )
+
+
+def required_memory(compiled: CompiledTrialBatch) -> int:
+    """Return the bytes per device that the largest of the programs needs."""
+    return max(map(memory.required_bytes, compiled.programs))
+
+
+def available_memory(compiled: CompiledTrialBatch) -> int | None:
+    """Return the bytes per device, None where they are unknown."""
+    mesh = compiled.layout.mesh
+    return memory.available_bytes(mesh.devices.flat[0], mesh.size)
+
+
+def fits(compiled: CompiledTrialBatch) -> bool:
+    """Return whether the devices have the memory, as far as it is known."""
+    available = available_memory(compiled)
+    return available is None or required_memory(compiled) <= available
+
+
+def _memory_message(compiled: CompiledTrialBatch) -> str:
+    size = compiled.layout.trial_batch
+    available = memory.format_bytes(available_memory(compiled) or 0)
+    required = memory.format_bytes(required_memory(compiled))
+    return (
+        f"trial_batch: expected at most {available} per device, got {required} with "
+        f"size = {size.size}, vmap_width = {size.vmap_width}"
+    )
+
+
+def narrower(trial_batch: TrialBatch) -> list[TrialBatch]:
+    """Return trial batches with a smaller vmap width, then those with fewer runs.
+
+    >>> [(t.size, t.vmap_width) for t in narrower(TrialBatch(size=4, vmap_width=4))]
+    [(4, 2), (4, 1), (2, 1), (1, 1)]
+    """
+    size = trial_batch.size
+    divisors = [n for n in range(size, 0, -1) if size % n == 0]
+    widths = [n for n in divisors if n < trial_batch.vmap_width]
+    return [
+        *(TrialBatch(size=size, vmap_width=n) for n in widths),
+        *(TrialBatch(size=n) for n in divisors if n < size),
+    ]

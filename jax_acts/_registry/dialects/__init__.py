@@ -1,0 +1,56 @@
+"""What names mean in other libraries: one table per library.
+
+A table maps names to functions of the catalog: to a name, where arguments and defaults
+are equal, or to a function with the signature of the library, without the input.
+Several names of one entry are separated by spaces. Names are looked up as spelled, then
+without case and punctuation.
+"""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from jax_acts._registry.dialects.flax import FLAX
+from jax_acts._registry.dialects.hf import HF
+from jax_acts._registry.dialects.jax import JAX
+from jax_acts._registry.dialects.jax_acts import OWN as OWN
+from jax_acts._registry.dialects.keras import KERAS, KERAS2
+from jax_acts._registry.dialects.mlx import MLX
+from jax_acts._registry.dialects.onnx import ONNX
+from jax_acts._registry.dialects.snn import NORSE, SNNTORCH, SPIKINGJELLY
+from jax_acts._registry.dialects.table import Table
+from jax_acts._registry.dialects.timm import TIMM
+from jax_acts._registry.dialects.torch import TORCH
+
+DIALECTS: Mapping[str, Table] = MappingProxyType(
+    {
+        "jax": JAX,
+        "flax": FLAX,
+        "torch": TORCH,
+        "keras": KERAS,
+        "keras2": KERAS2,
+        "hf": HF,
+        "timm": TIMM,
+        "onnx": ONNX,
+        "mlx": MLX,
+        "snntorch": SNNTORCH,
+        "spikingjelly": SPIKINGJELLY,
+        "norse": NORSE,
+    }
+)
+"""The table of each library."""
+
+ROOTS: Mapping[str, str] = MappingProxyType(
+    {
+        **{name: name for name in DIALECTS},
+        "linen": "flax",
+        "nnx": "flax",
+        "tf_keras": "keras2",
+        "transformers": "hf",
+    }
+)
+"""The dialect of a dotted name, by its first part: `torch.nn.GELU` is PyTorch's."""
+
+IGNORED: Mapping[str, frozenset[str]] = MappingProxyType(
+    {name: frozenset({"inplace"}) for name in ("torch", "timm")}
+)
+"""Arguments without an effect on the function, by dialect."""

@@ -1,0 +1,100 @@
+"""`keras.activations`, `keras.layers`, `keras.ops` (Keras 3.15.1) and tf_keras 2.21.0.
+
+The function `leaky_relu` and the layer `LeakyReLU` have different defaults, and so have
+`activations.gelu` and `ops.gelu`.
+"""
+
+from typing import Any
+
+from jax_acts._core.arguments import Learn
+from jax_acts._registry.dialects.table import (
+    Meaning,
+    Table,
+    gelu_by_flag,
+    same_names,
+    to,
+)
+
+
+def keras_relu(
+    negative_slope: Any = 0.0, max_value: Any = None, threshold: Any = 0.0
+) -> Meaning:
+    """Return the function that relu is with these arguments."""
+    match negative_slope != 0, max_value is not None, threshold != 0:
+        case False, False, False:
+            return to("relu")
+        case True, False, False:
+            return to("leaky_relu", negative_slope=negative_slope)
+        case False, True, False:
+            if max_value == 6:
+                return to("relu6")
+            return to("clip", min_val=0.0, max_val=max_value)
+        case False, False, True:
+            return to("thresholded_relu", theta=threshold)
+        case _:
+            raise ValueError(
+                "keras:relu: expected at most one of negative_slope, max_value and "
+                "threshold, got several"
+            )
+
+
+def keras_relu_layer(
+    max_value: Any = None, negative_slope: Any = 0.0, threshold: Any = 0.0
+) -> Meaning:
+    """Return `keras_relu` for the argument order of the layer."""
+    return keras_relu(negative_slope, max_value, threshold)
+
+
+def keras_prelu() -> Meaning:
+    """Return PReLU with an initial slope of 0 per feature."""
+    return to("leaky_relu", negative_slope=Learn(0.0, per_feature=True))
+
+
+KERAS: Table = {
+    **same_names(
+        "linear relu6 elu celu selu silu swish mish sigmoid tanh softplus exponential "
+        "squareplus sparse_plus sparse_sigmoid log_sigmoid hard_tanh hard_sigmoid "
+        "hard_silu hard_swish hard_shrink soft_shrink tanh_shrink "
+        "softmax log_softmax sparsemax glu"
+    ),
+    "relu": keras_relu,
+    "ReLU": keras_relu_layer,
+    "leaky_relu": lambda negative_slope=0.2: to(
+        "leaky_relu", negative_slope=negative_slope
+    ),
+    "LeakyReLU": lambda negative_slope=0.3: to(
+        "leaky_relu", negative_slope=negative_slope
+    ),
+    "PReLU": keras_prelu,
+    "ELU": "elu",
+    "gelu": gelu_by_flag,
+    "ops.gelu": lambda approximate=True: gelu_by_flag(approximate),
+    "softsign": "soft_sign",
+    "threshold": lambda threshold, default_value: to(
+        "threshold", threshold=threshold, value=default_value
+    ),
+    "Softmax": "softmax",
+}
+
+# tf_keras.activations and tf_keras.layers; `get` also finds names of tf.nn: leaky_relu,
+# relu6, silu, log_softmax.
+
+KERAS2: Table = {
+    **same_names(
+        "linear relu6 elu selu silu swish mish sigmoid tanh softplus exponential "
+        "softmax log_softmax"
+    ),
+    "relu": lambda alpha=0.0, max_value=None, threshold=0.0: keras_relu(
+        alpha, max_value, threshold
+    ),
+    "ReLU": keras_relu_layer,
+    "leaky_relu": lambda alpha=0.2: to("leaky_relu", negative_slope=alpha),
+    "LeakyReLU": lambda alpha=0.3: to("leaky_relu", negative_slope=alpha),
+    "PReLU": keras_prelu,
+    "ThresholdedReLU": "thresholded_relu",
+    "ELU": "elu",
+    "gelu": gelu_by_flag,
+    "softsign": "soft_sign",
+    "hard_sigmoid": lambda: to("hard_sigmoid", slope=0.2, offset=0.5),
+    "Softmax": "softmax",
+}

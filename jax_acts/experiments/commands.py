@@ -1,0 +1,268 @@
+"""What the commands of `cli` do, as functions; errors are raised as `typer.Exit`."""
+
+import os
+import shlex
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, TypeVar
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from jax_acts.experiments import custom
+from jax_acts.experiments.config.errors import (
+    ConfigError,
+    ConfigIssue,
+    RunError,
+    did_you_mean,
+)
+from jax_acts.experiments.config.load import Source, load_config
+from jax_acts.experiments.config.schema import StudyConfig
+from jax_acts.experiments.datasets.registry import DATASETS
+from jax_acts.experiments.report.compare_runs import compare_directories
+from jax_acts.experiments.report.export import Sink
+from jax_acts.experiments.report.files import export_records, write_report
+from jax_acts.experiments.report.render import html, markdown, terminal
+from jax_acts.experiments.runtime import devices
+from jax_acts.experiments.runtime.files import write_atomic
+from jax_acts.experiments.runtime.fingerprint import Fingerprint, verify_fingerprint
+from jax_acts.experiments.runtime.locking import SINGLE_PROCESS, Process, detect_rank
+from jax_acts.experiments.runtime.run_directory import (
+    CONFIG,
+    read_records,
+    run_directory,
+)
+from jax_acts.experiments.runtime.runner import Executor, run_study
+from jax_acts.experiments.study import PreparedStudy, Study
+
+CONFIG_ERROR, RUN_ERROR, INTERRUPTED = 2, 1, 130
+
+STUDIES: dict[str, Study[Any]] = {custom.STUDY.name: custom.STUDY}
+"""Every study by the name that configs use."""
+
+_program = "jax-acts"
+E = TypeVar("E", bound=StrEnum)
+
+
+def register(studies: Mapping[str, Study[Any]], program: str) -> None:
+    """Add studies, and set the name of the program in messages."""
+    global _program
+    _program = program
+    STUDIES.update(studies)
+
+
+def run(
+    source: Source,
+    out: Path | None = None,
+    *,
+    quick: bool = False,
+    fresh: bool = False,
+    quiet: bool = False,
+    executor: str = Executor.LOCAL,
+    process_id: int | None = None,
+    num_processes: int | None = None,
+) -> Path:
+    """Train the missing runs of a config and return the run directory."""
+    with exit_on_config_errors(source):
+        chosen, process = _executor(executor, process_id, num_processes)
+    config, prepared = prepare(source, quick)
+    directory = out or run_directory(config)
+    log(f"{_describe(prepared)}\nrun directory: {directory}")
+    study = STUDIES[config.study]
+    try:
+        with exit_on_config_errors(source):
+            run_study(
+                study,
+                config,
+                prepared,
+                directory,
+                Console(stderr=True),
+                quiet=quiet,
+                executor=chosen,
+                process=process,
+                fresh=fresh,
+            )
+    except KeyboardInterrupt:
+        _log_interrupt(directory, len(study.runs(config)))
+        raise typer.Exit(INTERRUPTED) from None
+    return directory
+
+
+def _log_interrupt(directory: Path, total: int) -> None:
+    """Print how to resume."""
+    recorded = len(read_records(directory)[0])
+    arguments = [a for a in sys.argv[1:] if a != "--fresh"]  # it would train again
+    log(
+        f"interrupted: {recorded} of {total} runs are recorded in {directory}\n"
+        f"resume: {_program} {shlex.join(arguments)}"
+    )
+    if recorded:
+        log(f"report: {_program} report {shlex.quote(str(directory))}")
+
+
+def _executor(
+    name: str, process_id: int | None, num_processes: int | None
+) -> tuple[Executor, Process]:
+    executor = choose("--executor", name, Executor)
+    if executor is Executor.DISTRIBUTED:
+        return executor, detect_rank(process_id, num_processes, os.environ)
+    if process_id is None and num_processes is None:
+        return executor, SINGLE_PROCESS
+    message = (
+        f"--process-id, --num-processes: expected --executor distributed, got {name}"
+    )
+    raise ConfigError(ConfigIssue("", message))
+
+
+def prepare(source: Source, quick: bool) -> tuple[StudyConfig, PreparedStudy]:
+    """Return the config and its study with the data loaded; nothing is compiled."""
+    with exit_on_config_errors(source):
+        config = _load(source)
+        config = config.to_quick() if quick else config
+        study = STUDIES[config.study]
+        study.runs(config)  # checks their number before data are loaded
+        return config, study.prepare(config)
+
+
+def _load(source: Source) -> StudyConfig:
+    return load_config(source, {name: s.config for name, s in STUDIES.items()})
+
+
+def validate(source: Source, quick: bool) -> None:
+    """Print what a config would run."""
+    config, prepared = prepare(source, quick)
+    print(f"{source.path}: valid\n{_describe(prepared)}")
+    print(f"run directory: {run_directory(config)}")
+
+
+def _describe(prepared: PreparedStudy) -> str:
+    data = [f"{name}: {content}" for name, content in prepared.data_contents.items()]
+    return "\n".join([prepared.summary, *data])
+
+
+def verify(directory: Path) -> None:
+    """Check data and model against the fingerprint of a run.
+
+    Where they cannot be loaded, as on another machine, a note is printed.
+
+    Raises:
+        RunError: They changed since the run.
+    """
+    source = Source(check_run(directory) / CONFIG)
+    with exit_on_config_errors(source):
+        config = _load(source)
+    try:
+        prepared = STUDIES[config.study].prepare(config)
+    except ConfigError as error:
+        log(f"note: data and model are not compared with those of the run: {error}")
+        return
+    verify_fingerprint(directory, Fingerprint.of(config, prepared))
+
+
+def show_report(directory: Path, *, png: bool = False) -> None:
+    """Write the report; print its table and conclusion, and its path last."""
+    with exit_on_config_errors(Source(directory / CONFIG)):
+        written = write_report(directory, STUDIES, png=png)
+    for notice in written.notices:
+        log(notice)
+    console = Console()
+    console.print(terminal(written.report, console.width), highlight=False)
+    print(f"\n{written.path}")
+
+
+def compare_runs(directories: Sequence[Path], out: Path) -> None:
+    """Write one report on several runs."""
+    if out.suffix not in (".html", ".md"):
+        raise RunError(f"--out: expected an .html or .md file, got {out}")
+    for directory in directories:
+        with exit_on_config_errors(Source(check_run(directory) / CONFIG)):
+            _load(Source(directory / CONFIG))
+    report, runs = compare_directories(directories, STUDIES)
+    render = html if out.suffix == ".html" else markdown
+    write_atomic(out, render(report, runs))
+    print(f"{report.conclusion}\n{out}")
+
+
+def export(directory: Path, sink: str) -> None:
+    """Write the records of a run for a sink; print where they are."""
+    chosen = choose("--to", sink, Sink)
+    with exit_on_config_errors(Source(check_run(directory) / CONFIG)):
+        print(export_records(directory, STUDIES, chosen))
+
+
+def list_datasets() -> None:
+    """Print the datasets with content, origin and the command that installs them."""
+    show_names(
+        "datasets",
+        {
+            name: f"{info.content}. Origin: {info.origin}. {info.install}."
+            for name, info in DATASETS.items()
+        },
+    )
+
+
+def show_names(title: str, entries: Mapping[str, str]) -> None:
+    """Print names with a description of each."""
+    table = Table.grid(padding=(0, 2))
+    table.add_column(no_wrap=True)
+    for name, description in entries.items():
+        table.add_row(f"  {name}", escape(description))
+    Console().print(f"[bold]{title}[/]", table, "")
+
+
+def check_run(directory: Path) -> Path:
+    """Return the directory of a run, or exit."""
+    if not (directory / CONFIG).is_file():
+        runs = [str(p.parent) for p in sorted(directory.parent.glob(f"*/{CONFIG}"))]
+        near = did_you_mean(str(directory), runs)
+        log(f"error: {directory}: expected a run directory with {CONFIG}{near}")
+        raise typer.Exit(CONFIG_ERROR)
+    return directory
+
+
+def choose(option: str, name: str, choices: type[E]) -> E:
+    """Return the member of an enumeration, or exit."""
+    names = [choice.value for choice in choices]
+    if name not in names:
+        log(f"error: {option} {name}: expected one of {', '.join(names)}")
+        raise typer.Exit(CONFIG_ERROR)
+    return choices(name)
+
+
+@contextmanager
+def exit_on_config_errors(source: Source) -> Iterator[None]:
+    """Print each fault of a config as one line and exit."""
+    try:
+        yield
+    except ConfigError as error:
+        for issue in error.issues:
+            log(source.line(issue))
+        raise typer.Exit(CONFIG_ERROR) from error
+
+
+@contextmanager
+def exit_on_errors() -> Iterator[None]:
+    """Print one line instead of a traceback where a command cannot proceed."""
+    with suppress(RuntimeError):  # JAX is initialized already: called from Python
+        devices.configure_cpu_devices(devices.available_cores())
+    try:
+        yield
+    except RunError as error:
+        log(f"error: {error}")
+        raise typer.Exit(RUN_ERROR) from None
+    except OSError as error:
+        log(f"error: {error}; earlier records remain")
+        raise typer.Exit(RUN_ERROR) from None
+    except KeyboardInterrupt:
+        log("interrupted")
+        raise typer.Exit(INTERRUPTED) from None
+
+
+def log(message: str) -> None:
+    """Print to standard error."""
+    print(message, file=sys.stderr)

@@ -1,0 +1,111 @@
+"""Fingerprint of a run: hashes of its config, its data and its model.
+
+The records of a run directory are valid for one fingerprint. It is stored when the
+run starts and compared when the run resumes and when its report is written.
+"""
+
+import hashlib
+from pathlib import Path
+from typing import Any, Self
+
+import jax
+import numpy as np
+from pydantic import BaseModel, ValidationError
+
+from jax_acts.experiments.config.errors import RunError
+from jax_acts.experiments.config.schema import StudyConfig
+from jax_acts.experiments.runtime.files import write_atomic
+from jax_acts.experiments.study import PreparedStudy
+
+FINGERPRINT = "fingerprint.json"
+FRESH = "run with --fresh to archive the old records and train again"
+
+
+class Fingerprint(BaseModel, frozen=True, extra="forbid"):
+    """What the records of a run depend on."""
+
+    config: str
+    """`StudyConfig.digest` of the resolved config."""
+    data: str | None
+    """Hash of the content of the data; None for a study without data."""
+    model: str | None
+    """Hash of the source of the model; None for a study without a model."""
+
+    @classmethod
+    def of(cls, config: StudyConfig, prepared: PreparedStudy) -> Self:
+        """Return the fingerprint of a study that is ready to run."""
+        return cls(
+            config=config.digest(), data=prepared.data_hash, model=prepared.model_hash
+        )
+
+
+def load_fingerprint(directory: Path) -> Fingerprint:
+    """Return the fingerprint of a run.
+
+    Raises:
+        RunError: It is missing or damaged.
+    """
+    path = directory / FINGERPRINT
+    try:
+        return Fingerprint.model_validate_json(path.read_bytes())
+    except FileNotFoundError:
+        reason = "missing"
+    except (OSError, ValidationError):
+        reason = "damaged"
+    raise RunError(
+        f"{path}: expected the hashes of config, data and model of the records beside "
+        f"it, got a {reason} file; {FRESH}"
+    )
+
+
+def save_fingerprint(directory: Path, fingerprint: Fingerprint) -> None:
+    """Write the fingerprint of a run, whole or not at all."""
+    write_atomic(directory / FINGERPRINT, fingerprint.model_dump_json(indent=2) + "\n")
+
+
+def verify_fingerprint(directory: Path, current: Fingerprint) -> None:
+    """Check that the records of a run belong to the current config, data and model.
+
+    Raises:
+        RunError: They do not; the message names what changed, with both hashes.
+    """
+    stored = load_fingerprint(directory)
+    if difference := describe_changes(stored, current):
+        out = "pass another --out, or " if stored.config != current.config else ""
+        raise RunError(f"{directory}: {difference} since the run started; {out}{FRESH}")
+
+
+def describe_changes(stored: Fingerprint, current: Fingerprint) -> str:
+    """Return which hashes differ, as text; "" where none does.
+
+    >>> old = Fingerprint(config="12345678", data="aaaabbbbcccc", model=None)
+    >>> describe_changes(old, old.model_copy(update={"data": "ddddeeeeffff"}))
+    'the data changed (expected aaaabbbb, got ddddeeee)'
+    """
+    changes = [
+        f"the {name} changed (expected {_shorten(old)}, got {_shorten(new)})"
+        for name, old in stored
+        if (new := getattr(current, name)) != old
+    ]
+    return " and ".join(changes)
+
+
+def _shorten(digest: str | None) -> str:
+    return "none" if digest is None else digest[:8]
+
+
+def hash_arrays(tree: Any) -> str:
+    """Return the SHA-256 hash of the names, dtypes, shapes and values of a pytree.
+
+    Args:
+        tree: Arrays, scalars and strings in dicts, lists or named tuples.
+    """
+    digest = hashlib.sha256()
+    for path, leaf in jax.tree_util.tree_leaves_with_path(tree):
+        array = np.asarray(leaf)
+        if array.dtype.hasobject:
+            raise TypeError(f"hash_arrays: expected numbers or strings, got {leaf!r}")
+        header = jax.tree_util.keystr(path), array.dtype.str, array.shape
+        digest.update(repr(header).encode())
+        digest.update(np.ascontiguousarray(array).data.cast("B") if array.size else b"")
+    return digest.hexdigest()

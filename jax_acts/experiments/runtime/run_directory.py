@@ -1,0 +1,263 @@
+"""A run on the disk: its config, fingerprint, sessions, and a record per finished run.
+
+    runs/quickstart-1a2b3c4d/
+      config.toml          the resolved config, itself runnable
+      fingerprint.json     hashes of config, data and model that the records belong to
+      data.json            counts, shapes, classes and content hash of the data
+      environment.jsonl    one line per session: versions, device, git revision
+      records.jsonl        one line per run, on the disk before the next one is appended
+      records-1.jsonl      the same, of the second of several processes; and so on
+      checkpoints/         states within unfinished trial batches
+      report.html, report.md
+      previous/1/          what `--fresh` replaced
+
+Records are only appended, by one process per file; readers read all files. The torn
+last line of a killed process is dropped.
+"""
+
+import contextlib
+import json
+import tomllib
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import tomli_w
+from pydantic import ValidationError
+
+from jax_acts.experiments.config.errors import ConfigError, ConfigIssue, RunError
+from jax_acts.experiments.config.schema import StudyConfig
+from jax_acts.experiments.records import RunRecord
+from jax_acts.experiments.runtime.files import (
+    append_line,
+    drop_torn_line,
+    read_lines,
+    write_atomic,
+)
+from jax_acts.experiments.runtime.fingerprint import (
+    FINGERPRINT,
+    FRESH,
+    Fingerprint,
+    save_fingerprint,
+    verify_fingerprint,
+)
+from jax_acts.experiments.runtime.locking import (
+    SINGLE_PROCESS,
+    Process,
+    active_workers,
+    hold_worker_lock,
+    startup_lock,
+)
+
+CONFIG, ENVIRONMENT, RECORDS = "config.toml", "environment.jsonl", "records.jsonl"
+CHECKPOINTS, DATA = "checkpoints", "data.json"
+ARCHIVE = "previous"
+
+
+@dataclass(frozen=True)
+class Journal:
+    """The records of a run, with a file that only this process appends to."""
+
+    directory: Path
+    file: Path
+    session: int
+    """Index of this session in `environment.jsonl`."""
+    records: tuple[RunRecord, ...]
+    """The records of earlier sessions and of other processes, at the start."""
+    notices: tuple[str, ...]
+    """One sentence for each line that was dropped."""
+
+    def append(self, record: RunRecord) -> None:
+        """Append a record and return when it is on the disk.
+
+        Raises:
+            OSError: It cannot be written; the file is as it was.
+        """
+        record = record.model_copy(update={"session": self.session})
+        append_line(self.file, record.model_dump_json())
+
+
+def run_directory(config: StudyConfig, root: Path = Path("runs")) -> Path:
+    """Return the default directory of a run: its name and the hash of its config."""
+    return root / f"{config.name}-{config.digest()}"
+
+
+@contextmanager
+def open_journal(
+    directory: Path,
+    config: StudyConfig,
+    fingerprint: Fingerprint,
+    environment: Mapping[str, Any],
+    process: Process = SINGLE_PROCESS,
+    *,
+    fresh: bool = False,
+) -> Iterator[Journal]:
+    """Yield the journal of a run that starts or resumes.
+
+    Args:
+        directory: The run directory.
+        config: The resolved config.
+        fingerprint: Hashes of the current config, data and model.
+        environment: Description of this session.
+        process: This process.
+        fresh: Whether to move earlier results to `previous/` first. Of several
+            processes the first one does it, for all of them.
+
+    Raises:
+        ConfigError: The directory cannot be written.
+        RunError: Another process is training the run, or its records belong to another
+            config, other data or another model.
+    """
+    with ExitStack() as stack:
+        try:
+            directory.mkdir(parents=True, exist_ok=True)
+            with startup_lock(directory):
+                joins = bool(active_workers(directory))
+                stack.enter_context(hold_worker_lock(directory, process))
+                if joins:
+                    verify_fingerprint(directory, fingerprint)
+                elif fresh and _is_outdated(directory, fingerprint, process):
+                    archive_results(directory)
+                _claim(directory, config, fingerprint)
+                journal = _start_session(directory, environment, process)
+        except OSError as error:
+            message = (
+                f"{directory}: expected a writable run directory, got: "
+                f"{error.strerror or error}; pass another with --out"
+            )
+            raise ConfigError(ConfigIssue("", message)) from error
+        yield journal
+
+
+def _is_outdated(directory: Path, current: Fingerprint, process: Process) -> bool:
+    """Return whether `--fresh` replaces the results.
+
+    A process other than the first keeps those of the current fingerprint: the first
+    process of the same command may have just made them.
+    """
+    if process.id == 0:
+        return True
+    try:
+        verify_fingerprint(directory, current)
+    except RunError:
+        return True
+    return False
+
+
+def _claim(directory: Path, config: StudyConfig, fingerprint: Fingerprint) -> None:
+    """Write the config and the fingerprint of a run without results, else check them.
+
+    A missing or damaged file does not show to which config the results belong, so it
+    is refused like that of another config.
+    """
+    path = directory / CONFIG
+    table = config.model_dump(mode="json", exclude_none=True)
+    if has_results(directory):
+        verify_fingerprint(directory, fingerprint)
+        if _read_toml(path) != table:
+            raise RunError(
+                f"{path}: expected the config that the run started with, got another "
+                f"or a damaged one; {FRESH}"
+            )
+        return
+    save_fingerprint(directory, fingerprint)
+    write_atomic(path, tomli_w.dumps(table))
+
+
+def _start_session(
+    directory: Path, environment: Mapping[str, Any], process: Process
+) -> Journal:
+    """Append the environment of a session and read the records of earlier ones."""
+    file = directory / (f"records-{process.id}.jsonl" if process.id else RECORDS)
+    dropped = (
+        (f"{file}: dropped a torn last line; its run is trained again",)
+        if drop_torn_line(file)
+        else ()
+    )
+    records, notices = read_records(directory)
+    session = len(read_lines(directory / ENVIRONMENT))
+    drop_torn_line(directory / ENVIRONMENT)
+    append_line(directory / ENVIRONMENT, json.dumps(environment))
+    return Journal(directory, file, session, records, (*dropped, *notices))
+
+
+def has_results(directory: Path) -> bool:
+    """Return whether a directory has records or checkpoints of a run."""
+    return any(path.stat().st_size for path in _record_files(directory)) or any(
+        (directory / CHECKPOINTS).glob("*")
+    )
+
+
+def archive_results(directory: Path) -> Path | None:
+    """Move the results of a run to `previous/<n>/`; return that directory.
+
+    The fingerprint is moved first: what an interruption leaves behind belongs to no
+    config. Files that are not of the run stay.
+    """
+    names = [FINGERPRINT, CONFIG, DATA, ENVIRONMENT, CHECKPOINTS]
+    paths = [
+        *(directory / name for name in names),
+        *_record_files(directory),
+        *sorted(directory.glob("report.*")),
+    ]
+    if not (present := [path for path in paths if path.exists()]):
+        return None
+    archive = directory / ARCHIVE
+    numbers = [int(path.name) for path in archive.glob("*") if path.name.isdigit()]
+    target = archive / str(max(numbers, default=0) + 1)
+    target.mkdir(parents=True)
+    for path in present:
+        path.rename(target / path.name)
+    return target
+
+
+def read_records(directory: Path) -> tuple[tuple[RunRecord, ...], tuple[str, ...]]:
+    """Return one record per run, and a notice for each damaged line."""
+    records: dict[str, RunRecord] = {}
+    notices = []
+    for path in _record_files(directory):
+        for number, line in enumerate(read_lines(path), 1):
+            try:
+                record = RunRecord.model_validate_json(line)
+            except ValidationError:
+                notices.append(f"{path}:{number}: skipped a damaged record")
+                continue
+            records.setdefault(record.run, record)
+    return tuple(records.values()), tuple(notices)
+
+
+def read_environments(directory: Path) -> tuple[dict[str, Any], ...]:
+    """Return the environments of the sessions of a run, in order."""
+    sessions = []
+    for line in read_lines(directory / ENVIRONMENT):
+        with contextlib.suppress(json.JSONDecodeError):
+            sessions.append(json.loads(line))
+    return tuple(session for session in sessions if isinstance(session, dict))
+
+
+def save_data_contents(directory: Path, contents: Mapping[str, str]) -> None:
+    """Write what each dataset holds, by its title."""
+    write_atomic(directory / DATA, json.dumps(dict(contents), indent=2) + "\n")
+
+
+def read_data_contents(directory: Path) -> dict[str, str]:
+    """Return what each dataset holds; nothing where the file is missing or damaged."""
+    try:
+        contents = json.loads((directory / DATA).read_bytes())
+    except (FileNotFoundError, ValueError):
+        return {}
+    return contents if isinstance(contents, dict) else {}
+
+
+def _record_files(directory: Path) -> list[Path]:
+    paths = [directory / RECORDS, *sorted(directory.glob("records-*.jsonl"))]
+    return [path for path in paths if path.exists()]
+
+
+def _read_toml(path: Path) -> dict[str, Any] | None:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, UnicodeDecodeError, tomllib.TOMLDecodeError):
+        return None

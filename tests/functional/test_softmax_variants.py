@@ -1,0 +1,369 @@
+"""Softmax, its logarithms and variants, against 80-bit arithmetic and mpmath."""
+
+import jax
+import jax.numpy as jnp
+import mpmath
+import numpy as np
+import pytest
+
+import jax_acts
+from jax_acts import (
+    get,
+    gumbel_softmax,
+    log_softmax,
+    logmeanexp,
+    logsumexp,
+    softmax,
+    softmax1,
+    softmax_sink,
+    ssmax,
+)
+from jax_acts._core.compat import enable_x64
+from jax_acts.testing import ulps
+from tests.conftest import quickly
+from tests.functional.conftest import random_vectors
+
+INF = np.inf
+KEY = jax.random.key(0)
+X = jnp.asarray(random_vectors(4, 6, 3), jnp.float32)
+WHERE = (X > -2).at[0].set(False)
+MAX_ULP = 4  # 1 of the exponential, 2 of the sum, and the rounding of the quotient
+
+name = lambda function: function.__name__
+every_attention_variant = pytest.mark.parametrize(
+    "function", [softmax_sink, ssmax], ids=name
+)
+
+
+def hi_lo(x):
+    """Return 80-bit values in double-word float64."""
+    hi = x.astype(np.float64)
+    return hi, (x - hi).astype(np.float64)
+
+
+def references(x, temperature=1):
+    """Return softmax, log_softmax and logsumexp in 80-bit arithmetic."""
+    x = x.astype(np.longdouble) / np.longdouble(temperature)
+    m = x.max(-1, keepdims=True)
+    e = np.exp(x - m)
+    ties = (x == m).sum(-1, keepdims=True)
+    log_sum = np.log1p(np.where(x == m, 0, e).sum(-1, keepdims=True) + (ties - 1))
+    return e / e.sum(-1, keepdims=True), (x - m) - log_sum, (m + log_sum)[..., 0]
+
+
+def assert_close(function, x, got, want):
+    error = ulps(np.asarray(got), *hi_lo(want))
+    worst = np.unravel_index(np.argmax(error), error.shape)
+    assert error.max() <= MAX_ULP, (
+        f"{function}: expected {want[worst]!r} at index {worst}, got "
+        f"{np.asarray(got)[worst]!r} ({error.max():.3g} ulp); x = {x[worst[0]]}"
+    )
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize(
+    ("count", "n"), [(5000, 2), (5000, 3), (2000, 10), (200, 1000), (4, 32_000)]
+)
+def test_values_match_80_bit_arithmetic(count, n, dtype):
+    for scale in (1e-3, 1, 10, 60):
+        x = random_vectors(count, n, scale, dtype)
+        p, log_p, log_sum = references(x)
+        with enable_x64(dtype == np.float64):
+            assert_close("softmax", x, softmax(x), p)
+            assert_close("log_softmax", x, log_softmax(x), log_p)
+            got = np.asarray(logsumexp(x, axis=-1))
+        # In ulp of the larger term: the maximum and the log of the sum can cancel.
+        term = np.maximum(np.abs(log_sum), np.abs(x.max(-1)))
+        error = np.abs(got - log_sum) / np.spacing(term.astype(dtype))
+        assert error.max() <= MAX_ULP, scale
+
+
+def test_values_match_mpmath():
+    for x in ([0.0, -20.0, -30.0], [1e4, 1e4 - 3.3, 7.0], [0.1, 0.1, -80.0], [-5.0]):
+        x = np.array(x, np.float32)
+        with mpmath.workdps(60):
+            e = [mpmath.exp(mpmath.mpf(float(v))) for v in x]
+            s = sum(e)
+            p = np.array([float(v / s) for v in e])
+            log_p = np.array([float(mpmath.log(v / s)) for v in e])
+            mean = float(mpmath.log(s / len(x)))
+        assert ulps(np.asarray(softmax(x)), p).max() <= MAX_ULP
+        assert ulps(np.asarray(log_softmax(x)), log_p).max() <= MAX_ULP
+        assert ulps(np.asarray(logmeanexp(x))[None], np.array([mean])).max() <= MAX_ULP
+
+
+def test_log_softmax_does_not_cancel_for_a_probability_near_1():
+    x = jnp.array([0.0, -20.0, -30.0])
+    np.testing.assert_allclose(log_softmax(x)[0], -2.0612472e-09, rtol=1e-6)
+    np.testing.assert_allclose(logsumexp(x), 2.0612472e-09, rtol=1e-6)
+    np.testing.assert_allclose(
+        jax.grad(lambda x: log_softmax(x)[0])(x),
+        [2.0612472e-09, -2.0611537e-09, -9.357623e-14],
+        rtol=1e-6,
+    )
+
+
+@pytest.mark.parametrize("temperature", [1e-20, 0.1, 1 / 3, 1.0, 7.0, 1e20])
+def test_temperature_divides_the_logits(temperature):
+    t = np.float32(temperature)
+    x = random_vectors(2000, 5, max(1, temperature), np.float32)
+    p, log_p, _ = references(x, t)
+    assert_close("softmax", x, softmax(x, temperature=t), p)
+    assert_close("log_softmax", x, log_softmax(x, temperature=t), log_p)
+
+
+@pytest.mark.slow
+def test_any_finite_logits_and_temperature_give_finite_probabilities():
+    for scale in (1e-30, 1.0, 1e12, 3e38):
+        x = scale * jnp.array([[1.0, -1.0, 0.5], [1.0, 1.0, -1.0]])
+        for temperature in (0.0, 1e-30, 1 / 3, 3.0, 1e30, INF):
+            with jax.disable_jit():
+                eager = softmax(x, temperature=temperature)
+            both = eager, jax.jit(lambda x, t: softmax(x, -1, None, t))(x, temperature)
+            for p in both:
+                np.testing.assert_allclose(p.sum(-1), 1, rtol=1e-6)
+            np.testing.assert_allclose(*both, rtol=1e-6)
+
+
+def test_temperature_0_is_uniform_over_the_maxima():
+    x = jnp.array([3.0, 1.0, 3.0, -INF])
+    np.testing.assert_array_equal(softmax(x, temperature=0.0), [0.5, 0, 0.5, 0])
+    assert jnp.isnan(softmax(x, temperature=-1.0)).all()
+
+
+def test_temperature_can_differ_between_vectors():
+    x = jnp.array(random_vectors(3, 4, 1, np.float32))
+    t = jnp.array([[0.5], [1.0], [2.0]])
+    each = jnp.stack([softmax(a, temperature=b[0]) for a, b in zip(x, t, strict=True)])
+    np.testing.assert_array_equal(softmax(x, temperature=t), each)
+    with pytest.raises(ValueError, match=r"temperature: expected .*, got \(4,\)"):
+        softmax(x, temperature=jnp.ones(4))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("dtype", [jnp.bfloat16, jnp.float16])
+def test_16_bit_inputs_are_summed_in_float32_and_rounded_once(dtype):
+    for n in (10, 1000, 2**20):
+        x = jnp.asarray(random_vectors(2, n, 3, np.float32), dtype)
+        for function in (softmax, log_softmax, lambda x: logsumexp(x, axis=-1)):
+            want = function(x.astype(jnp.float32)).astype(dtype)
+            np.testing.assert_array_equal(function(x), want)
+    uniform = softmax(jnp.zeros(2**16, dtype))
+    assert uniform.astype(jnp.float32).sum() == 1
+    grad = jax.grad(lambda x: log_softmax(x)[0])(jnp.zeros(2**20, dtype))
+    assert jnp.isfinite(grad).all()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("dtype", [jnp.float32, jnp.bfloat16, jnp.float16, jnp.float64])
+@pytest.mark.parametrize("function", [softmax, log_softmax], ids=name)
+def test_gradients_sum_to_0(function, dtype):
+    pull = jax.jit(lambda x, c: jax.vjp(function, x)[1](c)[0])
+    wide = np.float64 if dtype == jnp.float64 else np.float32
+    info = jnp.finfo(dtype)
+    for n in (2, 10, 32_000):
+        for scale in (1e-3, 1, 10, 60):
+            x = random_vectors(3, n, scale, wide)
+            for c in (random_vectors(3, n, 1, wide, seed=1), np.eye(3, n)):
+                with enable_x64(dtype == jnp.float64):
+                    got = pull(jnp.asarray(x, dtype), jnp.asarray(c, dtype))
+                got = np.asarray(got).astype(np.longdouble)
+                ulp = np.abs(got).max(-1) * float(info.eps)
+                underflow = n * float(info.tiny)
+                total = np.abs(got.sum(-1))
+                assert (total <= ulp + underflow).all(), (n, scale, total / ulp)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("n", [10, 2**20])
+@pytest.mark.parametrize("function", [softmax, log_softmax], ids=name)
+def test_gradients_sum_to_0_for_a_cotangent_of_one_sign(function, n):
+    pull = jax.jit(lambda x, c: jax.vjp(function, x)[1](c)[0])
+    for scale in (1e-3, 1, 3):
+        x = random_vectors(1, n, scale, np.float32)
+        for fraction in (1.0, 0.5, 1e-3):
+            c = np.linspace(0, 1, n)[None] <= fraction
+            got = np.asarray(pull(x, c.astype(np.float32))).astype(np.longdouble)
+            limit = np.abs(got).max() * np.finfo(np.float32).eps
+            limit += n * np.finfo(np.float32).tiny
+            assert np.abs(got.sum()) <= limit, (scale, fraction, got.sum())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("function", [softmax, log_softmax], ids=name)
+def test_gradients_match_float64(function):
+    both = jax.jit(
+        lambda x, c: (jax.vjp(function, x)[1](c)[0], jax.jvp(function, (x,), (c,))[1])
+    )
+    for n, scale in ((2, 1), (2, 30), (10, 1), (10, 10), (200, 3)):
+        x = random_vectors(500, n, scale, np.float32)
+        c = random_vectors(500, n, 1, np.float32, seed=1)
+        got = both(x, c)
+        with enable_x64(True):
+            want = both(x.astype(np.float64), c.astype(np.float64))
+            p = np.asarray(softmax(x.astype(np.float64)))
+        # The limit is relative to the largest term of a sum that can cancel.
+        others = lambda v: v.sum(-1, keepdims=True) - v
+        terms = {
+            (softmax, "backward"): p * (np.abs(c) * others(p) + others(p * np.abs(c))),
+            (softmax, "forward"): p * (np.abs(c) * others(p) + others(p * np.abs(c))),
+            (log_softmax, "backward"): np.abs(c) * others(p) + p * others(np.abs(c)),
+            (log_softmax, "forward"): np.abs(c) + np.sum(p * np.abs(c), -1)[:, None],
+        }
+        for direction, a, b in zip(("backward", "forward"), got, want, strict=True):
+            size = np.max(terms[function, direction], -1, keepdims=True)
+            error = np.abs(np.asarray(a, np.float64) - np.asarray(b)) / (size + 1e-30)
+            worst = error.max() * 2**24
+            assert worst <= 12, (direction, n, scale, worst)
+
+
+def test_temperature_derivative_with_infinite_logits_is_finite():
+    x = jnp.array([1.0, -INF, 2.0])
+    assert jnp.isfinite(jax.grad(lambda t: softmax(x, temperature=t)[0])(0.7))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "reference",
+    [
+        jax.nn.softmax,
+        jax.nn.log_softmax,
+        jax.nn.logsumexp,
+        jax.nn.logmeanexp,
+        jax.nn.standardize,
+    ],
+    ids=name,
+)
+def test_values_match_jax_nn(reference):
+    function = getattr(jax_acts, reference.__name__)
+    x = jnp.asarray(random_vectors(4, 6, 1, np.float32))
+    where = jnp.asarray(random_vectors(4, 6, 1, np.float32, seed=1) > -0.5)
+    for arguments in ({}, {"axis": 0}, {"axis": (0, 1)}, {"where": where}):
+        both = lambda x, a=arguments: [f(x, **a) for f in (function, reference)]
+        np.testing.assert_allclose(*quickly(both)(x), rtol=3e-5, atol=1e-6)
+
+
+@pytest.mark.slow
+def test_logsumexp_matches_jax_nn_with_weights_signs_and_axes():
+    a = jnp.asarray(random_vectors(4, 6, 3, np.float32))
+    b = jnp.asarray(random_vectors(4, 6, 1, np.float32, seed=1)).at[0, 0].set(0)
+    both = lambda options, b: quickly(
+        lambda a, b: [f(a, b=b, **options) for f in (logsumexp, jax.nn.logsumexp)]
+    )(a, b)
+    for axis, keepdims in ((None, True), (0, False), (-1, True), ((0, 1), False)):
+        options = {"axis": axis, "keepdims": keepdims, "return_sign": True}
+        for weights in (None, b, jnp.abs(b), jnp.zeros(6)):
+            for got, want in zip(*both(options, weights), strict=True):
+                assert got.shape == want.shape
+                np.testing.assert_allclose(got, want, rtol=2e-5, atol=1e-6)
+    assert jnp.isnan(logsumexp(a, b=-jnp.abs(b)))
+
+
+def test_logmeanexp_of_equal_entries_is_exact():
+    for v in (0.0, 0.1, 80.0, -1e30):
+        for n in (1, 3, 1000):
+            assert logmeanexp(jnp.full(n, v)) == jnp.float32(v)
+
+
+def test_hard_gumbel_softmax_samples_the_softmax_distribution():
+    x = jnp.array([0.0, 1.0, -1.0, 2.0])
+    keys = jax.random.split(KEY, 20_000)
+    samples = jax.vmap(lambda key: gumbel_softmax(x, key, hard=True))(keys)
+    np.testing.assert_array_equal(samples.sum(-1), jnp.ones(20_000))
+    # Four standard errors, each at most 1 / sqrt(4 * 20000).
+    np.testing.assert_allclose(samples.mean(0), softmax(x), atol=4 * 0.0036)
+    soft = gumbel_softmax(x, KEY, tau=0.01)
+    hard = gumbel_softmax(x, KEY, tau=0.01, hard=True)
+    np.testing.assert_allclose(soft, hard, atol=1e-3)
+
+
+@pytest.mark.parametrize("axis", [-1, 0, None])
+def test_hard_gumbel_softmax_has_the_derivatives_of_the_soft_result(axis):
+    x = jnp.asarray(random_vectors(3, 4, 1, np.float32))
+
+    def gradients(x, hard):
+        total = lambda x, tau: gumbel_softmax(x, KEY, tau, hard, axis)[0, :2].sum()
+        return jax.grad(total, argnums=(0, 1))(x, 0.7)
+
+    both = quickly(lambda x: [gradients(x, hard) for hard in (False, True)])
+    jax.tree.map(np.testing.assert_array_equal, *both(x))
+
+
+def softmax_with_extra_logit(x, s):
+    """Return softmax of x with an additional logit s, without its probability."""
+    extended = jnp.concatenate([x, jnp.broadcast_to(s, (*x.shape[:-1], 1))], -1)
+    return softmax(extended)[..., :-1]
+
+
+@pytest.mark.parametrize("sink", [0.0, -3.0, 50.0, -INF])
+def test_a_sink_is_an_additional_logit(sink):
+    # Both sides are within a few ulp.
+    for x in (X, 100 * X, X - 90):
+        got, want = softmax_sink(x, sink), softmax_with_extra_logit(x, sink)
+        np.testing.assert_allclose(got, want, rtol=1e-6, atol=1e-37)
+    t = X[::-1]
+    got = jax.vjp(lambda x: softmax_sink(x, sink), X)[1](t)[0]
+    want = jax.vjp(lambda x: softmax_with_extra_logit(x, sink), X)[1](t)[0]
+    np.testing.assert_allclose(got, want, atol=2e-6)
+
+
+def test_softmax1_is_softmax_sink_with_sink_0():
+    assert softmax1 is softmax_sink
+    assert softmax1(jnp.zeros(3)).sum() == 0.75
+    assert get("softmax1") == get("softmax_sink")
+
+
+@every_attention_variant
+def test_masked_entries_are_excluded(function):
+    masked_by_nan = jnp.where(WHERE, X, jnp.nan)
+    g = lambda x, a: function(x, a, where=WHERE)
+    y, pull = jax.vjp(g, masked_by_nan, 1.0)
+    dx, da = pull(X)
+    for array in (y, dx):
+        np.testing.assert_array_equal(array[~WHERE], jnp.zeros(int((~WHERE).sum())))
+        assert jnp.isfinite(array).all()
+    assert jnp.isfinite(da)
+    want = function(X[1][WHERE[1]], 1.0)
+    np.testing.assert_allclose(y[1][WHERE[1]], want, rtol=1e-6)
+
+
+@every_attention_variant
+def test_infinite_and_nan_vectors(function):
+    x = jnp.array(
+        [[INF, 0, INF], [-INF, -INF, -INF], [jnp.nan, 0, 1], [-INF, -INF, 99]]
+    )
+    y, pull = jax.vjp(function, x, 0.5)
+    want = jnp.array([[0.5, 0, 0.5], [0, 0, 0], [jnp.nan] * 3, [0, 0, 1]])
+    np.testing.assert_array_equal(y, want)
+    dx, _ = pull(jnp.ones_like(y).at[2].set(0))
+    assert jnp.isfinite(dx[jnp.array([0, 1, 3])]).all()
+    np.testing.assert_array_equal(dx[1], jnp.zeros(3))
+    without_nan = x[jnp.array([0, 1, 3])]
+    assert jnp.isfinite(jax.grad(lambda a: function(without_nan, a)[:, 0].sum())(0.5))
+
+
+@every_attention_variant
+def test_16_bit_inputs_are_rounded_once(function):
+    for dtype in (jnp.bfloat16, jnp.float16):
+        x = jnp.asarray(X, dtype)
+        want = function(x.astype(jnp.float32)).astype(dtype)
+        np.testing.assert_array_equal(function(x), want)
+
+
+def test_sink_and_scale_accept_every_axis_and_scalars():
+    for function in (softmax_sink, ssmax):
+        got = function(X.T, axis=0).T
+        np.testing.assert_allclose(got, function(X), rtol=1e-6)
+        flat = function(X.reshape(-1)).reshape(X.shape)
+        np.testing.assert_allclose(function(X, axis=None), flat, rtol=1e-6)
+        assert function(jnp.array(0.0)) == {softmax_sink: 0.5, ssmax: 1.0}[function]
+        with pytest.raises(ValueError, match=r"(sink|scale): expected .*, got \(6,\)"):
+            function(X, jnp.ones(6))
+
+
+def test_ssmax_is_softmax_of_logits_times_the_log_of_the_length():
+    n = WHERE.sum(-1, keepdims=True)
+    factor = 0.7 * jnp.log(jnp.maximum(n, 1))
+    want = softmax(X * factor, where=WHERE)
+    # The exponential amplifies the rounding of the products.
+    np.testing.assert_allclose(ssmax(X, 0.7, where=WHERE), want, rtol=3e-6)
