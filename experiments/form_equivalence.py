@@ -3,7 +3,6 @@
 import re
 import time
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
 import flax.linen as nn
@@ -17,32 +16,26 @@ from pydantic import Field
 
 import jax_acts
 from jax_acts import linen as acts_linen, nnx as acts_nnx
-from jax_acts.experiments.base import activation_runs, keep
+from jax_acts.experiments.base import activation_runs, keep, pluralize
 from jax_acts.experiments.config.schema import Activations, Seeds, StudyConfig
 from jax_acts.experiments.records import Curve, RunRecord
 from jax_acts.experiments.report.charts import dot_chart
-from jax_acts.experiments.report.comparisons import (
-    NO_CONCLUSION,
-    Comparison,
-    group_runs,
-)
+from jax_acts.experiments.report.comparisons import NO_CONCLUSION, Comparison
 from jax_acts.experiments.report.format import interval, join
-from jax_acts.experiments.report.model import Column, Metric, Report, Table
+from jax_acts.experiments.report.model import Chart, Column, Metric, Report, Table
 from jax_acts.experiments.report.tables import number_column
 from jax_acts.experiments.stats import mean_ci
-from jax_acts.experiments.study import (
-    BatchedTrainer,
-    PreparedStudy,
-    ProgressCallback,
-    RunSpec,
-    Study,
-)
+from jax_acts.experiments.study import BatchedTrainer, PreparedStudy, RunSpec, Study
 
-APIS = ("linen", "nnx")
 FORMS = ("function", "layer", "Dense")
-CALL, COMPILE = "call_seconds", "compile_seconds"
-"""Metrics with one "layer" per program, in the order of `PROGRAMS`."""
-PROGRAMS = tuple(f"{api} {form}" for api in APIS for form in FORMS)
+PROGRAMS = tuple(f"{api} {form}" for api in ("linen", "nnx") for form in FORMS)
+TIMES = {"call": "time of a call", "compile": "compile time"}
+"""Titles of "call_seconds" and "compile_seconds": one value per program."""
+EQUALITIES = {
+    "equal_results": "outputs and gradients of all six programs, bit for bit",
+    "equal_programs": "instructions after the optimizations of XLA",
+}
+"""Metrics that are 1 where all programs are equal, with their meaning."""
 
 
 class Config(StudyConfig):
@@ -57,7 +50,7 @@ class Config(StudyConfig):
     """Calls per timing."""
     seeds: Seeds = 5
 
-    QUICK: ClassVar[Mapping[str, Any]] = {
+    QUICK: ClassVar = {
         "activations": keep(2),
         "features": 8,
         "batch_size": 4,
@@ -67,13 +60,8 @@ class Config(StudyConfig):
     }
 
 
-class Weights(NamedTuple):
-    """A kernel `(features, features)` and a bias `(features,)`."""
-
-    kernel: Array
-    bias: Array
-
-
+Weights = dict[str, Array]
+"""A kernel `(features, features)` and a bias `(features,)`."""
 Program = Callable[[Weights, Array], tuple[Array, tuple[Weights, Array]]]
 """Returns the output, and the gradients of its sum in the weights and in x."""
 
@@ -85,33 +73,29 @@ def make_programs(activation: str) -> dict[str, Program]:
     - "layer": the dense layer of Flax, then the activation as a layer;
     - "Dense": the dense layer that takes the activation as an argument.
     """
-    f = jax_acts.get(activation)
-    layer = acts_linen.Activation(activation)
+    f, options = jax_acts.get(activation), {"activation": activation}
+    linen_layer = acts_linen.Activation(activation)
+    nnx_layer = acts_nnx.Activation
     forms = {
         "linen function": lambda w, x: f(_linen(nn.Dense, w, x)),
-        "linen layer": lambda w, x: layer.apply({}, _linen(nn.Dense, w, x)),
-        "linen Dense": lambda w, x: _linen(
-            acts_linen.Dense, w, x, activation=activation
-        ),
+        "linen layer": lambda w, x: linen_layer.apply({}, _linen(nn.Dense, w, x)),
+        "linen Dense": lambda w, x: _linen(acts_linen.Dense, w, x, **options),
         "nnx function": lambda w, x: f(_nnx(nnx.Linear, w)(x)),
-        "nnx layer": lambda w, x: acts_nnx.Activation(activation)(
-            _nnx(nnx.Linear, w)(x)
-        ),
-        "nnx Dense": lambda w, x: _nnx(acts_nnx.Dense, w, activation=activation)(x),
+        "nnx layer": lambda w, x: nnx_layer(activation)(_nnx(nnx.Linear, w)(x)),
+        "nnx Dense": lambda w, x: _nnx(acts_nnx.Dense, w, **options)(x),
     }
     return {name: _with_gradients(form) for name, form in forms.items()}
 
 
 def _linen(layer: Any, weights: Weights, x: Array, **options: Any) -> Array:
-    dense = layer(len(weights.bias), **options)
-    return dense.apply({"params": weights._asdict()}, x)
+    return layer(len(weights["bias"]), **options).apply({"params": weights}, x)
 
 
 def _nnx(layer: Any, weights: Weights, **options: Any) -> Any:
-    features = len(weights.bias)
-    build = lambda: layer(features, features, rngs=nnx.Rngs(0), **options)
+    n = len(weights["bias"])
+    build = lambda: layer(n, n, rngs=nnx.Rngs(0), **options)
     dense = nnx.eval_shape(build)  # without random weights, which are replaced
-    dense.kernel, dense.bias = map(nnx.Param, weights)
+    nnx.update(dense, weights)
     return dense
 
 
@@ -193,30 +177,25 @@ def measure(config: Config, run: RunSpec) -> RunRecord:
     """Compile and time the six programs of an activation on inputs from one seed."""
     axes = dict(run.axes)
     seed = int(axes["seed"])
-    weights, x = _inputs(config, seed)
+    inputs = _inputs(config, seed)
     programs = make_programs(str(axes["activation"]))
     order = _rotate(list(PROGRAMS), seed)  # the order must not favor a form
-    compile_program(programs[order[-1]], weights, x)  # warm-up of the compiler
-    compiled = {name: compile_program(programs[name], weights, x) for name in order}
-    results = [program.run(weights, x) for program in compiled.values()]
-    seconds = time_calls(
-        {name: program.run for name, program in compiled.items()},
-        weights,
-        x,
-        config.rounds,
-        config.calls,
-    )
+    compile_program(programs[order[-1]], *inputs)  # warm-up of the compiler
+    compiled = {name: compile_program(programs[name], *inputs) for name in order}
+    first, *others = [program.run(*inputs) for program in compiled.values()]
+    runs = {name: program.run for name, program in compiled.items()}
+    seconds = time_calls(runs, *inputs, config.rounds, config.calls)
     metrics = {
-        "equal_results": all(equal_bits(results[0], other) for other in results),
+        "equal_results": all(equal_bits(first, other) for other in others),
         "equal_programs": len({p.instructions for p in compiled.values()}) == 1,
-        CALL: [seconds[name] for name in PROGRAMS],
-        COMPILE: [compiled[name].seconds for name in PROGRAMS],
+        "call_seconds": [seconds[name] for name in PROGRAMS],
+        "compile_seconds": [compiled[name].seconds for name in PROGRAMS],
     }
     return RunRecord(
         run=run.name,
         axes=axes,
         status="finished",
-        num_params=sum(leaf.size for leaf in weights),
+        num_params=sum(leaf.size for leaf in inputs[0].values()),
         steps=1,
         curves={k: Curve.from_array([0], np.array([v])) for k, v in metrics.items()},
         train_seconds=0.0,
@@ -226,20 +205,15 @@ def measure(config: Config, run: RunSpec) -> RunRecord:
 
 def _inputs(config: Config, seed: int) -> tuple[Weights, Array]:
     kernel, bias, x = jax.random.split(jax.random.key(seed), 3)
-    shape = (config.features, config.features)
-    weights = Weights(
-        jax.random.normal(kernel, shape) / config.features**0.5,
-        jax.random.normal(bias, (config.features,)),
-    )
-    return weights, jax.random.normal(x, (config.batch_size, config.features))
+    n = config.features
+    normal = jax.random.normal
+    weights = {"kernel": normal(kernel, (n, n)) / n**0.5, "bias": normal(bias, (n,))}
+    return weights, normal(x, (config.batch_size, n))
 
 
 def prepare(config: Config) -> PreparedStudy:
-    """Return the study; it has no data."""
 
-    def train(
-        batch: Sequence[RunSpec], progress: ProgressCallback, _: Path | None
-    ) -> list[RunRecord]:
+    def train(batch: Sequence[RunSpec], progress: Any, _: Any) -> list[RunRecord]:
         records = [measure(config, run) for run in batch]
         progress(1, 1, None)
         return records
@@ -249,150 +223,120 @@ def prepare(config: Config) -> PreparedStudy:
 
 
 def summarize(config: Config) -> str:
-    """Return the setup in one sentence."""
     return (
-        f"{len(config.activations)} activations × {config.seeds} seeds: f(x W + b) and "
-        f"its gradients in x, W and b, float32, x of {config.batch_size} × "
-        f"{config.features}, as a function, as a layer and as Dense with an "
-        f"activation, in linen and in nnx; {config.rounds} alternating timings of "
-        f"{config.calls} calls of each."
+        f"{pluralize(len(config.activations), 'activation')} × "
+        f"{pluralize(config.seeds, 'seed')}: f(x W + b) and its gradients in x, W and "
+        f"b, float32, x of {config.batch_size} × {config.features}, as a function, as "
+        "a layer and as Dense with an activation, in linen and in nnx; "
+        f"{config.rounds} alternating timings of {config.calls} calls of each."
     )
 
 
 def report(config: Config, records: Sequence[RunRecord]) -> Report:
-    """Return the report of the study."""
-    comparison = group_runs(records, activation_runs(config))
-    times = _times(comparison)
+    question, setup = STUDY.question, summarize(config)
+    if not records:
+        return Report(question, NO_CONCLUSION, setup)
+    equal = _equalities(records)
+    times = {name: _times(records, f"{name}_seconds") for name in TIMES}
     return Report(
-        STUDY.question,
-        conclude(comparison, times),
-        summarize(config),
-        (_table(config, comparison, times),) if records else (),
-        tuple(
-            dot_chart(
-                _by_program(records, metric),
-                Metric("percent", f"{title} above the median of the six programs", "%"),
-                title.capitalize(),
-            )
-            for metric, title in ((CALL, "time of a call"), (COMPILE, "compile time"))
-            if records
-        ),
+        question,
+        conclude(equal, times["call"]),
+        setup,
+        (_table(config, equal, times),),
+        tuple(_chart(times[name], title) for name, title in TIMES.items()),
         PROGRAMS,
         _NOTES,
     )
 
 
-def _times(comparison: Comparison) -> pd.DataFrame:
-    """Return the times of each run: rows (metric, activation, seed), six columns."""
-    rows = comparison.metrics[comparison.metrics["metric"].isin([CALL, COMPILE])]
-    index = ["metric", "activation", "seed"]
-    table = rows.pivot(index=index, columns="layer", values="value")
-    return table.set_axis(list(PROGRAMS)[: table.shape[1]], axis=1)
+def _equalities(records: Sequence[RunRecord]) -> pd.DataFrame:
+    """Return the metrics of `EQUALITIES`: one row per run, named by activation."""
+    rows = [{name: r.curves[name].values[0] for name in EQUALITIES} for r in records]
+    return pd.DataFrame(rows, [str(r.axes["activation"]) for r in records])
 
 
-def _ratios(times: pd.DataFrame, form: str) -> pd.Series:
-    """Return log(time of a form / time of the function), mean over the APIs."""
+def _times(records: Sequence[RunRecord], metric: str) -> pd.DataFrame:
+    """Return the times of the programs: rows (activation, seed), six columns."""
+    rows = {tuple(r.axes.values()): r.curves[metric].values[0] for r in records}
+    frame = pd.DataFrame(rows, index=pd.Index(PROGRAMS, name="group"))
+    return frame.T.rename_axis(["activation", "seed"])
+
+
+def _ratios(times: pd.DataFrame, by: list[str]) -> pd.DataFrame:
+    """Return time / time of the function: geometric mean over the APIs, with CI."""
     logs = times.map(np.log)
-    ratios = {api: logs[f"{api} {form}"] - logs[f"{api} function"] for api in APIS}
-    return pd.DataFrame(ratios).mean(axis=1)
-
-
-def _ratio_ci(times: pd.DataFrame, form: str, by: str) -> pd.DataFrame:
-    """Return the geometric mean of the ratios with its interval, by a column."""
-    frame = _ratios(times, form).rename("value").reset_index()
+    means = {f: (logs[f"linen {f}"] + logs[f"nnx {f}"]) / 2 for f in FORMS}
+    ratios = pd.DataFrame({f: means[f] - means["function"] for f in FORMS[1:]})
+    frame = ratios.melt(var_name="form", ignore_index=False).reset_index()
     table = mean_ci(frame, by).set_index(by)
     return table[["mean", "ci_low", "ci_high"]].map(np.exp)
 
 
-def _table(config: Config, comparison: Comparison, times: pd.DataFrame) -> Table:
-    frame = pd.DataFrame(index=pd.Index(config.activations, name="group"))
-    columns = [Column("group", "activation")]
-    for name in ("equal_results", "equal_programs"):
-        values = comparison.values(Metric(name, name))
-        frame[name] = values.groupby("group")["value"].mean()
-        columns.append(
-            Column(
-                name,
-                name.replace("_", " "),
-                lambda share: "yes" if share == 1 else f"{100 * share:.0f} %",
-                meaning=_MEANINGS[name],
-            )
-        )
-    for metric, title in ((CALL, "call"), (COMPILE, "compile")):
-        own = pd.DataFrame(times.xs(metric))
+def _table(
+    config: Config, equal: pd.DataFrame, times: Mapping[str, pd.DataFrame]
+) -> Table:
+    frame = equal.groupby(level=0).mean().reindex(config.activations).dropna()
+    columns = [Column("activation", "activation")]
+    for name, meaning in EQUALITIES.items():
+        text = lambda share: "yes" if share == 1 else f"{100 * share:.0f} %"
+        title = name.replace("_", " ")
+        columns.append(Column(name, title, text, meaning=meaning))
+    for name, own in times.items():
+        ratios = _ratios(own, ["activation", "form"])
         for form in FORMS[1:]:
-            name = f"{title}_{form}"
-            ci = _ratio_ci(own, form, "activation").add_prefix(f"{name}_")
-            frame = frame.join(ci)
-            columns.append(_ratio_column(name, f"{form} / function, {title} time"))
-    call = (
-        1e6 * pd.DataFrame(times.xs(CALL)).median(axis=1).groupby("activation").median()
-    )
+            prefix = f"{name}_{form}_"
+            frame = frame.join(ratios.xs(form, level="form").add_prefix(prefix))
+            columns.append(_ratio_column(prefix, f"{form} / function, {name} time"))
+    median = times["call"].median(axis=1).groupby("activation").median()
     columns.append(number_column("call", "call time (µs)", 0, essential=False))
-    frame["call"] = call
-    return Table(frame.dropna(how="all").reset_index(), tuple(columns))
+    frame["call"] = 1e6 * median
+    return Table(frame.rename_axis("activation").reset_index(), tuple(columns))
 
 
-def _ratio_column(name: str, title: str) -> Column:
+def _ratio_column(prefix: str, title: str) -> Column:
     return Column(
-        f"{name}_mean",
+        f"{prefix}mean",
         title,
-        lambda ratio: f"{ratio:.3f}",
-        lambda row: interval(row[f"{name}_ci_low"], row[f"{name}_ci_high"], 3),
+        "{:.3f}".format,
+        lambda row: interval(row[f"{prefix}ci_low"], row[f"{prefix}ci_high"], 3),
         "ratio of times [95 % CI]",
-        essential="call" in name,
+        essential=prefix.startswith("call"),
     )
 
 
-def _by_program(records: Sequence[RunRecord], metric: str) -> Comparison:
-    """Return the programs as groups, with their times relative to the median."""
-    relative = [
-        record.model_copy(
-            update={
-                "run": f"{record.run}, {program}",
-                "axes": {
-                    "program": program,
-                    "seed": f"{record.axes['activation']} {record.axes['seed']}",
-                },
-                "curves": {"percent": Curve(steps=[0], values=[value])},
-            }
-        )
-        for record in records
-        for times in [np.array(record.curves[metric].values[0], float)]
-        for program, value in zip(
-            PROGRAMS, (100 * (times / np.median(times) - 1)).tolist(), strict=True
-        )
+def _chart(times: pd.DataFrame, title: str) -> Chart:
+    """Return the times relative to the median program of each activation and seed."""
+    percent = 100 * (times.div(times.median(axis=1), axis=0) - 1)
+    runs = percent.melt(value_name="percent", ignore_index=False).reset_index()
+    comparison = Comparison(
+        runs=runs.assign(series=runs["group"], status="finished"),
+        metrics=pd.DataFrame(),
+        groups=PROGRAMS,
+        series=PROGRAMS,
+        families=(PROGRAMS,),
+        title="program",
+        num_planned=len(runs),
+    )
+    metric = Metric("percent", f"{title} above the median of the six programs", "%")
+    return dot_chart(comparison, metric, title.capitalize())
+
+
+def conclude(equal: pd.DataFrame, times: pd.DataFrame) -> str:
+    """Return whether the forms are one program, and the ratios of their call times."""
+    results, programs = (bool(equal[name].all()) for name in EQUALITIES)
+    ratios = [
+        f"{form} {mean:.3f} {interval(low, high, 3)}".strip()
+        for form, mean, low, high in _ratios(times, ["form"]).itertuples()
     ]
-    return group_runs(relative, by=("program",))
-
-
-def conclude(comparison: Comparison, times: pd.DataFrame) -> str:
-    """Return whether the forms are one program, and the ratios of their times."""
-    if comparison.runs.empty:
-        return NO_CONCLUSION
-    results, programs = (
-        bool((comparison.values(Metric(name, name))["value"] == 1).all())
-        for name in ("equal_results", "equal_programs")
-    )
-    ratios = []
-    for form in FORMS[1:]:
-        ((_, ci),) = _ratio_ci(times.loc[[CALL]], form, "metric").iterrows()
-        ratios.append(
-            f"{form} {ci['mean']:.3f} {interval(ci['ci_low'], ci['ci_high'], 3)}"
-        )
     return (
         f"{'Yes' if results and programs else 'No'}: outputs and gradients are "
         f"{'' if results else 'not always '}bit-equal, and XLA compiles all forms in "
         f"linen and in nnx to {'' if programs else 'not always '}the same "
-        "instructions. "
-        f"Call time / call time of the function [95 % CI]: {join(ratios)}."
+        "instructions. Call time / call time of the function [95 % CI]: "
+        f"{join(ratios)}."
     )
 
 
-_MEANINGS = {
-    "equal_results": "outputs and gradients of all six programs, bit for bit",
-    "equal_programs": "instructions after the optimizations of XLA",
-}
 _NOTES = (
     "Equal programs: the optimized HLO of all six programs is the same text, without "
     "source locations.",
