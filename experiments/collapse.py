@@ -1,39 +1,26 @@
 """What is a deep network without a nonlinearity?"""
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, ClassVar
+from functools import partial
+from typing import ClassVar
 
 import jax.numpy as jnp
 import pandas as pd
 from jax import Array
-from pydantic import AfterValidator, Field
 
-from jax_acts.experiments.base import (
-    QUICK_EXAMPLES,
-    Depth,
-    TrainingStudyConfig,
-    Width,
-    data_title,
-    keep,
-    load_labeled,
-    rows,
-    summarize_data,
-)
-from jax_acts.experiments.config.schema import Activations, DataConfig, check_distinct
+from experiments import common
+from experiments.common import Axes, Distinct
+from jax_acts.experiments import base
+from jax_acts.experiments.config.schema import Activations, DataConfig
 from jax_acts.experiments.models import MLP
 from jax_acts.experiments.models.mlp import collapse_layers
-from jax_acts.experiments.records import RunRecord, Value
+from jax_acts.experiments.records import RunRecord
+from jax_acts.experiments.report import comparisons
 from jax_acts.experiments.report.builders import compare_report
-from jax_acts.experiments.report.charts import curve_chart, dot_chart
-from jax_acts.experiments.report.comparisons import (
-    ACCURACY,
-    NO_CONCLUSION,
-    Comparison,
-    group_runs,
-)
-from jax_acts.experiments.report.format import interval
-from jax_acts.experiments.report.model import Column, Metric, Report
-from jax_acts.experiments.report.tables import score_table
+from jax_acts.experiments.report.comparisons import ACCURACY
+from jax_acts.experiments.report.format import interval, join
+from jax_acts.experiments.report.model import Column, Metric, Report, to_rows
+from jax_acts.experiments.stats import mean_ci
 from jax_acts.experiments.study import PreparedStudy, RunSpec, Study, grid
 from jax_acts.experiments.train.classification import (
     DeviceData,
@@ -42,7 +29,6 @@ from jax_acts.experiments.train.classification import (
     to_device,
 )
 from jax_acts.experiments.train.loop import Metrics, Params, Task
-from jax_acts.experiments.train.trial import MakeTask, Trial, prepare_trial
 
 LINEAR = "no hidden layer"
 """The control: a linear model with the same training."""
@@ -50,28 +36,22 @@ DISTANCE = Metric("linear_distance", "distance from one matrix")
 
 
 def _shrink(datasets: tuple[DataConfig, ...]) -> tuple[DataConfig, ...]:
-    size = {"num_train": QUICK_EXAMPLES, "num_test": QUICK_EXAMPLES}
-    return tuple(data.model_copy(update=size) for data in datasets[:1])
+    size = {"num_train": base.QUICK_EXAMPLES, "num_test": base.QUICK_EXAMPLES}
+    return (datasets[0].model_copy(update=size),)
 
 
-class Config(TrainingStudyConfig):
+class Config(base.TrainingStudyConfig):
     """MLPs with each activation, and a linear model, on each dataset."""
 
     activations: Activations
-    datasets: Annotated[
-        tuple[DataConfig, ...],
-        AfterValidator(check_distinct),
-        Field(min_length=1, max_length=10, strict=False),
-    ] = (DataConfig(name="mnist_5k"), DataConfig(name="mnist_1d"))
-    depth: Depth = 4
-    width: Width = 100
+    datasets: Distinct[DataConfig] = (
+        DataConfig(name="mnist_5k"),
+        DataConfig(name="mnist_1d"),
+    )
+    depth: base.Depth = 4
+    width: base.Width = 100
 
-    QUICK: ClassVar[Mapping[str, Any]] = {
-        **TrainingStudyConfig.QUICK,
-        "activations": keep(2),
-        "datasets": _shrink,
-        "width": 8,
-    }
+    QUICK: ClassVar = {"activations": base.keep(2), "datasets": _shrink, "width": 8}
 
 
 def runs(config: Config) -> tuple[RunSpec, ...]:
@@ -95,58 +75,58 @@ def linear_distance(params: Params, outputs: Array, x: Array) -> Array:
 
 
 def prepare(config: Config) -> PreparedStudy:
-    """Return the study with its data on the device."""
     datasets = {
-        data.name: load_labeled(data, config.training.batch_size)
+        data.name: base.load_labeled(data, config.training.batch_size)
         for data in config.datasets
     }
-
-    def make_task(fixed: Mapping[str, Value]) -> MakeTask:
-        name, network = str(fixed["dataset"]), fixed["network"]
-        depth = 0 if network == LINEAR else config.depth
-        activation = "identity" if network == LINEAR else network
-        model = MLP(activation, depth, config.width, datasets[name].num_outputs, "gain")
-        _, apply = linen_functions(model)
-
-        def make(_: Any, data: Mapping[str, DeviceData]) -> Task:
-            def distance(params: Params) -> Metrics:
-                x = data[name].normalize(data[name].x_test)
-                return {"linear_distance": linear_distance(params, apply(params, x), x)}
-
-            return classification(
-                model, data[name], config.training, extra_metrics=distance
-            )
-
-        return make
-
-    trial = Trial(
+    num_classes = {name: dataset.num_outputs for name, dataset in datasets.items()}
+    return base.prepare_training(
+        config,
         summarize(config),
         {name: to_device(dataset) for name, dataset in datasets.items()},
-        make_task,
+        partial(make_task, config, num_classes),
         num_train=min(len(dataset.train.y) for dataset in datasets.values()),
         activations=config.activations,
         data_contents={
-            data_title(data): datasets[data.name].describe() for data in config.datasets
+            base.data_title(data): datasets[data.name].describe()
+            for data in config.datasets
         },
     )
-    return prepare_trial(trial, config.training, config.trial_batch)
+
+
+def make_task(
+    config: Config,
+    num_classes: Mapping[str, int],
+    axes: Axes,
+    data: Mapping[str, DeviceData],
+) -> Task:
+    """Return the task of a network on a dataset."""
+    own, network = data[axes["dataset"]], axes["network"]
+    depth, activation = config.depth, network
+    if network == LINEAR:
+        depth, activation = 0, "identity"
+    model = MLP(activation, depth, config.width, num_classes[axes["dataset"]], "gain")
+    _, apply = linen_functions(model)
+
+    def distance(params: Params) -> Metrics:
+        x = own.normalize(own.x_test)
+        return {DISTANCE.name: linear_distance(params, apply(params, x), x)}
+
+    return classification(model, own, config.training, extra_metrics=distance)
 
 
 def summarize(config: Config) -> str:
-    """Return the setup in one sentence."""
-    datasets = " and ".join(map(data_title, config.datasets))
-    return (
-        f"{len(config.activations)} MLPs with {config.depth} hidden layers of width "
-        f"{config.width}, and a linear model, from {config.seeds} seeds, trained on "
-        f"{datasets} for {config.training.describe()}; the variance of kernels is "
-        "gain² / fan_in."
+    return base.describe_setup(
+        config,
+        f"{base.pluralize(len(config.activations), 'activation')} and a linear model",
+        f"{common.describe_mlp(config)}, with kernels of variance gain² / fan_in,",
+        join([base.data_title(data) for data in config.datasets]),
     )
 
 
 def report(config: Config, records: Sequence[RunRecord]) -> Report:
-    """Return the report of the study."""
-    titles = {data.name: data_title(data) for data in config.datasets}
-    comparison = group_runs(
+    titles = {data.name: base.data_title(data) for data in config.datasets}
+    comparison = comparisons.group_runs(
         records,
         runs(config),
         by=("network", "dataset"),
@@ -154,16 +134,9 @@ def report(config: Config, records: Sequence[RunRecord]) -> Report:
         label=lambda axes: f"{axes['network']}, {titles[str(axes['dataset'])]}",
         title="network",
     )
-    charts = []
-    for name, title in titles.items():
-        own = comparison.select(dataset=name)
-        charts += [
-            dot_chart(own, ACCURACY, f"Test accuracy, {title}"),
-            curve_chart(own, ACCURACY, f"Test accuracy by step, {title}"),
-        ]
     largest = comparison.values(DISTANCE).groupby("group")["value"].max()
     column = Column(
-        "linear_distance",
+        DISTANCE.name,
         DISTANCE.title,
         lambda value: f"{value:.1e}" if value == value else "–",
         meaning="max |output − (x W + b)| / max |output| over all seeds",
@@ -173,38 +146,31 @@ def report(config: Config, records: Sequence[RunRecord]) -> Report:
         summarize(config),
         comparison,
         conclusion=conclude(config, comparison),
-        table=score_table(
-            comparison,
-            ACCURACY,
-            extra=pd.DataFrame({"linear_distance": largest}),
-            extra_columns=[column],
-        ),
-        charts=charts,
+        table=common.table_with(comparison, ACCURACY, column, largest),
+        charts=common.charts_by(comparison, ACCURACY, "dataset", titles),
         notes=_NOTES,
-        data=tuple(map(summarize_data, config.datasets)),
+        data=tuple(map(base.summarize_data, config.datasets)),
     )
 
 
-def conclude(config: Config, comparison: Comparison) -> str:
+def conclude(config: Config, comparison: comparisons.Comparison) -> str:
     """Return the accuracy of the linear networks and of the best other network."""
     distance = comparison.select(network="identity").values(DISTANCE)["value"]
+    if distance.empty:
+        return comparisons.NO_CONCLUSION
     parts = []
     for data in config.datasets:
-        own = comparison.select(dataset=data.name)
-        networks = dict(own.runs[["group", "network"]].itertuples(index=False))
-        table = own.summary(ACCURACY).dropna(subset=["mean"])
-        ranking = rows(table.sort_values("mean", ascending=False))
-        linear = [r for r in ranking if networks[r["group"]] in ("identity", LINEAR)]
-        others = [r for r in ranking if r not in linear]
+        values = comparison.select(dataset=data.name).values(ACCURACY)
+        table = mean_ci(values, "network", bounds=ACCURACY.bounds)
+        table = table.sort_values("mean", ascending=False)
+        linear = table["network"].isin(["identity", LINEAR])
         texts = [
-            f"{networks[row['group']]} {row['mean']:.1f} % "
+            f"{row['network']} {row['mean']:.1f} % "
             f"{interval(row['ci_low'], row['ci_high'], 1)}".strip()
-            for row in (*linear, *others[:1])
+            for row in to_rows(pd.concat([table[linear], table[~linear].head(1)]))
         ]
-        if len(linear) == 2:
-            parts.append(f"{data_title(data)}: {', '.join(texts)}")
-    if not parts:
-        return NO_CONCLUSION
+        if texts:
+            parts.append(f"{base.data_title(data)}: {', '.join(texts)}")
     return (
         "A linear model. After training, the outputs of the MLP with the identity "
         "differ from x W + b, with W the product of its kernels, by at most "

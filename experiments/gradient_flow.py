@@ -1,50 +1,32 @@
 """How large are the gradients in the first layers of a deep network?"""
 
-from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, ClassVar
+from collections.abc import Sequence
+from functools import partial
+from typing import ClassVar
 
 import pandas as pd
-from pydantic import Field
 
-from jax_acts.experiments.base import (
-    ActivationStudyConfig,
-    Depth,
-    Width,
-    data_title,
-    keep,
-    prepare_classification,
-    summarize_data,
-    training_length,
-)
+from experiments.common import RATIO, Axes, Distinct, before_and_after
+from jax_acts.experiments import base
 from jax_acts.experiments.config.schema import TrainingConfig
 from jax_acts.experiments.models import MLP
 from jax_acts.experiments.models.mlp import Initializer
-from jax_acts.experiments.records import RunRecord, Value
+from jax_acts.experiments.records import RunRecord
+from jax_acts.experiments.report import charts, comparisons
 from jax_acts.experiments.report.builders import compare_report
-from jax_acts.experiments.report.charts import axis_chart, layer_chart
-from jax_acts.experiments.report.comparisons import (
-    ACCURACY,
-    NO_CONCLUSION,
-    Comparison,
-    group_runs,
-)
+from jax_acts.experiments.report.comparisons import ACCURACY
 from jax_acts.experiments.report.format import join, number
-from jax_acts.experiments.report.model import Chart, Metric, Report
-from jax_acts.experiments.study import PreparedStudy, RunSpec, Study, grid
+from jax_acts.experiments.report.model import Chart, Metric, Report, to_rows
+from jax_acts.experiments.study import RunSpec, Study, grid
 from jax_acts.experiments.train.classification import (
     DeviceData,
     classification,
     gradient_metrics,
     layer_metrics,
 )
-from jax_acts.experiments.train.loop import Task
-from jax_acts.experiments.train.trial import MakeTask
+from jax_acts.experiments.train.loop import Metrics, Params, Task
 
 NORMS = Metric("log10_gradient_norm", "log10 of the gradient norm")
-RATIO = Metric("log10_gradient_ratio", "log10 of the gradient ratio after training")
-RATIO_BEFORE = RATIO._replace(
-    title="log10 of the gradient ratio before training", at="first"
-)
 RMS = Metric(
     "preactivation_rms", "pre-activation RMS of the last layer", layer=-1, at="first"
 )
@@ -52,22 +34,17 @@ LEARNS = 20
 """Accuracy (%) above which a network is said to learn; chance is 10 %."""
 
 
-class Config(ActivationStudyConfig):
+class Config(base.ActivationStudyConfig):
     """MLPs with each activation, depth and initializer."""
 
-    depths: Annotated[
-        tuple[Depth, ...], Field(min_length=1, max_length=50, strict=False)
-    ] = (2, 5, 10, 20, 50)
-    initializers: Annotated[
-        tuple[Initializer, ...], Field(min_length=1, max_length=4, strict=False)
-    ] = ("lecun", "gain")
-    width: Width = 64
+    depths: Distinct[base.Depth] = (2, 5, 10, 20, 50)
+    initializers: Distinct[Initializer] = ("lecun", "gain")
+    width: base.Width = 64
     training: TrainingConfig = TrainingConfig(steps=300, batch_size=64, clip_norm=1.0)
 
-    QUICK: ClassVar[Mapping[str, Any]] = {
-        **ActivationStudyConfig.QUICK,
-        "depths": keep(1),
-        "initializers": keep(-1, None),
+    QUICK: ClassVar = {
+        "depths": base.keep(1),
+        "initializers": base.keep(-1, None),
         "width": 8,
     }
 
@@ -82,50 +59,37 @@ def runs(config: Config) -> tuple[RunSpec, ...]:
     )
 
 
-def make_task(config: Config, num_classes: int, fixed: Mapping[str, Value]) -> MakeTask:
+def make_task(config: Config, num_classes: int, axes: Axes, data: DeviceData) -> Task:
     """Return the task of an activation, a depth and an initializer."""
-    initializer: Any = fixed["initializer"]
     model = MLP(
-        fixed["activation"],
-        int(fixed["depth"]),
+        axes["activation"],
+        axes["depth"],
         config.width,
         num_classes,
-        initializer,
+        axes["initializer"],
     )
 
-    def make(_: Any, data: DeviceData) -> Task:
-        return classification(
-            model,
-            data,
-            config.training,
-            extra_metrics=lambda params: (
-                gradient_metrics(model, params, data)
-                | layer_metrics(model, params, data)
-            ),
-        )
+    def metrics(params: Params) -> Metrics:
+        gradients = gradient_metrics(model, params, data)
+        return gradients | layer_metrics(model, params, data)
 
-    return make
-
-
-def prepare(config: Config) -> PreparedStudy:
-    """Return the study with its data on the device."""
-    return prepare_classification(config, summarize(config), make_task)
+    return classification(model, data, config.training, extra_metrics=metrics)
 
 
 def summarize(config: Config) -> str:
-    """Return the setup in one sentence."""
-    return (
-        f"{len(config.activations)} activations × depths "
+    return base.describe_setup(
+        config,
+        f"{base.pluralize(len(config.activations), 'activation')} × depths "
         f"{', '.join(map(str, config.depths))} × initializers "
-        f"{', '.join(config.initializers)} × {config.seeds} seeds: MLPs of width "
-        f"{config.width} on {data_title(config.data)}, {config.training.describe()}."
+        f"{', '.join(config.initializers)}",
+        f"MLPs of width {config.width}",
+        base.data_title(config.data),
     )
 
 
 def report(config: Config, records: Sequence[RunRecord]) -> Report:
-    """Return the report of the study."""
     within = ("depth", "initializer")
-    comparison = group_runs(
+    comparison = comparisons.group_runs(
         records, runs(config), by=("activation", *within), within=within, title="MLP"
     ).derive(NORMS.name, RATIO.name, _ratio)
     return compare_report(
@@ -133,10 +97,10 @@ def report(config: Config, records: Sequence[RunRecord]) -> Report:
         summarize(config),
         comparison,
         conclusion=conclude(config, comparison),
-        columns=(RATIO_BEFORE, RATIO, RMS),
+        columns=(*before_and_after(RATIO), RMS),
         charts=_charts(config, comparison),
         notes=_NOTES,
-        data=(summarize_data(config.data),),
+        data=(base.summarize_data(config.data),),
     )
 
 
@@ -147,73 +111,50 @@ def _ratio(norms: pd.DataFrame) -> pd.Series:
     return pd.Series([row[0] - row[depth] for row, depth in rows], norms.index, float)
 
 
-def _charts(config: Config, comparison: Comparison) -> list[Chart]:
-    charts, deepest = [], max(config.depths)
+def _charts(config: Config, comparison: comparisons.Comparison) -> list[Chart]:
+    result, deepest = [], max(config.depths)
     for initializer in config.initializers:
         own = comparison.select(initializer=initializer)
-        deep = own.select(depth=deepest)
         where = f"initializer {initializer}"
-        charts += [
-            layer_chart(
-                deep,
-                NORMS._replace(at=at),
-                f"Gradient norm {when} training, depth {deepest}, {where}",
-                "A gradient that underflows to 0 is not drawn.",
-            )
-            for at, when in (("first", "before"), ("last", "after"))
-        ]
-        charts += [
-            axis_chart(
-                own,
-                RATIO_BEFORE,
-                "depth",
-                f"Gradient ratio by depth, {where}",
-                "Below 0 gradients vanish, above 0 they explode.",
-                x_title="hidden layers",
+        for norms in before_and_after(NORMS):
+            title = f"{norms.title.capitalize()}, depth {deepest}, {where}"
+            note = "A gradient that underflows to 0 is not drawn."
+            deep = own.select(depth=deepest)
+            result.append(charts.layer_chart(deep, norms, title, note))
+        for metric, note in (
+            (
+                RATIO._replace(at="first"),
+                "Below 0 gradients vanish, above they explode.",
             ),
-            axis_chart(
-                own,
-                ACCURACY,
-                "depth",
-                f"Test accuracy by depth, {where}",
-                x_title="hidden layers",
-            ),
-        ]
-    return charts
+            (ACCURACY, ""),
+        ):
+            title = f"{metric.title.capitalize()} by depth, {where}"
+            result.append(charts.axis_chart(own, metric, "depth", title, note))
+    return result
 
 
-def conclude(config: Config, comparison: Comparison) -> str:
+def conclude(config: Config, comparison: comparisons.Comparison) -> str:
     """Return the gradient ratios at the largest depth, and which networks learn."""
-    deepest = max(config.depths)
-    deep = comparison.select(depth=deepest)
-    parts, learns = [], []
-    for initializer in config.initializers:
-        own = deep.select(initializer=initializer)
-        if own.values(ACCURACY).empty:
-            continue
-        ratios = own.values(RATIO_BEFORE).groupby("activation")["value"].mean()
-        accuracy = own.values(ACCURACY).groupby("activation")["value"].mean()
-        names = [name for name in config.activations if name in ratios]
-        texts = [
-            f"{name} {number(ratios[name], 1)}"
-            if ratios[name] == ratios[name]
-            else f"{name} underflows to 0"
-            for name in names
-        ]
-        parts.append(f"with {initializer}: {join(texts)}")
-        learns += [
-            f"{name} with {initializer} ({accuracy[name]:.0f} %)"
-            for name in names
-            if accuracy[name] > LEARNS
-        ]
-    if not parts:
-        return NO_CONCLUSION
-    exceed = join(learns) if learns else "no network"
+    deep = comparison.select(depth=max(config.depths))
+    values = deep.values(RATIO._replace(at="first"))
+    values["accuracy"] = deep.values(ACCURACY)["value"]
+    groups = values.groupby(["initializer", "activation"], sort=False)
+    means = to_rows(groups[["value", "accuracy"]].mean().reset_index())
+    if not means:
+        return comparisons.NO_CONCLUSION
+    ratios, learns = {}, []
+    for row in means:
+        name, initializer = row["activation"], row["initializer"]
+        ratio = number(row["value"], 1).replace("–", "underflows to 0")
+        ratios.setdefault(initializer, []).append(f"{name} {ratio}")
+        if row["accuracy"] > LEARNS:
+            learns.append(f"{name} with {initializer} ({row['accuracy']:.0f} %)")
+    parts = [f"with {name}: {join(texts)}" for name, texts in ratios.items()]
     return (
         f"log10 of |gradient of the first kernel| / |gradient of the last| at "
-        f"{deepest} hidden layers before training, {'; '.join(parts)}. After "
-        f"{training_length(config.training)} a test accuracy above {LEARNS} % is "
-        f"reached by {exceed}."
+        f"{max(config.depths)} hidden layers before training, {'; '.join(parts)}. "
+        f"After {base.training_length(config.training)} a test accuracy above "
+        f"{LEARNS} % is reached by {join(learns or ['no network'])}."
     )
 
 
@@ -227,4 +168,5 @@ _NOTES = (
     "pass.",
 )
 
+prepare = partial(base.prepare_classification, summarize, make_task)
 STUDY = Study("gradient_flow", __doc__ or "", Config, runs, prepare, report)

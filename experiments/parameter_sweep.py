@@ -1,51 +1,33 @@
 """Which slope of leaky_relu, which β of Swish and which α of ELU train best?"""
 
-from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, ClassVar, Self
+from collections.abc import Sequence
+from typing import Any, ClassVar, Self
 
 import pandas as pd
 from jax import Array
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import model_validator
 
 import jax_acts
-from jax_acts import Bound
-from jax_acts.experiments.base import (
-    DataStudyConfig,
-    Depth,
-    Width,
-    data_title,
-    prepare_classification,
-    rows,
-    summarize_data,
-)
-from jax_acts.experiments.config.schema import (
-    Activation,
-    Numbers,
-    Section,
-    check_distinct,
-)
+from experiments.common import Axes, Distinct, describe_mlp
+from jax_acts.experiments import base
+from jax_acts.experiments.config.schema import Activation, Numbers, Section
 from jax_acts.experiments.models import MLP
-from jax_acts.experiments.records import RunRecord, Value
+from jax_acts.experiments.records import RunRecord
+from jax_acts.experiments.report import comparisons
 from jax_acts.experiments.report.builders import compare_report
 from jax_acts.experiments.report.charts import axis_chart
-from jax_acts.experiments.report.comparisons import (
-    ACCURACY,
-    NO_CONCLUSION,
-    Comparison,
-    group_runs,
-)
+from jax_acts.experiments.report.comparisons import ACCURACY
 from jax_acts.experiments.report.format import interval, join, number
-from jax_acts.experiments.report.model import Report
+from jax_acts.experiments.report.model import Report, to_rows
 from jax_acts.experiments.study import PreparedStudy, RunSpec, Study, concat_grids
 from jax_acts.experiments.train.classification import DeviceData, classification
 from jax_acts.experiments.train.loop import Task
-from jax_acts.experiments.train.trial import MakeTask, Numbers as RunNumbers
 
 GRID = "grid_value"
 """The axis of the values of an argument."""
 
 
-def bind(activation: str, argument: str, value: float | Array) -> Bound:
+def bind(activation: str, argument: str, value: float | Array) -> jax_acts.Bound:
     """Return the activation with a value of an argument, which may be traced."""
     arguments: dict[str, Any] = {argument: value}
     return jax_acts.get(activation, **arguments)
@@ -77,22 +59,14 @@ def _shrink(sweeps: tuple[Sweep, ...]) -> tuple[Sweep, ...]:
     return (first.model_copy(update={"values": first.values[:2]}),)
 
 
-class Config(DataStudyConfig):
+class Config(base.DataStudyConfig):
     """MLPs with each activation, at each value of its argument."""
 
-    sweeps: Annotated[
-        tuple[Sweep, ...],
-        AfterValidator(check_distinct),
-        Field(min_length=1, max_length=50, strict=False),
-    ]
-    depth: Depth = 2
-    width: Width = 100
+    sweeps: Distinct[Sweep]
+    depth: base.Depth = 2
+    width: base.Width = 100
 
-    QUICK: ClassVar[Mapping[str, Any]] = {
-        **DataStudyConfig.QUICK,
-        "sweeps": _shrink,
-        "width": 8,
-    }
+    QUICK: ClassVar = {"sweeps": _shrink, "width": 8}
 
 
 def runs(config: Config) -> tuple[RunSpec, ...]:
@@ -110,44 +84,36 @@ def runs(config: Config) -> tuple[RunSpec, ...]:
     )
 
 
-def make_task(config: Config, num_classes: int, fixed: Mapping[str, Value]) -> MakeTask:
-    """Return the task of an activation and an argument."""
-
-    def make(numbers: RunNumbers, data: DeviceData) -> Task:
-        activation = bind(
-            str(fixed["activation"]), str(fixed["argument"]), numbers[GRID]
-        )
-        model = MLP(activation, config.depth, config.width, num_classes)
-        return classification(model, data, config.training)
-
-    return make
+def make_task(config: Config, num_classes: int, axes: Axes, data: DeviceData) -> Task:
+    """Return the task of an activation and a value of its argument."""
+    activation = bind(axes["activation"], axes["argument"], axes[GRID])
+    model = MLP(activation, config.depth, config.width, num_classes)
+    return classification(model, data, config.training)
 
 
 def prepare(config: Config) -> PreparedStudy:
-    """Return the study with its data on the device."""
-    return prepare_classification(
-        config,
-        summarize(config),
+    return base.prepare_classification(
+        summarize,
         make_task,
+        config,
         activations=[sweep.activation for sweep in config.sweeps],
         numeric=(GRID,),
     )
 
 
 def summarize(config: Config) -> str:
-    """Return the setup in one sentence."""
     count = sum(len(sweep.values) for sweep in config.sweeps)
-    return (
-        f"{count} values of {len(config.sweeps)} arguments × {config.seeds} seeds: "
-        f"MLPs with {config.depth} hidden layers of width {config.width} on "
-        f"{data_title(config.data)}, {config.training.describe()}."
+    return base.describe_setup(
+        config,
+        f"{count} values of {base.pluralize(len(config.sweeps), 'argument')}",
+        describe_mlp(config),
+        base.data_title(config.data),
     )
 
 
 def report(config: Config, records: Sequence[RunRecord]) -> Report:
-    """Return the report of the study."""
     within = ("activation", "argument")
-    comparison = group_runs(
+    comparison = comparisons.group_runs(
         records,
         runs(config),
         by=(*within, GRID),
@@ -160,46 +126,47 @@ def report(config: Config, records: Sequence[RunRecord]) -> Report:
         (sweep, comparison.select(activation=sweep.activation, argument=sweep.argument))
         for sweep in config.sweeps
     ]
-    charts = [
-        axis_chart(
-            own,
-            ACCURACY,
-            GRID,
-            f"Test accuracy by {sweep.argument} of {sweep.activation}",
-            x_title=sweep.argument,
-        )
-        for sweep, own in parts
-    ]
     tests = comparison.tests(ACCURACY)
     conclusions = [conclude(sweep, own, tests) for sweep, own in parts]
     return compare_report(
         STUDY.question,
         summarize(config),
         comparison,
-        conclusion=" ".join(filter(None, conclusions)) or NO_CONCLUSION,
-        charts=charts,
+        conclusion=" ".join(filter(None, conclusions)) or comparisons.NO_CONCLUSION,
+        charts=[
+            axis_chart(
+                own,
+                ACCURACY,
+                GRID,
+                f"Test accuracy by {sweep.argument} of {sweep.activation}",
+                x_title=sweep.argument,
+            )
+            for sweep, own in parts
+        ],
         notes=_NOTES,
-        data=(summarize_data(config.data),),
+        data=(base.summarize_data(config.data),),
     )
 
 
-def conclude(sweep: Sweep, comparison: Comparison, tests: pd.DataFrame) -> str:
+def conclude(
+    sweep: Sweep, comparison: comparisons.Comparison, tests: pd.DataFrame
+) -> str:
     """Return the best value, and the values that are not significantly different."""
     table = comparison.summary(ACCURACY).dropna(subset=["ci_low"])
     if len(table) < 2:
         return ""
-    best = rows(table.sort_values("mean", ascending=False))[0]
-    values = comparison.values(ACCURACY).groupby("group")[GRID].first()
-    tied = tests[tests["tied"] & tests["group"].isin(table["group"])]
+    best = to_rows(table.sort_values("mean", ascending=False, kind="stable"))[0]
+    values = comparison.runs.groupby("group")[GRID].first()
     text = (
         f"{sweep.activation} has the highest mean test accuracy at {sweep.argument} = "
         f"{values[best['group']]:g}, {number(best['mean'], 1)} % (95 % CI "
-        f"{interval(best['ci_low'], best['ci_high'], 1)}, {best['n']:g} seeds)"
+        f"{interval(best['ci_low'], best['ci_high'], 1)}, {best['n']} seeds)"
     )
+    tied = values[values.index.isin(tests.loc[tests["tied"], "group"])].sort_values()
     if tied.empty:
         return f"{text}; all other values are significantly lower."
     verb = "is" if len(tied) == 1 else "are"
-    names = join([f"{value:g}" for value in sorted(values[tied["group"]])])
+    names = join([f"{value:g}" for value in tied])
     return f"{text}; {names} {verb} not significantly different."
 
 

@@ -1,62 +1,37 @@
 """Does training in bfloat16 cost accuracy, and for which activations?"""
 
-from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, ClassVar, Literal
+from collections.abc import Sequence
+from functools import partial
+from typing import ClassVar, Literal
 
 import jax
 import jax.numpy as jnp
-import pandas as pd
 from jax import Array
-from pydantic import AfterValidator, Field
 
-from jax_acts.experiments.base import (
-    ActivationStudyConfig,
-    Depth,
-    Width,
-    data_title,
-    keep,
-    prepare_classification,
-    rows,
-    summarize_data,
-)
-from jax_acts.experiments.config.schema import check_distinct
+from experiments import common
+from experiments.common import Axes, Distinct
+from jax_acts.experiments import base
 from jax_acts.experiments.models import MLP
-from jax_acts.experiments.records import RunRecord, Value
+from jax_acts.experiments.records import RunRecord
 from jax_acts.experiments.report.builders import compare_report, paired_test_sections
-from jax_acts.experiments.report.comparisons import (
-    ACCURACY,
-    NO_CONCLUSION,
-    describe_difference,
-    group_runs,
-)
-from jax_acts.experiments.report.format import join
+from jax_acts.experiments.report.comparisons import ACCURACY, group_runs
 from jax_acts.experiments.report.model import Report
-from jax_acts.experiments.stats import paired_tests
-from jax_acts.experiments.study import PreparedStudy, RunSpec, Study, grid
+from jax_acts.experiments.study import RunSpec, Study, grid
 from jax_acts.experiments.train.classification import DeviceData, classification
 from jax_acts.experiments.train.loop import Params, Task
-from jax_acts.experiments.train.trial import MakeTask
 
 Precision = Literal["float32", "mixed", "bfloat16"]
 """Of layers and parameters; "mixed" is bfloat16 layers with float32 parameters."""
 
 
-class Config(ActivationStudyConfig):
+class Config(base.ActivationStudyConfig):
     """MLPs with each activation, in each precision."""
 
-    precisions: Annotated[
-        tuple[Precision, ...],
-        AfterValidator(check_distinct),
-        Field(min_length=1, strict=False),
-    ] = ("float32", "mixed", "bfloat16")
-    depth: Depth = 3
-    width: Width = 64
+    precisions: Distinct[Precision] = ("float32", "mixed", "bfloat16")
+    depth: base.Depth = 3
+    width: base.Width = 64
 
-    QUICK: ClassVar[Mapping[str, Any]] = {
-        **ActivationStudyConfig.QUICK,
-        "activations": keep(1),
-        "width": 8,
-    }
+    QUICK: ClassVar = {"activations": base.keep(1), "width": 8}
 
 
 def runs(config: Config) -> tuple[RunSpec, ...]:
@@ -68,85 +43,50 @@ def runs(config: Config) -> tuple[RunSpec, ...]:
     )
 
 
-def make_task(config: Config, num_classes: int, fixed: Mapping[str, Value]) -> MakeTask:
+def make_task(config: Config, num_classes: int, axes: Axes, data: DeviceData) -> Task:
     """Return the task of an activation and a precision."""
-    precision = fixed["precision"]
-    model = MLP(
-        fixed["activation"],
-        config.depth,
-        config.width,
-        num_classes,
-        dtype=jnp.float32 if precision == "float32" else jnp.bfloat16,
-    )
+    activation, precision = axes["activation"], axes["precision"]
+    dtype = jnp.float32 if precision == "float32" else jnp.bfloat16
+    model = MLP(activation, config.depth, config.width, num_classes, dtype=dtype)
+    task = classification(model, data, config.training)
 
-    def make(_: Any, data: DeviceData) -> Task:
-        task = classification(model, data, config.training)
-        if precision != "bfloat16":
-            return task
+    def init(key: Array) -> Params:
+        return jax.tree.map(lambda x: x.astype(jnp.bfloat16), task.init(key))
 
-        def init(key: Array) -> Params:
-            return jax.tree.map(lambda x: x.astype(jnp.bfloat16), task.init(key))
-
-        return task._replace(init=init)
-
-    return make
-
-
-def prepare(config: Config) -> PreparedStudy:
-    """Return the study with its data on the device."""
-    return prepare_classification(config, summarize(config), make_task)
+    return task._replace(init=init) if precision == "bfloat16" else task
 
 
 def summarize(config: Config) -> str:
-    """Return the setup in one sentence."""
-    return (
-        f"{len(config.activations)} activations × {', '.join(config.precisions)} × "
-        f"{config.seeds} seeds: MLPs with {config.depth} hidden layers of width "
-        f"{config.width} on {data_title(config.data)}, {config.training.describe()}."
+    return base.describe_setup(
+        config,
+        f"{base.pluralize(len(config.activations), 'activation')} × "
+        f"{', '.join(config.precisions)}",
+        common.describe_mlp(config),
+        base.data_title(config.data),
     )
 
 
 def report(config: Config, records: Sequence[RunRecord]) -> Report:
-    """Return the report of the study."""
+    axes = ("activation", "precision")
     comparison = group_runs(
-        records,
-        runs(config),
-        by=("activation", "precision"),
-        within=("activation",),
-        series=("activation", "precision"),
+        records, runs(config), by=axes, within=axes[:1], series=axes
     )
-    scores = comparison.scores(ACCURACY)
     pairs = [
         (f"{activation}, {precision}", f"{activation}, float32")
         for activation in config.activations
         for precision in config.precisions
         if precision != "float32"
     ]
-    tests = paired_tests(scores, [p for p in pairs if {*p} <= {*scores}])
+    tests = common.compare_pairs(comparison, ACCURACY, pairs)
     return compare_report(
         STUDY.question,
         summarize(config),
         comparison,
-        conclusion=conclude(tests),
+        conclusion=common.conclude_pairs(tests, ACCURACY),
         sections=paired_test_sections(tests, ACCURACY, "Against float32"),
         notes=_NOTES,
-        data=(summarize_data(config.data),),
+        data=(base.summarize_data(config.data),),
     )
-
-
-def conclude(tests: pd.DataFrame) -> str:
-    """Return the precisions that change the accuracy significantly, and the others."""
-    tests = tests[tests["n"] > 1]
-    parts = []
-    for significant, title in (
-        (True, "Significantly different from float32"),
-        (False, "Not significantly different from float32"),
-    ):
-        own = tests[(tests["p_holm"] < 0.05) == significant]
-        texts = [f"{r['group']} {describe_difference(r, ACCURACY)}" for r in rows(own)]
-        if texts:
-            parts.append(f"{title}: {join(texts)}.")
-    return " ".join(parts) or NO_CONCLUSION
 
 
 _NOTES = (
@@ -157,4 +97,5 @@ _NOTES = (
     "Train times are of this device: one without bfloat16 arithmetic converts instead.",
 )
 
+prepare = partial(base.prepare_classification, summarize, make_task)
 STUDY = Study("precision", __doc__ or "", Config, runs, prepare, report)

@@ -1,47 +1,30 @@
 """Which MLP block is best for a small language model, at an equal number of weights?"""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from functools import partial
+from typing import ClassVar
 
 import jax.numpy as jnp
-import pandas as pd
 from jax import Array
 from pydantic import Field
 
-from jax_acts.experiments.base import TrainingStudyConfig, keep, rows
+from experiments import common
+from experiments.common import Axes
+from jax_acts.experiments import base
+from jax_acts.experiments.config import schema
 from jax_acts.experiments.config.errors import ConfigError, ConfigIssue
-from jax_acts.experiments.config.schema import (
-    Activations,
-    Section,
-    TextConfig,
-    TrainingConfig,
-    TrialBatch,
-)
-from jax_acts.experiments.datasets.text import (
-    TEXTS,
-    Text,
-    even_windows,
-    load_text,
-    windows,
-)
+from jax_acts.experiments.datasets import text as texts
 from jax_acts.experiments.models import Transformer
 from jax_acts.experiments.records import RunRecord, Value
 from jax_acts.experiments.report.builders import compare_report, paired_test_sections
-from jax_acts.experiments.report.comparisons import (
-    conclude,
-    describe_difference,
-    group_runs,
-)
+from jax_acts.experiments.report.comparisons import conclude, group_runs
 from jax_acts.experiments.report.model import Column, DataSummary, Metric, Report
-from jax_acts.experiments.report.tables import score_table
 from jax_acts.experiments.stats import paired_tests
-from jax_acts.experiments.study import PreparedStudy, RunSpec, Study, grid
+from jax_acts.experiments.study import PreparedStudy, RunSpec, Study, concat_grids
 from jax_acts.experiments.train.classification import cross_entropy, linen_functions
 from jax_acts.experiments.train.loop import Metrics, Params, Task
-from jax_acts.experiments.train.trial import MakeTask, Trial, prepare_trial
 
 LOSS = Metric("test_loss", "test loss", "nats", digits=3, lower_is_better=True)
-GATED, PLAIN = "mean of the gated blocks", "mean of the plain blocks"
 
 SHAZEER = {
     "sigmoid": "GLU",
@@ -53,7 +36,7 @@ SHAZEER = {
 """The names of gated blocks in Shazeer (2020)."""
 
 
-class ModelConfig(Section):
+class ModelConfig(schema.Section):
     """The network; a gated block has 2 / 3 of the width of a plain one."""
 
     layers: int = Field(default=2, ge=1, le=100)
@@ -62,24 +45,25 @@ class ModelConfig(Section):
     expansion: int = Field(default=4, ge=1, le=64)
 
 
-class Config(TrainingStudyConfig):
+class Config(base.TrainingStudyConfig):
     """A language model with each plain and each gated block."""
 
-    plain: Activations
-    gated: Activations
-    text: TextConfig = TextConfig()
+    plain: schema.Activations
+    gated: schema.Activations
+    text: schema.TextConfig = schema.TextConfig()
     model: ModelConfig = ModelConfig()
     length: int = Field(default=64, ge=2, le=8192)
     """Length of the context, in characters."""
     num_test: int = Field(default=200, ge=1, le=100_000)
     """Number of test sequences."""
-    training: TrainingConfig = TrainingConfig(batch_size=32, clip_norm=1.0)
-    trial_batch: TrialBatch = TrialBatch(size=1)
+    training: schema.TrainingConfig = schema.TrainingConfig(
+        batch_size=32, clip_norm=1.0
+    )
+    trial_batch: schema.TrialBatch = schema.TrialBatch(size=1)
 
-    QUICK: ClassVar[Mapping[str, Any]] = {
-        **TrainingStudyConfig.QUICK,
-        "plain": keep(1),
-        "gated": keep(1),
+    QUICK: ClassVar = {
+        "plain": base.keep(1),
+        "gated": base.keep(1),
         "model": ModelConfig(layers=1, features=12, heads=2, expansion=2),
         "length": 16,
         "num_test": 8,
@@ -90,67 +74,54 @@ class Config(TrainingStudyConfig):
 def runs(config: Config) -> tuple[RunSpec, ...]:
     """Return the runs; those of a block share its programs."""
     seeds = range(config.seeds)
-    return (
-        *grid(block=["plain"], activation=config.plain, seed=seeds),
-        *grid(block=["gated"], activation=config.gated, seed=seeds),
+    return concat_grids(
+        {"block": ["plain"], "activation": config.plain, "seed": seeds},
+        {"block": ["gated"], "activation": config.gated, "seed": seeds},
     )
 
 
 def prepare(config: Config) -> PreparedStudy:
-    """Return the study with its text on the device."""
-    text = load_text(config.text)
+    text = texts.load_text(config.text)
     _check(config, text)
-    test = even_windows(jnp.asarray(text.test), config.num_test, config.length)
+    train, test = jnp.asarray(text.train), jnp.asarray(text.test)
+    windows = texts.even_windows(test, config.num_test, config.length)
     num_characters = len(text.characters)
     contents = (
-        f"{len(text.train):,} training and {len(text.test):,} test characters, "
+        f"{len(train):,} training and {len(test):,} test characters, "
         f"{num_characters} distinct."
     )
-
-    def make_group_task(fixed: Mapping[str, Value]) -> MakeTask:
-        return make_task(config, num_characters, fixed)
-
-    trial = Trial(
+    return base.prepare_training(
+        config,
         summarize(config),
-        {"train": jnp.asarray(text.train), "test": test},
-        make_group_task,
+        {"train": train, "test": windows},
+        partial(make_task, config, num_characters),
         activations=(*config.plain, *config.gated),
-        source=make_task,
         data_contents={_text_title(config): contents},
     )
-    return prepare_trial(trial, config.training, config.trial_batch)
 
 
 def make_task(
-    config: Config, num_characters: int, fixed: Mapping[str, Value]
-) -> MakeTask:
+    config: Config, num_characters: int, axes: Axes, data: Mapping[str, Array]
+) -> Task:
     """Return the task of a block."""
-    model = Transformer(
-        fixed["activation"],
-        fixed["block"] == "gated",
-        num_characters,
-        config.length,
-        **config.model.model_dump(),
-    )
+    is_gated, length = axes["block"] == "gated", config.length
+    sizes = config.model.model_dump()
+    model = Transformer(axes["activation"], is_gated, num_characters, length, **sizes)
     init, apply = linen_functions(model)
+
+    def draw(key: Array) -> Array:
+        return texts.windows(key, data["train"], config.training.batch_size, length)
 
     def loss(params: Params, batch: Array) -> Array:
         return cross_entropy(apply(params, batch[:, :-1]), batch[:, 1:])
 
-    def make(_: Any, data: Mapping[str, Array]) -> Task:
-        def draw(key: Array) -> Array:
-            size = config.training.batch_size
-            return windows(key, data["train"], size, config.length)
+    def metrics(params: Params) -> Metrics:
+        return {LOSS.name: loss(params, data["test"])}
 
-        def metrics(params: Params) -> Metrics:
-            return {"test_loss": loss(params, data["test"])}
-
-        return Task(lambda key: init(key, data["test"][:1, :-1]), draw, loss, metrics)
-
-    return make
+    return Task(lambda key: init(key, data["test"][:1, :-1]), draw, loss, metrics)
 
 
-def _check(config: Config, text: Text) -> None:
+def _check(config: Config, text: texts.Text) -> None:
     """Raise a `ConfigError` if the sections of the config contradict each other."""
     issues = []
     shortest = min(len(text.train), len(text.test))
@@ -171,18 +142,17 @@ def _check(config: Config, text: Text) -> None:
 
 
 def _text_title(config: Config) -> str:
-    source = TEXTS.get(config.text.name)
+    source = texts.TEXTS.get(config.text.name)
     return source.title if source else str(config.text.path)
 
 
 def summarize(config: Config) -> str:
-    """Return the setup in one sentence."""
-    model = config.model
-    return (
-        f"{len(config.plain)} plain and {len(config.gated)} gated blocks × "
-        f"{config.seeds} seeds: a decoder with {model.layers} layers and "
-        f"{model.features} features that predicts characters of {_text_title(config)} "
-        f"from contexts of up to {config.length}, {config.training.describe()}."
+    return base.describe_setup(
+        config,
+        f"{len(config.plain)} plain and {len(config.gated)} gated blocks",
+        f"a decoder with {config.model.layers} layers, {config.model.features} "
+        f"features and contexts of up to {config.length} characters",
+        _text_title(config),
     )
 
 
@@ -201,7 +171,6 @@ def block_name(axes: Mapping[str, Value]) -> str:
 
 
 def report(config: Config, records: Sequence[RunRecord]) -> Report:
-    """Return the report of the study."""
     comparison = group_runs(
         records,
         runs(config),
@@ -210,47 +179,27 @@ def report(config: Config, records: Sequence[RunRecord]) -> Report:
         series_label=block_name,
         title="block",
     )
-    scores = comparison.scores(LOSS)
-    blocks = dict(comparison.runs[["group", "block"]].itertuples(index=False))
-    means = pd.DataFrame(
-        {
-            title: scores[[g for g in scores if blocks[g] == block]].mean(
-                axis=1, skipna=False
-            )
-            for title, block in ((GATED, "gated"), (PLAIN, "plain"))
-        }
-    )
-    tests = paired_tests(means, [(GATED, PLAIN)])
-    sizes = comparison.runs.groupby("group")["num_params"].first()
+    groups = comparison.runs.groupby("group")
+    blocks = groups["block"].first().map("{} blocks (mean)".format)
+    means = comparison.scores(LOSS).dropna().T.groupby(blocks).mean().T
+    pair = ("gated blocks (mean)", "plain blocks (mean)")
+    tests = paired_tests(means.reindex(columns=list(pair)), [pair])
+    conclusion = conclude(comparison, LOSS)
+    if (tests["n"] > 1).any():
+        conclusion += f" {common.conclude_pairs(tests, LOSS)}"
     column = Column("num_params", "weights", lambda n: f"{n:,}", essential=False)
-    source = TEXTS.get(config.text.name)
+    source = texts.TEXTS.get(config.text.name)
     return compare_report(
         STUDY.question,
         summarize(config),
         comparison,
         LOSS,
-        conclusion=f"{conclude(comparison, LOSS)}{compare_families(tests)}",
-        table=score_table(
-            comparison,
-            LOSS,
-            extra=pd.DataFrame({"num_params": sizes}),
-            extra_columns=[column],
-        ),
+        conclusion=conclusion,
+        table=common.table_with(comparison, LOSS, column, groups["num_params"].first()),
         sections=paired_test_sections(tests, LOSS, "Gated against plain"),
         notes=_NOTES,
         data=(DataSummary(_text_title(config), source.origin if source else ""),),
     )
-
-
-def compare_families(tests: pd.DataFrame) -> str:
-    """Return whether the gated blocks have another mean loss than the plain ones."""
-    for test in rows(tests[tests["n"] > 1]):
-        verb = "differs" if test["p_holm"] < 0.05 else "does not differ significantly"
-        return (
-            f" The mean loss of the gated blocks {verb} from that of the plain blocks: "
-            f"{describe_difference(test, LOSS)}."
-        )
-    return ""
 
 
 _NOTES = (

@@ -1,6 +1,7 @@
 """The skeleton of studies that train networks: config fields, quick version, data."""
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Annotated, Any, ClassVar
 
 import pandas as pd
@@ -17,11 +18,11 @@ from jax_acts.experiments.config.schema import (
 )
 from jax_acts.experiments.datasets.dataset import Dataset
 from jax_acts.experiments.datasets.registry import dataset_info, load_dataset
-from jax_acts.experiments.records import Value
 from jax_acts.experiments.report.model import DataSummary
 from jax_acts.experiments.study import PreparedStudy, RunSpec, grid
-from jax_acts.experiments.train.classification import to_device
-from jax_acts.experiments.train.trial import MakeTask, Trial, prepare_trial
+from jax_acts.experiments.train.classification import DeviceData, to_device
+from jax_acts.experiments.train.loop import Task
+from jax_acts.experiments.train.trial import Trial, prepare_trial
 
 QUICK_EXAMPLES = 96
 
@@ -49,10 +50,7 @@ class TrainingStudyConfig(StudyConfig):
     training: TrainingConfig = TrainingConfig()
     trial_batch: TrialBatch = TrialBatch()
 
-    QUICK: ClassVar[Mapping[str, Any]] = {
-        "seeds": at_most(2),
-        "training": TrainingConfig.shorten,
-    }
+    QUICK: ClassVar = {"seeds": at_most(2), "training": TrainingConfig.shorten}
 
 
 class DataStudyConfig(TrainingStudyConfig):
@@ -60,8 +58,7 @@ class DataStudyConfig(TrainingStudyConfig):
 
     data: DataConfig = DataConfig(name="mnist_1d")
 
-    QUICK: ClassVar[Mapping[str, Any]] = {
-        **TrainingStudyConfig.QUICK,
+    QUICK: ClassVar = {
         "data.num_train": QUICK_EXAMPLES,
         "data.num_test": QUICK_EXAMPLES,
     }
@@ -72,10 +69,7 @@ class ActivationStudyConfig(DataStudyConfig):
 
     activations: Activations
 
-    QUICK: ClassVar[Mapping[str, Any]] = {
-        **DataStudyConfig.QUICK,
-        "activations": keep(2),
-    }
+    QUICK: ClassVar = {"activations": keep(2)}
 
 
 def activation_runs(config: Any) -> tuple[RunSpec, ...]:
@@ -97,39 +91,54 @@ def load_labeled(data: DataConfig, batch_size: int) -> Dataset:
 
 
 def prepare_classification(
-    config: DataStudyConfig,
-    summary: str,
-    make_task: Callable[[Any, int, Mapping[str, Value]], MakeTask],
-    *,
-    activations: Sequence[str] = (),
-    numeric: Sequence[str] = (),
+    summarize: Callable[[Any], str],
+    make_task: Callable[[Any, int, Mapping[str, Any], DeviceData], Task],
+    config: Any,
+    dataset: Dataset | None = None,
+    **options: Any,
 ) -> PreparedStudy:
     """Return a study of classifiers on the dataset of its config.
 
     Args:
+        summarize: Returns the setup in one sentence from the config.
+        make_task: Returns the task of a run from the config, the number of classes, the
+            axes of the run and the data on the device.
+        config: The config.
+        dataset: The dataset, if it is loaded already.
+        options: See `prepare_training`.
+    """
+    dataset = dataset or load_labeled(config.data, config.training.batch_size)
+    return prepare_training(
+        config,
+        summarize(config),
+        to_device(dataset),
+        partial(make_task, config, dataset.num_outputs),
+        num_train=len(dataset.train.y),
+        data_contents={data_title(config.data): dataset.describe()},
+        **{"activations": getattr(config, "activations", ())} | options,
+    )
+
+
+def prepare_training(
+    config: TrainingStudyConfig,
+    summary: str,
+    data: Any,
+    make_task: Callable[[Mapping[str, Any], Any], Task],
+    **options: Any,
+) -> PreparedStudy:
+    """Return a study that trains the tasks of `make_task(axes, data)`.
+
+    Args:
         config: The config.
         summary: The setup in one sentence.
-        make_task: Returns the task of a group from the config, the number of classes
-            and the axes that are not numeric.
-        activations: All activations; if left out, those of the config.
-        numeric: The axes that are arguments of the programs.
+        data: The arrays that all runs share.
+        make_task: Returns the task of a run; numeric axes are traced arrays.
+        options: `numeric`, `num_train`, `activations` and `data_contents` of `Trial`.
     """
-    dataset = load_labeled(config.data, config.training.batch_size)
-    num_classes = dataset.num_outputs
-
-    def make_group_task(fixed: Mapping[str, Value]) -> MakeTask:
-        return make_task(config, num_classes, fixed)
-
-    trial = Trial(
-        summary,
-        to_device(dataset),
-        make_group_task,
-        tuple(numeric),
-        len(dataset.train.y),
-        activations or getattr(config, "activations", ()),
-        make_task,
-        {data_title(config.data): dataset.describe()},
+    make_group_task = lambda fixed: (
+        lambda numbers, data: make_task({**fixed, **numbers}, data)
     )
+    trial = Trial(summary, data, make_group_task, source=make_task, **options)
     return prepare_trial(trial, config.training, config.trial_batch)
 
 
@@ -167,3 +176,13 @@ def pluralize(count: int, noun: str) -> str:
     ('1 seed', '5 seeds')
     """
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+def describe_setup(
+    config: TrainingStudyConfig, factors: str, model: str, data: str
+) -> str:
+    """Return "FACTORS × 5 seeds: MODEL on DATA, 1,000 steps of 100 examples …."."""
+    return (
+        f"{factors} × {pluralize(config.seeds, 'seed')}: {model} on {data}, "
+        f"{config.training.describe()}."
+    )

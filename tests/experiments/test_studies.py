@@ -212,7 +212,8 @@ def test_the_conclusion_of_learnable_names_the_significant_pair():
     ]
     report = learnable.STUDY.report(config, records)
     assert report.conclusion.startswith(
-        f"{pair.learned} instead of elu changes test accuracy: by +10.00 pp"
+        "Compared with elu, test accuracy is significantly different for "
+        f"{pair.learned} by +10.00 pp"
     )
 
 
@@ -257,8 +258,8 @@ def test_the_linear_distance_is_zero_for_a_matrix_and_not_for_a_network():
 
 def test_heads_are_compared_with_the_recommended_one_of_their_task():
     config = output_head.Config(study="output_head", name="x", tasks=("binary",))
-    pairs = output_head._pairs(config)
-    assert {baseline for _, baseline in pairs} == {"binary: sigmoid + cross-entropy"}
+    pairs = output_head.pairs(config)
+    assert {baseline for _, baseline in pairs} == {"binary, sigmoid + cross-entropy"}
     assert len(pairs) == 5
 
 

@@ -248,7 +248,8 @@ class StudyConfig(Section):
     """Whether it is the quick version of another config; its report then says so."""
 
     QUICK: ClassVar[Mapping[str, Any]] = {}
-    """Overrides of the quick version: dotted key -> value, or function of the value.
+    """Overrides of the quick version, besides those of the base classes: dotted key ->
+    value, or function of the value.
 
     >>> StudyConfig.QUICK  # e.g. {"seeds": lambda n: min(n, 2), "data.num_train": 96}
     {}
@@ -256,8 +257,10 @@ class StudyConfig(Section):
 
     def to_quick(self) -> Self:
         """Return the same experiment at a size that runs in seconds."""
-        config = self
-        for key, value in ({"quick": True} | dict(self.QUICK)).items():
+        config, overrides = self, {"quick": True}
+        for cls in reversed(type(self).__mro__):
+            overrides |= vars(cls).get("QUICK", {})
+        for key, value in overrides.items():
             config = _replace(config, key.split("."), value)
         return config
 
