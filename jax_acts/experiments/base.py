@@ -4,7 +4,6 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Annotated, Any, ClassVar
 
-import pandas as pd
 from pydantic import Field
 
 from jax_acts.experiments.config.errors import ConfigError, ConfigIssue
@@ -162,11 +161,6 @@ def training_length(training: TrainingConfig) -> str:
     if training.epochs:
         return pluralize(training.epochs, "epoch")
     return pluralize(training.steps or 0, "step")
-
-
-def rows(frame: pd.DataFrame) -> list[Any]:
-    """Return the rows of a frame as dicts by column."""
-    return frame.to_dict("records")
 
 
 def pluralize(count: int, noun: str) -> str:
