@@ -212,7 +212,6 @@ def _inputs(config: Config, seed: int) -> tuple[Weights, Array]:
 
 
 def prepare(config: Config) -> PreparedStudy:
-
     def train(batch: Sequence[RunSpec], progress: Any, _: Any) -> list[RunRecord]:
         records = [measure(config, run) for run in batch]
         progress(1, 1, None)
@@ -341,8 +340,9 @@ _NOTES = (
     "Equal programs: the optimized HLO of all six programs is the same text, without "
     "source locations.",
     "Ratios are geometric means over seeds and both APIs; intervals are 95 % "
-    "t-intervals of the logarithms over the seeds. Equal programs take equal time: "
-    "deviations from 1 are noise of the machine.",
+    "t-intervals of the logarithms over the seeds; in the conclusion, over activations "
+    "and seeds. Equal programs take equal time: deviations from 1 are noise of the "
+    "machine.",
     "A compilation starts with empty caches and includes tracing, lowering and "
     "compiling; the order of the programs differs between seeds.",
 )

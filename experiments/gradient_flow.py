@@ -31,7 +31,7 @@ RMS = Metric(
     "preactivation_rms", "pre-activation RMS of the last layer", layer=-1, at="first"
 )
 LEARNS = 20
-"""Accuracy (%) above which a network is said to learn; chance is 10 %."""
+"""Accuracy (%) above which a network counts as learning; chance is 10 %."""
 
 
 class Config(base.ActivationStudyConfig):
