@@ -11,14 +11,9 @@ import jax.numpy as jnp
 from jax import Array
 from jax.typing import DTypeLike
 
+from jax_acts import _layers as shared
 from jax_acts._core.arguments import Learn
-from jax_acts._core.glu import Layout, Order, check_form, split_products
-from jax_acts._registry.layers import (
-    gate_kernel_names,
-    layer_activation,
-    mlp_kernel_names,
-    type_name,
-)
+from jax_acts._core.glu import Layout, Order
 
 
 class _TakesArguments:
@@ -39,7 +34,7 @@ class _TakesArguments:
             arguments = {n: kwargs.pop(n) for n in [*kwargs] if n in names}
             values = signature.bind(self, *args, **kwargs).arguments
             layer = f"linen.{self.__class__.__name__}"
-            values["activation"] = layer_activation(
+            values["activation"] = shared.layer_activation(
                 layer, values["activation"], arguments, fields
             )
             generated(**values)
@@ -81,12 +76,12 @@ class Activation(_TakesArguments, nn.Module):
         super().__post_init__()
         if type(self) is Activation:
             object.__setattr__(
-                self, "__class__", _type_named(type_name(self.activation))
+                self, "__class__", _type_named(shared.type_name(self.activation))
             )
 
     def __reduce_ex__(self, protocol: Any) -> Any:
         _, _, *state = super().__reduce_ex__(protocol)
-        return _empty_activation, (type_name(self.activation),), *state
+        return _empty_activation, (shared.type_name(self.activation),), *state
 
     @nn.compact
     def __call__(self, x: Array, *, up: Array | None = None, **arguments: Any) -> Array:
@@ -193,9 +188,7 @@ class GatedDense(_TakesArguments, nn.Module):
         def __init__(self, *args: Any, **options: Any) -> None: ...
 
     def __post_init__(self) -> None:
-        names = gate_kernel_names("linen.GatedDense", self.kernel_names)
-        object.__setattr__(self, "kernel_names", names)
-        check_form("linen.GatedDense", self.order, self.layout)
+        self.kernel_names = shared.kernel_names(self, ("gate", "up"))
         super().__post_init__()
 
     @nn.compact
@@ -214,9 +207,8 @@ class GatedDense(_TakesArguments, nn.Module):
             )(x)
             for name in self.kernel_names
         ]
-        gate, up = split_products(products, self.order, self.layout)
         activation = Activation(self.activation, self.param_dtype, name="activation")
-        return activation(gate, up=up, **arguments)
+        return shared.activate(self, activation, products, **arguments)
 
 
 class MLP(_TakesArguments, nn.Module):
@@ -255,7 +247,7 @@ class MLP(_TakesArguments, nn.Module):
     activation: Any
     features: int | None = None
     gated: bool = False
-    kernel_names: tuple[str, ...] | None = None
+    kernel_names: tuple[str, ...] = ()
     order: Order = "gate_first"
     layout: Layout = "split"
     use_bias: bool = True
@@ -268,9 +260,7 @@ class MLP(_TakesArguments, nn.Module):
         def __init__(self, *args: Any, **options: Any) -> None: ...
 
     def __post_init__(self) -> None:
-        names = mlp_kernel_names("linen.MLP", self.kernel_names, self.gated)
-        object.__setattr__(self, "kernel_names", names)
-        check_form("linen.MLP", self.order, self.layout)
+        self.kernel_names = shared.kernel_names(self, shared.mlp_kernels(self.gated))
         super().__post_init__()
 
     @nn.compact
@@ -282,18 +272,16 @@ class MLP(_TakesArguments, nn.Module):
             dtype=self.dtype,
             param_dtype=self.param_dtype,
         )
-        *inputs, output = mlp_kernel_names("linen.MLP", self.kernel_names, self.gated)
+        *inputs, output = self.kernel_names
         factor = 2 if self.gated and len(inputs) == 1 else 1
 
         def finish(mlp: MLP, products: list[Array]) -> Array:
             activation = Activation(
                 self.activation, self.param_dtype, name="activation"
             )
-            if self.gated:
-                gate, up = split_products(products, self.order, self.layout)
-                h = activation(gate, up=up, **arguments)
-            else:
-                h = activation(*products, **arguments)
+            h = shared.activate(
+                self, activation, products, gated=self.gated, **arguments
+            )
             return dense(self.features or x.shape[-1], name=output)(h)
 
         products = [dense(factor * self.hidden, name=name)(x) for name in inputs]
