@@ -13,10 +13,8 @@ _TABLE = """
 _SYMBOLS = dict(re.findall(r"(\S+)=(\S*)", _TABLE)) | dict.fromkeys(
     ("quad", ",", ";", " "), " "
 )
-_SUPERSCRIPT = dict(
-    zip("0123456789+-()aeijkmnx", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁽⁾ᵃᵉⁱʲᵏᵐⁿˣ", strict=True)
-)
-_SUBSCRIPT = dict(zip("0123456789+-()aeijkmnx", "₀₁₂₃₄₅₆₇₈₉₊₋₍₎ₐₑᵢⱼₖₘₙₓ", strict=True))
+_SUPERSCRIPT = str.maketrans("0123456789+−()aeijkmnx", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁽⁾ᵃᵉⁱʲᵏᵐⁿˣ")
+_SUBSCRIPT = str.maketrans("0123456789+−()aeijkmnx", "₀₁₂₃₄₅₆₇₈₉₊₋₍₎ₐₑᵢⱼₖₘₙₓ")
 _MARK = re.compile(r"([,;:.])\s(?=(?:[^$]*\$[^$]*\$)*[^$]*$)")  # outside of formulas
 _TOKEN = re.compile(r"\\[A-Za-z]+|\\.|\s+|.", re.S)
 
@@ -104,9 +102,8 @@ def _parenthesize(text: str) -> str:
     return text if text.isalnum() else f"({text})"
 
 
-def _shift(text: str, mark: str, characters: dict[str, str]) -> str:
+def _shift(text: str, mark: str, table: dict[int, int]) -> str:
     """Return text as a super- or subscript; after its mark if Unicode has none."""
-    small = [characters.get(character.replace("−", "-")) for character in text]
-    if all(small):
-        return "".join(character for character in small if character)
+    if all(ord(character) in table for character in text):
+        return text.translate(table)
     return mark + _parenthesize(text)

@@ -15,21 +15,12 @@ import numpy as np
 from jax import Array
 from numpy.typing import NDArray
 
-from jax_acts._core.activation import ActivationFunction
 from jax_acts._core.compat import enable_x64
+from jax_acts._core.curves import nth as nth
 
 Elementwise = Callable[..., Array]
 BLOCK = 2**16
 """The inputs of one call; it holds every value of a 16-bit dtype."""
-
-
-def nth(f: Elementwise, order: int) -> Elementwise:
-    """Return f or its derivative of that order, from its rules or by autodiff."""
-    if order == 0:
-        return f
-    if isinstance(f, ActivationFunction):
-        return nth(f.derivative, order - 1)
-    return nth(forward(f), order - 1)
 
 
 def evaluate(f: Callable[..., Any], xs: NDArray[Any], dtype: Any) -> Any:

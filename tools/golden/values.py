@@ -17,7 +17,7 @@ import json
 import math
 import os
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
@@ -32,7 +32,7 @@ INPUTS = STORED["inputs"]
 RUNTIME_OPSET = 24
 """The newest opset of ONNX Runtime; it has all operators of the calls."""
 
-Golden = dict[str, list[float | None]]
+Golden = Mapping[str, Sequence[float | None]]
 
 
 def main(arguments: Iterable[str]) -> None:
