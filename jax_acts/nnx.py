@@ -161,9 +161,8 @@ class GatedDense(nnx.Module):
             to the gate, or a gated unit such as `swiglu_oai`, which takes both.
         rngs: The stream `params` initializes the kernels.
         kernel_names: The names of the kernels, as in `linen.GatedDense`.
-        order: Which of the two comes first in a single kernel; in Phi-3 the gate.
-        layout: Whether gate and up are halves of a single kernel or alternate, as in
-            gpt-oss.
+        order: Which of the two comes first in a single kernel.
+        layout: Whether gate and up are halves of a single kernel or alternate.
         **options: Options of `nnx.Linear`, for each map, and arguments of the
             activation.
 
