@@ -19,17 +19,22 @@ from jax_acts._core.glu import Layout, Order
 class _TakesArguments:
     """Base of the layers: keyword arguments that are no field go to the activation.
 
-    linen generates `__init__` from the fields of each subclass; this extends it.
+    linen generates `__init__` from the fields of each subclass; this extends it. With
+    `init=False`, type checkers take the signature from here.
     """
 
-    def __init_subclass__(cls, **options: Any) -> None:
+    if TYPE_CHECKING:
+
+        def __init__(self, *args: Any, **options: Any) -> None: ...
+
+    def __init_subclass__(cls, *, init: bool = True, **options: Any) -> None:
         super().__init_subclass__(**options)
         generated = cls.__init__
         signature = inspect.signature(generated)
         fields = [n for n in signature.parameters if n not in ("self", "parent")]
 
         @functools.wraps(generated)
-        def init(self: Any, *args: Any, **kwargs: Any) -> None:
+        def initialize(self: Any, *args: Any, **kwargs: Any) -> None:
             names = kwargs.keys() - signature.parameters.keys()
             arguments = {n: kwargs.pop(n) for n in [*kwargs] if n in names}
             values = signature.bind(self, *args, **kwargs).arguments
@@ -39,10 +44,10 @@ class _TakesArguments:
             )
             generated(**values)
 
-        cls.__init__ = init
+        cls.__init__ = initialize
 
 
-class Activation(_TakesArguments, nn.Module):
+class Activation(_TakesArguments, nn.Module, init=False):
     """An activation as a layer, with a parameter for each argument that is a `Learn`.
 
     >>> import jax
@@ -66,10 +71,6 @@ class Activation(_TakesArguments, nn.Module):
     activation: Any
     param_dtype: DTypeLike = jnp.float32
     residuals: str = "derivative"
-
-    if TYPE_CHECKING:  # the fields, and arguments of the activation
-
-        def __init__(self, *args: Any, **options: Any) -> None: ...
 
     def __post_init__(self) -> None:
         self.activation.with_residuals(self.residuals)  # raises for an unknown policy
@@ -104,7 +105,7 @@ class Activation(_TakesArguments, nn.Module):
         return function(x, **parameters, **arguments)
 
 
-class Dense(_TakesArguments, nn.Dense):
+class Dense(_TakesArguments, nn.Dense, init=False):
     """Linear map and activation, f(x W + b).
 
     A `flax.linen.Dense` with all its attributes and parameter names. The parameters of
@@ -126,10 +127,6 @@ class Dense(_TakesArguments, nn.Dense):
     activation: Any = dataclasses.field(kw_only=True)
     residuals: str = dataclasses.field(default="derivative", kw_only=True)
 
-    if TYPE_CHECKING:  # the fields, and arguments of the activation
-
-        def __init__(self, *args: Any, **options: Any) -> None: ...
-
     @nn.compact
     def __call__(self, inputs: Array, **arguments: Any) -> Array:
         """Compute f(x W + b, **arguments), of shape `(*batch, features)`."""
@@ -140,7 +137,7 @@ class Dense(_TakesArguments, nn.Dense):
         return activation(y, **arguments)
 
 
-class GatedDense(_TakesArguments, nn.Module):
+class GatedDense(_TakesArguments, nn.Module, init=False):
     """Two linear maps, one of which gates the other, f(x G + c) * (x W + b).
 
     The residuals are both products; the backward pass recomputes the activation.
@@ -183,10 +180,6 @@ class GatedDense(_TakesArguments, nn.Module):
     kernel_init: nn.initializers.Initializer = nn.initializers.lecun_normal()
     bias_init: nn.initializers.Initializer = nn.initializers.zeros
 
-    if TYPE_CHECKING:  # the fields, and arguments of the activation
-
-        def __init__(self, *args: Any, **options: Any) -> None: ...
-
     def __post_init__(self) -> None:
         self.kernel_names = shared.kernel_names(self, ("gate", "up"))
         super().__post_init__()
@@ -211,7 +204,7 @@ class GatedDense(_TakesArguments, nn.Module):
         return shared.activate(self, activation, products, **arguments)
 
 
-class MLP(_TakesArguments, nn.Module):
+class MLP(_TakesArguments, nn.Module, init=False):
     """Two linear maps with an activation between them, f(x W + b) V + c.
 
     With `remat` the residual is x W + b and the backward pass recomputes the
@@ -254,10 +247,6 @@ class MLP(_TakesArguments, nn.Module):
     dtype: DTypeLike | None = None
     param_dtype: DTypeLike = jnp.float32
     remat: bool = True
-
-    if TYPE_CHECKING:  # the fields, and arguments of the activation
-
-        def __init__(self, *args: Any, **options: Any) -> None: ...
 
     def __post_init__(self) -> None:
         self.kernel_names = shared.kernel_names(self, shared.mlp_kernels(self.gated))
