@@ -2,7 +2,7 @@
 
 Evaluates the calls that `tests/data/golden.json` lists at its 26 inputs, in float64,
 and their derivatives where the library has autodiff. Requires the library; the values
-of all others stay:
+of all other libraries stay:
 
     python -m tools.golden.values torch hf timm onnx keras mlx
     python -m tools.golden.values keras2
