@@ -50,16 +50,10 @@ def to_unicode(latex: str) -> str:
     '1/2 (x + √(x² + b)) if x ≥ 0, else e⁻ˣ'
     """
     segments = latex.split("$")
-    segments[1::2] = map(_formula_to_unicode, segments[1::2])
+    # The tokens are a stack: the next one is the last element.
+    stacks = [_TOKEN.findall(f"{{{formula}}}")[::-1] for formula in segments[1::2]]
+    segments[1::2] = map(_parse_expression, stacks)
     return re.sub(r"\s+", " ", "".join(segments).replace("`", "")).strip()
-
-
-def _formula_to_unicode(latex: str) -> str:
-    tokens = _TOKEN.findall(latex)[::-1]  # a stack: the next token is the last element
-    text = ""
-    while tokens:
-        text += _parse_expression(tokens)
-    return text
 
 
 def _parse_expression(tokens: list[str]) -> str:

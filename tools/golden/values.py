@@ -23,6 +23,9 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import jax
+import numpy as np
+
 from jax_acts._registry.parser import parse_spec
 
 PATH = Path(__file__).parents[2] / "tests" / "data" / "golden.json"
@@ -110,7 +113,6 @@ def with_torch(f: Any) -> Golden:
 def keras_function(name: str, arguments: dict[str, Any]) -> Golden:
     """Evaluate a layer, an activation or an operation of Keras 3, over JAX."""
     os.environ["KERAS_BACKEND"] = "jax"
-    jax = import_module("jax")
     jax.config.update("jax_enable_x64", True)
     keras = import_module("keras")
     keras.config.set_floatx("float64")
@@ -150,7 +152,9 @@ def keras2_function(name: str, arguments: dict[str, Any]) -> Golden:
 def onnx_operator(name: str, arguments: dict[str, Any]) -> Golden:
     """Evaluate an operator of ONNX by the reference evaluator."""
     evaluator = import_module("onnx.reference").ReferenceEvaluator
-    (y,) = evaluator(onnx_model(name, arguments)).run(None, {"x": array("float64")})
+    (y,) = evaluator(onnx_model(name, arguments)).run(
+        None, {"x": np.asarray(INPUTS, np.float64)}
+    )
     return {"value": y.astype("float64").reshape(-1).tolist()}
 
 
@@ -159,13 +163,8 @@ def onnxruntime_operator(name: str, arguments: dict[str, Any]) -> Golden:
     model = onnx_model(name, arguments, "FLOAT", RUNTIME_OPSET)
     runtime = import_module("onnxruntime")
     session = runtime.InferenceSession(model.SerializeToString())
-    (y,) = session.run(None, {"x": array("float32")})
+    (y,) = session.run(None, {"x": np.asarray(INPUTS, np.float32)})
     return {"value": [float(f"{v:.9g}") for v in y.reshape(-1).tolist()]}
-
-
-def array(dtype: str) -> Any:
-    """Return the inputs as an array of NumPy."""
-    return import_module("numpy").asarray(INPUTS, dtype)
 
 
 def onnx_model(
