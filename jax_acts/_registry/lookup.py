@@ -16,7 +16,7 @@ from jax import Array
 
 from jax_acts import functional
 from jax_acts._core.bound import Bound
-from jax_acts._core.errors import check_choice
+from jax_acts._core.errors import did_you_mean
 from jax_acts._core.function import Function
 from jax_acts._core.spec import InnerFunction, InnerFunctions
 from jax_acts._registry.dialects import DIALECTS, IGNORED, OWN, ROOTS
@@ -166,7 +166,11 @@ def _resolve(spec: Spec) -> Bound:
 @functools.cache
 def _table(dialect: str) -> Mapping[str, Entry]:
     """Return a map from every spelling in a dialect to its entry."""
-    check_choice("get", "dialect", dialect, (DEFAULT_DIALECT, *DIALECTS))
+    if dialect != DEFAULT_DIALECT and dialect not in DIALECTS:
+        raise ValueError(
+            f"dialect: expected {', '.join((DEFAULT_DIALECT, *DIALECTS))}, got "
+            f"{dialect!r}{did_you_mean(dialect, DIALECTS)}"
+        )
     table = OWN if dialect == DEFAULT_DIALECT else DIALECTS[dialect]
     spellings = {s: entry for key, entry in table.items() for s in key.split()}
     if dialect != DEFAULT_DIALECT:
