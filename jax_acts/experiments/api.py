@@ -9,11 +9,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import tomli_w
-from pydantic import ValidationError
 from rich.console import Console
 
 import jax_acts
-from jax_acts.experiments.config.errors import ConfigError, ConfigIssue, config_errors
+from jax_acts.experiments.config.errors import (
+    ConfigError,
+    ConfigIssue,
+    validate,
+    value_errors_at,
+)
 from jax_acts.experiments.config.schema import DataConfig
 from jax_acts.experiments.custom import (
     STUDY,
@@ -157,27 +161,24 @@ def compare(
     """
     section, dataset = _load(data, task, label_column)
     if learning_rate is not None:
-        training["optimizer"] = {
-            **training.get("optimizer", {}),
-            "learning_rate": learning_rate,
-        }
-    size = min(100, len(dataset.train.y))
+        optimizer = training.get("optimizer", {})
+        training["optimizer"] = {**optimizer, "learning_rate": learning_rate}
+    name_of_factory = getattr(make_model, "__qualname__", type(make_model).__qualname__)
     raw = {
         "study": STUDY.name,
         "name": name,
-        "model": f"{make_model.__module__}:{_name(make_model)}",
+        "model": f"{make_model.__module__}:{name_of_factory}",
         "import_path": Path.cwd(),
         "activations": [_spec(activation) for activation in activations],
         "seeds": seeds,
         "data": section,
-        "training": {"batch_size": size} | training,
+        "training": {"batch_size": min(100, len(dataset.train.y))} | training,
         "trial_batch": dict(trial_batch or {}),
     }
-    try:
-        config = Config.model_validate(raw)
-    except ValidationError as error:
-        raise ConfigError(*config_errors(error, Config, raw)) from None
-    _check_batch_size(config, dataset)
+    config = validate(Config, raw)
+    with value_errors_at("training.batch_size", config.training.batch_size):
+        if config.training.batch_size > (limit := len(dataset.train.y)):
+            raise ValueError(f"expected at most {limit}, the training examples")
     prepared = prepare_custom(config, make_model, dataset)
     console = Console(stderr=True, quiet=quiet)
     with tempfile.TemporaryDirectory() as temporary:
@@ -193,17 +194,15 @@ def _load(
     if isinstance(data, Dataset):
         return DataConfig(name="arrays"), data
     if isinstance(data, tuple):
-        if len(data) != 4:
-            raise ConfigError(
-                ConfigIssue(
-                    "data",
-                    "data: expected arrays (x_train, y_train, x_test, y_test), "
-                    f"got {len(data)}",
-                )
-            )
-        x, y, x_test, y_test = map(np.asarray, data)
-        arrays = make_dataset((x, y), (x_test, y_test), task=task, key="data")
-        return DataConfig(name="arrays"), arrays
+        try:
+            if len(data) != 4:
+                names = "(x_train, y_train, x_test, y_test)"
+                raise ValueError(f"expected arrays {names}, got {len(data)}")
+            x, y, x_test, y_test = map(np.asarray, data)
+            dataset = make_dataset((x, y), (x_test, y_test), task=task)
+        except ValueError as error:
+            raise ConfigError(ConfigIssue("data", f"data: {error}")) from None
+        return DataConfig(name="arrays"), dataset
     if not isinstance(data, DataConfig):
         is_name = str(data) in DATASETS or str(data).partition(":")[0] in HUBS
         key = {"name": str(data)} if is_name else {"path": Path(data).resolve()}
@@ -213,21 +212,8 @@ def _load(
     return data, load_dataset(data)
 
 
-def _check_batch_size(config: Config, dataset: Dataset) -> None:
-    size, limit = config.training.batch_size, len(dataset.train.y)
-    if size > limit:
-        message = (
-            f"batch_size = {size}: expected at most {limit}, the training examples"
-        )
-        raise ConfigError(ConfigIssue("training.batch_size", message))
-
-
 def _spec(activation: Any) -> Any:
     """Return the spec of an activation as a string, where it has one."""
     if isinstance(activation, str | dict):
         return activation
     return str(jax_acts.get(activation))
-
-
-def _name(make_model: Factory) -> str:
-    return getattr(make_model, "__qualname__", type(make_model).__qualname__)

@@ -2,11 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
 from pydantic import Field
 
@@ -32,7 +34,6 @@ from jax_acts.experiments.study import PreparedStudy, Study
 from jax_acts.experiments.train.classification import (
     DeviceData,
     accuracy,
-    cross_entropy,
     r2_score,
     squared_error,
     supervised,
@@ -63,9 +64,8 @@ class Config(ActivationStudyConfig):
 def prepare(config: Config) -> PreparedStudy:
     """Return the study with its data on the device and its models checked."""
     dataset = load_dataset(config.data, config.training.batch_size)
-    return prepare_custom(
-        config, load_factory(config.model, config.import_path), dataset
-    )
+    factory = load_factory(config.model, config.import_path)
+    return prepare_custom(config, factory, dataset)
 
 
 def prepare_custom(config: Config, factory: Factory, dataset: Dataset) -> PreparedStudy:
@@ -74,13 +74,13 @@ def prepare_custom(config: Config, factory: Factory, dataset: Dataset) -> Prepar
     Raises:
         ConfigError: A model is invalid; see `build_model`.
     """
-    models = {
-        activation: build_model(
-            factory, activation, dataset.num_outputs, dataset.input_shape
-        )
-        for activation in config.activations
-    }
-    targets = _Targets.of(dataset)
+    sizes = dataset.num_outputs, dataset.input_shape
+    models = {name: build_model(factory, name, *sizes) for name in config.activations}
+    targets = None
+    if dataset.num_classes is None:
+        y = dataset.train.y
+        std = y.std(0)
+        targets = y.mean(0), np.where(std > 0, std, 1)
 
     def make_group_task(fixed: Mapping[str, Value]) -> MakeTask:
         model = models[str(fixed["activation"])]
@@ -105,26 +105,11 @@ def prepare_custom(config: Config, factory: Factory, dataset: Dataset) -> Prepar
     )
 
 
-class _Targets(NamedTuple):
-    """Scale of regression targets; None for classification."""
-
-    mean: Any
-    std: Any
-
-    @classmethod
-    def of(cls, dataset: Dataset) -> "_Targets | None":
-        if dataset.num_classes is not None:
-            return None
-        y = dataset.train.y
-        std = y.std(0)
-        return cls(y.mean(0), jnp.where(std > 0, std, 1))
-
-
 def user_task(
     model: Model,
     data: DeviceData,
     training: TrainingConfig,
-    targets: _Targets | None,
+    targets: tuple[np.ndarray, np.ndarray] | None,
 ) -> Task:
     """Return the task of a model: cross-entropy, or squared error of scaled targets.
 
@@ -143,30 +128,20 @@ def user_task(
         y = jax.lax.map(apply, indices)
         return y.reshape(-1, y.shape[-1])[:count]
 
-    def classification_metrics(params: Params) -> Metrics:
-        return {"accuracy": accuracy(outputs(params), data.y_test)}
+    make_task = partial(supervised, model.init, model.apply, data, training)
+    if targets is None:
+        return make_task(
+            metrics=lambda params: {"accuracy": accuracy(outputs(params), data.y_test)}
+        )
+    mean, std = targets
 
-    def regression_metrics(params: Params) -> Metrics:
-        assert targets is not None
-        y = outputs(params) * targets.std + targets.mean
-        return {
-            "r2": r2_score(y, data.y_test),
-            "rmse": jnp.sqrt(squared_error(y, data.y_test)),
-        }
+    def metrics(params: Params) -> Metrics:
+        y = outputs(params) * std + mean
+        rmse = jnp.sqrt(squared_error(y, data.y_test))
+        return {"r2": r2_score(y, data.y_test), "rmse": rmse}
 
-    def regression_loss(y: Array, target: Array) -> Array:
-        assert targets is not None
-        return squared_error(y, (target - targets.mean) / targets.std)
-
-    is_regression = targets is not None
-    return supervised(
-        model.init,
-        model.apply,
-        data,
-        training,
-        loss=regression_loss if is_regression else cross_entropy,
-        metrics=regression_metrics if is_regression else classification_metrics,
-    )
+    loss = lambda y, target: squared_error(y, (target - mean) / std)
+    return make_task(loss=loss, metrics=metrics)
 
 
 def summarize(config: Config) -> str:

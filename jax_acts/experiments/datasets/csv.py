@@ -5,19 +5,18 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from jax_acts.experiments.config.errors import ConfigError, ConfigIssue, did_you_mean
+from jax_acts._core.errors import did_you_mean
 from jax_acts.experiments.datasets.dataset import (
     Dataset,
     Task,
     check_finite,
     divide,
     make_dataset,
+    standardize,
 )
-from jax_acts.experiments.datasets.files import check_file
+from jax_acts.experiments.datasets.files import check_path
 
-SUFFIXES = (".csv", ".csv.gz")
-TRAIN, TEST = "train.csv", "test.csv"
-LAYOUT = f"a .csv file with a header, or a folder with {TRAIN} and {TEST}"
+LAYOUT = "a .csv file with a header, or a folder with train.csv and test.csv"
 
 
 def read_csv(
@@ -35,25 +34,17 @@ def read_csv(
         task: Overrides what the type of the label column says.
 
     Raises:
-        ConfigError: A file is missing, or the columns are invalid.
+        ValueError: A file is not a table, or its columns are invalid.
     """
-    where = f"data.path = {str(path)!r}"
-    files = [path / TRAIN, path / TEST] if path.is_dir() else [path]
+    files = [path / "train.csv", path / "test.csv"] if path.is_dir() else [path]
     for file in files:
-        check_file(file, LAYOUT, *SUFFIXES)
-    try:
-        tables = [_features_and_labels(pd.read_csv(f), label_column) for f in files]
-    except (OSError, ValueError) as error:  # pandas' parser errors are ValueErrors
-        raise ConfigError(ConfigIssue("data.path", f"{where}: {error}")) from None
+        check_path(file, Path.is_file, LAYOUT, ".csv", ".csv.gz")
+    tables = [_features_and_labels(pd.read_csv(f), label_column) for f in files]
     train, test = divide(*tables[0]) if len(tables) == 1 else tables
     if train[1].dtype.kind not in "iuf":
         task = task or "classification"
-    x = np.asarray(train[0], float)
-    mean, std = x.mean(0), x.std(0)
-    scale = lambda x: (x - mean) / np.where(std > 0, std, 1)
-    return make_dataset(
-        (scale(x), train[1]), (scale(test[0]), test[1]), task=task, where=where
-    )
+    x, x_test = standardize(train[0], train[0]), standardize(test[0], train[0])
+    return make_dataset((x, train[1]), (x_test, test[1]), task=task)
 
 
 def _features_and_labels(
@@ -62,13 +53,10 @@ def _features_and_labels(
     columns = [str(c) for c in table.columns]
     label = columns[-1] if label_column is None else label_column
     if label not in columns:
-        near = did_you_mean(label, columns)
-        raise ValueError(
-            f"expected a label column {label!r}, got the columns "
-            f"{', '.join(columns)}{near}"
-        )
-    features = table.drop(columns=label)
-    if features.shape[1] == 0:
+        got = f"{', '.join(columns)}{did_you_mean(label, columns)}"
+        raise ValueError(f"expected a label column {label!r}, got the columns {got}")
+    features, labels = table.drop(columns=label), table[label]
+    if not features.shape[1]:
         raise ValueError(f"expected feature columns, got {label!r} only")
     for name, column in features.items():
         if column.dtype.kind not in "iufb":
@@ -79,14 +67,11 @@ def _features_and_labels(
                 "encode or drop the column"
             )
         check_finite(f"column {name!r}", column.to_numpy(float))
-    labels = table[label]
     if labels.isna().any():
         raise ValueError(
             f"expected labels in column {label!r}, got {labels.isna().sum()} empty, "
             f"the first in row {int(labels.isna().argmax())}"
         )
     if labels.dtype.kind not in "iuf":
-        labels = labels.astype(str)
-    return features.to_numpy(float), labels.to_numpy(
-        str if labels.dtype.kind not in "iuf" else None
-    )
+        return features.to_numpy(float), labels.astype(str).to_numpy(str)
+    return features.to_numpy(float), labels.to_numpy()

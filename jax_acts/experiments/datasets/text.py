@@ -12,12 +12,8 @@ import numpy as np
 from jax import Array
 from numpy.typing import NDArray
 
-from jax_acts.experiments.config.errors import (
-    ConfigError,
-    ConfigIssue,
-    MissingDataError,
-    did_you_mean,
-)
+from jax_acts._core.errors import did_you_mean
+from jax_acts.experiments.config.errors import value_errors_at
 from jax_acts.experiments.config.schema import TextConfig
 
 
@@ -52,18 +48,18 @@ def load_text(config: TextConfig) -> Text:
         ConfigError: The name is unknown, or the text cannot be read.
     """
     name, path = config.name, config.path
-    if name == "file":
-        return encode(_read_file(path))
-    if path is not None:
-        message = (
-            f"text.path = {str(path)!r}: expected text.name = 'file', got {name!r}"
-        )
-        raise ConfigError(ConfigIssue("text.path", message))
-    if name not in TEXTS:
-        known = [*TEXTS, "file"]
-        expected = f"expected one of {', '.join(known)}{did_you_mean(name, known)}"
-        raise ConfigError(ConfigIssue("text.name", f"text.name = {name!r}: {expected}"))
-    return encode(_read_installed(name))
+    with value_errors_at("text.name", name):
+        if name not in (*TEXTS, "file"):
+            near = did_you_mean(name, (*TEXTS, "file"))
+            raise ValueError(f"expected one of {', '.join(TEXTS)}, file{near}")
+        if name == "file" and path is None:
+            raise ValueError("expected text.path, the path of a file, got none")
+        if name != "file" and path is None:
+            return encode(_read_installed(TEXTS[name]))
+    with value_errors_at("text.path", str(path)):
+        if name != "file":
+            raise ValueError(f"expected text.name = 'file', got {name!r}")
+        return encode(_read_file(path or Path()))
 
 
 def encode(content: str) -> Text:
@@ -100,26 +96,20 @@ def even_windows(text: Array, count: int, length: int) -> Array:
     return text[starts[:, None] + jnp.arange(length + 1)].astype(jnp.int32)
 
 
-def _read_installed(name: str) -> str:
+def _read_installed(source: Source) -> str:
     try:
-        return TEXTS[name].read()
+        return source.read()
     except (ImportError, OSError, EOFError) as error:
-        message = f"not on this machine ({error}): {TEXTS[name].install}"
-        raise MissingDataError(
-            ConfigIssue("text.name", f"text.name = {name!r}: {message}")
-        ) from None
+        message = f"not on this machine ({error}): {source.install}"
+        raise FileNotFoundError(message) from None
 
 
-def _read_file(path: Path | None) -> str:
-    if path is None:
-        message = "text.path: expected a file for text.name = 'file', got none"
-        raise ConfigError(ConfigIssue("text.path", message))
+def _read_file(path: Path) -> str:
     try:
         raw = path.read_bytes()
         return (gzip.decompress(raw) if path.suffix == ".gz" else raw).decode()
     except (OSError, EOFError, UnicodeDecodeError) as error:
-        message = f"text.path = {str(path)!r}: expected a readable file: {error}"
-        raise ConfigError(ConfigIssue("text.path", message)) from None
+        raise ValueError(f"expected a readable file: {error}") from None
 
 
 def _python_topics() -> str:
