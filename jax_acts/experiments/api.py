@@ -12,19 +12,9 @@ import tomli_w
 from rich.console import Console
 
 import jax_acts
-from jax_acts.experiments.config.errors import (
-    ConfigError,
-    ConfigIssue,
-    validate,
-    value_errors_at,
-)
+from jax_acts.experiments import custom
+from jax_acts.experiments.config import errors
 from jax_acts.experiments.config.schema import DataConfig
-from jax_acts.experiments.custom import (
-    STUDY,
-    Config,
-    compare_activations,
-    prepare_custom,
-)
 from jax_acts.experiments.datasets.dataset import Dataset, Task, make_dataset
 from jax_acts.experiments.datasets.hub import HUBS
 from jax_acts.experiments.datasets.registry import DATASETS, load_dataset
@@ -50,7 +40,7 @@ class Result:
         data: Counts, shapes, classes and content hash of the data.
     """
 
-    config: Config
+    config: custom.Config
     records: tuple[RunRecord, ...]
     environment: Mapping[str, Any]
     data: str
@@ -68,13 +58,12 @@ class Result:
         to the best, p_holm (Holm-adjusted, of the paired t-test), train_seconds. The
         name of the metric is the name of the columns.
         """
-        comparison, metric = compare_activations(self.config, self.records)
+        comparison, metric = custom.compare_activations(self.config, self.records)
         table = comparison.summary(metric).set_index("group")
         tests = comparison.tests(metric).set_index("group")
         table = table.join(tests[["mean_diff", "p_holm"]])
-        table["train_seconds"] = comparison.runs.groupby("group")[
-            "train_seconds"
-        ].median()
+        seconds = comparison.runs.groupby("group")["train_seconds"].median()
+        table = table.assign(train_seconds=seconds)
         table = table.sort_values("mean", ascending=metric.lower_is_better)
         table = table.rename(columns={"mean_diff": "difference"})
         return table.rename_axis(index="activation", columns=metric.label).reset_index()
@@ -102,7 +91,7 @@ class Result:
 
     @property
     def _report(self) -> Report:
-        report = STUDY.report(self.config, self.records)
+        report = custom.STUDY.report(self.config, self.records)
         data = [summary._replace(content=self.data) for summary in report.data]
         return replace(report, data=tuple(data))
 
@@ -165,7 +154,7 @@ def compare(
         training["optimizer"] = {**optimizer, "learning_rate": learning_rate}
     name_of_factory = getattr(make_model, "__qualname__", type(make_model).__qualname__)
     raw = {
-        "study": STUDY.name,
+        "study": custom.STUDY.name,
         "name": name,
         "model": f"{make_model.__module__}:{name_of_factory}",
         "import_path": Path.cwd(),
@@ -175,15 +164,15 @@ def compare(
         "training": {"batch_size": min(100, len(dataset.train.y))} | training,
         "trial_batch": dict(trial_batch or {}),
     }
-    config = validate(Config, raw)
-    with value_errors_at("training.batch_size", config.training.batch_size):
+    config = errors.validate(custom.Config, raw)
+    with errors.value_errors_at("training.batch_size", config.training.batch_size):
         if config.training.batch_size > (limit := len(dataset.train.y)):
             raise ValueError(f"expected at most {limit}, the training examples")
-    prepared = prepare_custom(config, make_model, dataset)
+    prepared = custom.prepare_custom(config, make_model, dataset)
     console = Console(stderr=True, quiet=quiet)
     with tempfile.TemporaryDirectory() as temporary:
         run_directory = Path(directory or temporary)
-        records = run_study(STUDY, config, prepared, run_directory, console)
+        records = run_study(custom.STUDY, config, prepared, run_directory, console)
     return Result(config, records, collect_environment(), dataset.describe())
 
 
@@ -201,7 +190,8 @@ def _load(
             x, y, x_test, y_test = map(np.asarray, data)
             dataset = make_dataset((x, y), (x_test, y_test), task=task)
         except ValueError as error:
-            raise ConfigError(ConfigIssue("data", f"data: {error}")) from None
+            issue = errors.ConfigIssue("data", f"data: {error}")
+            raise errors.ConfigError(issue) from None
         return DataConfig(name="arrays"), dataset
     if not isinstance(data, DataConfig):
         is_name = str(data) in DATASETS or str(data).partition(":")[0] in HUBS

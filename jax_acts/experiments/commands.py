@@ -84,21 +84,16 @@ def run(
                 fresh=fresh,
             )
     except KeyboardInterrupt:
-        _log_interrupt(directory, len(study.runs(config)))
+        recorded, total = len(read_records(directory)[0]), len(study.runs(config))
+        arguments = [a for a in sys.argv[1:] if a != "--fresh"]  # it trains again
+        log(
+            f"interrupted: {recorded} of {total} runs are recorded in {directory}\n"
+            f"resume: {_program} {shlex.join(arguments)}"
+        )
+        if recorded:
+            log(f"report: {_program} report {shlex.quote(str(directory))}")
         raise typer.Exit(INTERRUPTED) from None
     return directory
-
-
-def _log_interrupt(directory: Path, total: int) -> None:
-    """Print how to resume."""
-    recorded = len(read_records(directory)[0])
-    arguments = [a for a in sys.argv[1:] if a != "--fresh"]  # it would train again
-    log(
-        f"interrupted: {recorded} of {total} runs are recorded in {directory}\n"
-        f"resume: {_program} {shlex.join(arguments)}"
-    )
-    if recorded:
-        log(f"report: {_program} report {shlex.quote(str(directory))}")
 
 
 def _executor(

@@ -31,16 +31,9 @@ from jax_acts.experiments.report.builders import compare_report
 from jax_acts.experiments.report.comparisons import ACCURACY, Comparison, group_runs
 from jax_acts.experiments.report.model import DataSummary, Metric, Report
 from jax_acts.experiments.study import PreparedStudy, Study
-from jax_acts.experiments.train.classification import (
-    DeviceData,
-    accuracy,
-    r2_score,
-    squared_error,
-    supervised,
-    to_device,
-)
+from jax_acts.experiments.train import classification
 from jax_acts.experiments.train.loop import Metrics, Params, Task
-from jax_acts.experiments.train.trial import MakeTask, Numbers, Trial, prepare_trial
+from jax_acts.experiments.train.trial import MakeTask, Trial, prepare_trial
 
 R2 = Metric("r2", "test R²", digits=3, bounds=(float("-inf"), 1))
 RMSE = Metric(
@@ -76,23 +69,14 @@ def prepare_custom(config: Config, factory: Factory, dataset: Dataset) -> Prepar
     """
     sizes = dataset.num_outputs, dataset.input_shape
     models = {name: build_model(factory, name, *sizes) for name in config.activations}
-    targets = None
-    if dataset.num_classes is None:
-        y = dataset.train.y
-        std = y.std(0)
-        targets = y.mean(0), np.where(std > 0, std, 1)
 
     def make_group_task(fixed: Mapping[str, Value]) -> MakeTask:
         model = models[str(fixed["activation"])]
-
-        def make_task(numbers: Numbers, data: DeviceData) -> Task:
-            return user_task(model, data, config.training, targets)
-
-        return make_task
+        return lambda numbers, data: user_task(model, data, config.training, dataset)
 
     trial = Trial(
         summarize(config),
-        to_device(dataset),
+        classification.to_device(dataset),
         make_group_task,
         num_train=len(dataset.train.y),
         activations=config.activations,
@@ -107,17 +91,17 @@ def prepare_custom(config: Config, factory: Factory, dataset: Dataset) -> Prepar
 
 def user_task(
     model: Model,
-    data: DeviceData,
+    data: classification.DeviceData,
     training: TrainingConfig,
-    targets: tuple[np.ndarray, np.ndarray] | None,
+    dataset: Dataset,
 ) -> Task:
     """Return the task of a model: cross-entropy, or squared error of scaled targets.
 
     Args:
         model: The model.
-        data: The dataset.
+        data: The dataset on the device.
         training: Batch size and sampling.
-        targets: Mean and standard deviation of regression targets; None for classes.
+        dataset: The dataset, whose training targets determine their scale.
     """
 
     def outputs(params: Params) -> Array:
@@ -128,20 +112,24 @@ def user_task(
         y = jax.lax.map(apply, indices)
         return y.reshape(-1, y.shape[-1])[:count]
 
-    make_task = partial(supervised, model.init, model.apply, data, training)
-    if targets is None:
-        return make_task(
-            metrics=lambda params: {"accuracy": accuracy(outputs(params), data.y_test)}
-        )
-    mean, std = targets
+    def classification_metrics(params: Params) -> Metrics:
+        return {"accuracy": classification.accuracy(outputs(params), data.y_test)}
 
-    def metrics(params: Params) -> Metrics:
+    def regression_metrics(params: Params) -> Metrics:
         y = outputs(params) * std + mean
-        rmse = jnp.sqrt(squared_error(y, data.y_test))
-        return {"r2": r2_score(y, data.y_test), "rmse": rmse}
+        mse = classification.squared_error(y, data.y_test)
+        r2 = classification.r2_score(y, data.y_test)
+        return {"r2": r2, "rmse": jnp.sqrt(mse)}
 
-    loss = lambda y, target: squared_error(y, (target - mean) / std)
-    return make_task(loss=loss, metrics=metrics)
+    make_task = partial(
+        classification.supervised, model.init, model.apply, data, training
+    )
+    if dataset.num_classes is not None:
+        return make_task(metrics=classification_metrics)
+    mean, std = dataset.train.y.mean(0), dataset.train.y.std(0)
+    std = np.where(std > 0, std, 1)
+    loss = lambda y, t: classification.squared_error(y, (t - mean) / std)
+    return make_task(loss=loss, metrics=regression_metrics)
 
 
 def summarize(config: Config) -> str:

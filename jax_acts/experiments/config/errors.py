@@ -47,12 +47,9 @@ def value_errors_at(key: str, value: object) -> Iterator[None]:
     """
     try:
         yield
-    except FileNotFoundError as error:
-        issue = ConfigIssue(key, f"{key} = {value!r}: {error}")
-        raise MissingDataError(issue) from None
     except (OSError, ValueError) as error:
-        issue = ConfigIssue(key, f"{key} = {value!r}: {error}")
-        raise ConfigError(issue) from None
+        kind = MissingDataError if isinstance(error, FileNotFoundError) else ConfigError
+        raise kind(ConfigIssue(key, f"{key} = {value!r}: {error}")) from None
 
 
 _EXPECTED = {

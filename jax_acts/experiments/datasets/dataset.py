@@ -116,8 +116,8 @@ def make_dataset(
                 f"expected {name}_train and {name}_test of one shape, got {a.shape}, "
                 f"{b.shape}"
             )
-    splits = (Split(*pair) for pair in zip(inputs, targets, strict=True))
-    return Dataset(*splits, num_classes)
+    train, test = map(Split, inputs, targets)
+    return Dataset(train, test, num_classes)
 
 
 def _inputs(name: str, x: np.ndarray) -> np.ndarray:

