@@ -170,8 +170,7 @@ def read_idx(path: Path) -> np.ndarray:
         ValueError: The header is invalid, or does not match the size of the file.
     """
     try:
-        raw = path.read_bytes()
-        content = gzip.decompress(raw) if path.suffix == ".gz" else raw
+        content = read_bytes(path)
         if len(content) < 4 or content[:3] != b"\0\0\x08":  # 8: unsigned bytes
             raise ValueError("its header is not that of bytes")
         shape = tuple(np.frombuffer(content, ">u4", content[3], offset=4).tolist())
@@ -182,6 +181,12 @@ def read_idx(path: Path) -> np.ndarray:
     except (OSError, EOFError, ValueError, zlib.error) as error:
         raise ValueError(f"{path}: expected IDX: {error}") from None
     return values.reshape(shape)
+
+
+def read_bytes(path: Path) -> bytes:
+    """Return the content of a file, decompressed where its suffix is .gz."""
+    content = path.read_bytes()
+    return gzip.decompress(content) if path.suffix == ".gz" else content
 
 
 def find_in_package(package: str, file: str, distribution: str) -> Path:

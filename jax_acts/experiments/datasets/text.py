@@ -1,6 +1,5 @@
 """Text for character-level language models, from files already on the machine."""
 
-import gzip
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NamedTuple
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 from jax_acts._core.errors import did_you_mean
 from jax_acts.experiments.config.errors import value_errors_at
 from jax_acts.experiments.config.schema import TextConfig
+from jax_acts.experiments.datasets.files import read_bytes
 
 
 class Text(NamedTuple):
@@ -47,18 +47,18 @@ def load_text(config: TextConfig) -> Text:
         ConfigError: The name is unknown, or the text cannot be read.
     """
     name, path = config.name, config.path
+    if path is not None:
+        with value_errors_at("text.path", str(path)):
+            if name != "file":
+                raise ValueError(f"expected text.name = 'file', got {name!r}")
+            return encode(_read_file(path))
     with value_errors_at("text.name", name):
-        if name not in (*TEXTS, "file"):
+        if name == "file":
+            raise ValueError("expected text.path, the path of a file, got none")
+        if name not in TEXTS:
             near = did_you_mean(name, (*TEXTS, "file"))
             raise ValueError(f"expected one of {', '.join(TEXTS)}, file{near}")
-        if name == "file" and path is None:
-            raise ValueError("expected text.path, the path of a file, got none")
-        if name != "file" and path is None:
-            return encode(_read_installed(TEXTS[name]))
-    with value_errors_at("text.path", str(path)):
-        if name != "file":
-            raise ValueError(f"expected text.name = 'file', got {name!r}")
-        return encode(_read_file(path or Path()))
+        return encode(_read_installed(TEXTS[name]))
 
 
 def encode(content: str) -> Text:
@@ -105,8 +105,7 @@ def _read_installed(source: Source) -> str:
 
 def _read_file(path: Path) -> str:
     try:
-        raw = path.read_bytes()
-        return (gzip.decompress(raw) if path.suffix == ".gz" else raw).decode()
+        return read_bytes(path).decode()
     except (OSError, EOFError, UnicodeDecodeError) as error:
         raise ValueError(f"expected a readable file: {error}") from None
 
@@ -119,7 +118,7 @@ def _python_topics() -> str:
 
 def _jargon() -> str:
     path = Path("/usr/share/doc/jargon-text/jargon.txt.gz")
-    return gzip.decompress(path.read_bytes()).decode("utf-8", "replace")
+    return read_bytes(path).decode("utf-8", "replace")
 
 
 TEXTS: Mapping[str, Source] = {
