@@ -136,7 +136,7 @@ def compare(
         trial_batch: Keys of `[trial_batch]`: size, vmap_width.
         name: The name of the comparison in its report.
         directory: A run directory, in which an interrupted comparison resumes; by
-            default nothing is kept.
+            default a temporary one.
         quiet: Whether to show no progress.
         **training: Keys of `[training]`: steps or epochs, batch_size, optimizer, ….
 
