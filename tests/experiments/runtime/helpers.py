@@ -69,7 +69,7 @@ def start(
 
 
 def wait_until(ready: Callable[[], bool], process: Process) -> None:
-    """Waits for something that a running process does."""
+    """Wait for something that a running process does."""
     end = time.monotonic() + PATIENCE
     while not ready():
         assert process.poll() is None, process.communicate()[1].decode()
@@ -78,26 +78,26 @@ def wait_until(ready: Callable[[], bool], process: Process) -> None:
 
 
 def finish(process: Process) -> str:
-    """Waits for the end of a process that succeeds, and returns what it printed."""
+    """Wait for the end of a process that succeeds, and returns what it printed."""
     _, output = process.communicate(timeout=PATIENCE)
     assert process.returncode == 0, output.decode()
     return output.decode()
 
 
 def count_lines(path: Path) -> int:
-    """Returns the number of lines of a file, 0 where there is none."""
+    """Return the number of lines of a file, 0 where there is none."""
     return path.read_bytes().count(b"\n") if path.exists() else 0
 
 
 def metrics(directory: Path) -> dict[str, str]:
-    """Returns the records of a run by name, without session and times."""
+    """Return the records of a run by name, without session and times."""
     timed = {"session", "train_seconds", "compile_seconds"}
     records, _ = read_records(directory)
     return {record.run: record.model_dump_json(exclude=timed) for record in records}
 
 
 def values(directory: Path) -> list[float]:
-    """Returns the squares that a run recorded."""
+    """Return the squares that a run recorded."""
     return [record.curves["value"].values[0] for record in read_records(directory)[0]]
 
 
