@@ -1,6 +1,7 @@
 """The skeleton of studies that train networks: config fields, quick version, data."""
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Annotated, Any, ClassVar
 
 import pandas as pd
@@ -115,20 +116,14 @@ def prepare_classification(
         numeric: The axes that are arguments of the programs.
     """
     dataset = load_labeled(config.data, config.training.batch_size)
-    num_classes = dataset.num_outputs
-
-    def make_group_task(fixed: Mapping[str, Value]) -> MakeTask:
-        return make_task(config, num_classes, fixed)
-
     trial = Trial(
         summary,
         to_device(dataset),
-        make_group_task,
+        partial(make_task, config, dataset.num_outputs),
         tuple(numeric),
         len(dataset.train.y),
         activations or getattr(config, "activations", ()),
-        make_task,
-        {data_title(config.data): dataset.describe()},
+        data_contents={data_title(config.data): dataset.describe()},
     )
     return prepare_trial(trial, config.training, config.trial_batch)
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import ClassVar
 
 from rich import progress
 from rich.console import Console
@@ -70,6 +71,9 @@ class ProgressReporter:
     """Steps of a run."""
     clock: Callable[[], float]
     """Returns the time in seconds."""
+
+    hidden: ClassVar[tuple[str, ...]] = ()
+    """Statuses of runs that have no line of their own."""
 
     def __post_init__(self) -> None:
         sizes = Counter(self.group_names.values())
@@ -140,8 +144,9 @@ class ProgressReporter:
         """Show the state of a group, and whether some of its runs just finished."""
 
     def _show_run(self, record: RunRecord, status: str) -> None:
-        loss = "" if record.last_loss is None else f", loss {record.last_loss:.4g}"
-        self._print(f"{record.run}: {status}{loss}")
+        if status not in self.hidden:
+            loss = "" if record.last_loss is None else f", loss {record.last_loss:.4g}"
+            self._print(f"{record.run}: {status}{loss}")
 
     def _print(self, text: str) -> None:
         line = f"[{self.all.finished}/{self.all.num_runs}] {text}"
@@ -151,6 +156,7 @@ class ProgressReporter:
 class LogReporter(ProgressReporter):
     """Print a line per trial batch, and one about every ten seconds within it."""
 
+    hidden = ("finished",)
     printed = float("-inf")
 
     def _show(self, group: _Group, has_new: bool = False) -> None:
@@ -161,10 +167,6 @@ class LogReporter(ProgressReporter):
             self._print(f"{group.name}: {group.describe()}{remaining}")
             self.printed = now
 
-    def _show_run(self, record: RunRecord, status: str) -> None:
-        if status != "finished":
-            super()._show_run(record, status)
-
 
 class BarReporter(ProgressReporter):
     """Show a bar for all runs, and one for each group in training.
@@ -172,6 +174,8 @@ class BarReporter(ProgressReporter):
     The bar of a finished group is printed above them: a run may have more groups than a
     terminal has lines.
     """
+
+    hidden = ("finished", "diverged")
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -216,10 +220,6 @@ class BarReporter(ProgressReporter):
             details=group.describe(total=self.console.width >= WIDE),
             end=end,
         )
-
-    def _show_run(self, record: RunRecord, status: str) -> None:
-        if status not in ("finished", "diverged"):
-            super()._show_run(record, status)
 
 
 class _TimeColumn(progress.TimeElapsedColumn):

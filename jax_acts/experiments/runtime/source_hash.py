@@ -113,7 +113,7 @@ def _add_object(root: Any, modules: list[str], sources: dict[str, str]) -> None:
             sources[name] = repr([marshal.dumps(f.__code__) for f in functions])
         for function in functions:
             used = inspect.getclosurevars(function)
-            for key, value in (used.globals | used.nonlocals).items():
+            for key, value in {**used.globals, **used.nonlocals}.items():
                 if hasattr(value, "__qualname__"):
                     if _is_of_project(value.__module__ or "builtins"):
                         _add_object(value, modules, sources)

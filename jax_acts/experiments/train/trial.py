@@ -70,7 +70,6 @@ def prepare_trial(
     """Return a study whose programs are compiled when they are first needed."""
     axes = {"seed": jnp.uint32} | dict.fromkeys(trial.numeric, jnp.float32)
     schedule = make_schedule(training, trial.num_train)
-
     init_programs: InitPrograms = {}
 
     @lru_cache(maxsize=1)  # trial batches come by group, and programs take memory
@@ -213,13 +212,10 @@ class _Progress(NamedTuple):
 
 
 def _pack(compiled: CompiledTrialBatch, progress: _Progress) -> dict[str, Any]:
-    """Return the progress as dicts of host arrays, independent of the devices."""
-    index = lambda tree: {str(n): x for n, x in enumerate(jax.tree.leaves(tree))}
-    return {
-        "state": index(compiled.layout.gather(progress.state)),
-        "evaluations": index(progress.evaluations),
-        "seconds": np.float64(progress.seconds),
-    }
+    """Return the progress as a dict of host arrays, independent of the devices."""
+    state = compiled.layout.gather(progress.state)
+    tree = state, progress.evaluations, np.float64(progress.seconds)
+    return {str(n): leaf for n, leaf in enumerate(jax.tree.leaves(tree))}
 
 
 def _resume(compiled: CompiledTrialBatch, directory: Path | None) -> _Progress | None:
@@ -228,15 +224,13 @@ def _resume(compiled: CompiledTrialBatch, directory: Path | None) -> _Progress |
     if latest is None:
         return None
     step, packed = latest
-    leaves = lambda name: [packed[name][str(n)] for n in range(len(packed[name]))]
-    init, _, evaluate = compiled.programs
-    fill = lambda program, leaves: jax.tree.unflatten(
-        program.out_tree, [np.asarray(leaf) for leaf in leaves]
-    )
-    state = compiled.layout.scatter(fill(init, leaves("state")))
-    values = leaves("evaluations")
-    size = evaluate.out_tree.num_leaves
+    *leaves, seconds = (np.asarray(packed[str(n)]) for n in range(len(packed)))
+    state = compiled.programs.init.out_tree
+    evaluation = compiled.programs.evaluate.out_tree
+    count, size = state.num_leaves, evaluation.num_leaves
     evaluations = [
-        fill(evaluate, values[n : n + size]) for n in range(0, len(values), size)
+        evaluation.unflatten(leaves[n : n + size])
+        for n in range(count, len(leaves), size)
     ]
-    return _Progress(step, state, evaluations, float(packed["seconds"]))
+    live_state = compiled.layout.scatter(state.unflatten(leaves[:count]))
+    return _Progress(step, live_state, evaluations, float(seconds))

@@ -112,7 +112,9 @@ def edit(path: Path, old: str, new: str) -> None:
         ("layers.py", "return 2", "return 5"),
     ],
 )
-def test_a_change_of_a_module_that_a_function_uses_changes_the_hash(project, file, old, new):
+def test_a_change_of_a_module_that_a_function_uses_changes_the_hash(
+    project, file, old, new
+):
     before = hash_source(make_model)
     edit(project / file, old, new)
     assert hash_source(make_model) != before
