@@ -114,8 +114,8 @@ def train_trial_batch(
     compiled: CompiledTrialBatch,
     schedule: Schedule,
     runs: Sequence[RunSpec],
-    progress: ProgressCallback = lambda step, total, loss: None,
-    directory: Path | None = None,
+    progress: ProgressCallback,
+    directory: Path | None,
 ) -> list[RunRecord]:
     """Train one trial batch and return its records, in the order of its runs.
 
@@ -129,10 +129,9 @@ def train_trial_batch(
             records of an uninterrupted one.
     """
     batch = compiled.load([dict(run.axes) for run in runs])
-    progress_state = _resume(compiled, directory)
-    if progress_state is None:
-        progress_state = _Progress(0, compiled.init(batch), [], 0.0)
-    step, state, evaluations, seconds = progress_state
+    start = _resume(compiled, directory)
+    start = start or _Progress(0, compiled.init(batch), [], 0.0)
+    step, state, evaluations, seconds = start
     sums = _loss_sums(compiled, state, len(runs))
     num_steps, saved = 1, time.monotonic()
     for next_eval in schedule.eval_steps[len(evaluations) :]:
@@ -143,8 +142,11 @@ def train_trial_batch(
             jax.block_until_ready(state)
             elapsed = time.perf_counter() - begin
             before, sums = sums, _loss_sums(compiled, state, len(runs))
-            loss = _mean_loss(before, sums, stop - step)
-            progress(stop, schedule.total_steps, loss)
+            with np.errstate(invalid="ignore"):
+                added = sums.astype(np.float64) - before
+            loss = float(added.sum(1).mean()) / (stop - step)
+            shown = loss if np.isfinite(loss) else None
+            progress(stop, schedule.total_steps, shown)
             pace = (stop - step) * REPORT_SECONDS / elapsed
             num_steps = max(1, min(8 * num_steps, int(pace)))
             step, seconds = stop, seconds + elapsed
@@ -160,14 +162,6 @@ def _loss_sums(
     compiled: CompiledTrialBatch, state: TrainState, num_runs: int
 ) -> np.ndarray:
     return compiled.layout.gather(state.loss_sums)[:num_runs]
-
-
-def _mean_loss(before: np.ndarray, after: np.ndarray, steps: int) -> float | None:
-    """Return the mean loss of the last steps; None where it is not finite."""
-    with np.errstate(invalid="ignore"):
-        added = after.astype(np.float64) - before
-    mean = float(added.sum(1).mean()) / steps
-    return mean if np.isfinite(mean) else None
 
 
 def _records(

@@ -6,7 +6,7 @@ import pytest
 from jax_acts.experiments.runtime import checkpoint
 from jax_acts.experiments.runtime.run_directory import CHECKPOINTS
 from jax_acts.experiments.study import grid
-from jax_acts.experiments.train.trial import train_trial_batch
+from jax_acts.experiments.train import trial
 from tests.experiments.runtime import line_study
 from tests.experiments.runtime.helpers import limit_file_size, metrics, run
 
@@ -70,7 +70,7 @@ def test_trial_batches_have_directories_of_their_own(tmp_path):
 def test_a_trial_batch_resumes_from_its_checkpoint_with_equal_records(
     tmp_path, monkeypatch
 ):
-    monkeypatch.setitem(train_trial_batch.__kwdefaults__, "checkpoint_seconds", 0.0)
+    monkeypatch.setattr(trial, "CHECKPOINT_SECONDS", -1.0)
     keys = {"losses": ("square",), "seeds": 2}
     prepared = line_study.prepare(line_study.Config(**keys))
     steps: list[int] = []
