@@ -211,15 +211,11 @@ class BarReporter(ProgressReporter):
         self._update(self.all, None if seconds is None else self.clock() + seconds)
 
     def _update(self, group: _Group, end: float | None = None) -> None:
-        if group.name not in self.tasks:
-            id = self.bars.add_task(group.name, total=group.num_runs, details="")
-            self.tasks[group.name] = id
-        self.bars.update(
-            self.tasks[group.name],
-            completed=group.progress,
-            details=group.describe(total=self.console.width >= WIDE),
-            end=end,
-        )
+        name, details = group.name, group.describe(total=self.console.width >= WIDE)
+        fields = {"details": details, "end": end}
+        if name not in self.tasks:
+            self.tasks[name] = self.bars.add_task(name, total=group.num_runs, **fields)
+        self.bars.update(self.tasks[name], completed=group.progress, **fields)
 
 
 class _TimeColumn(progress.TimeElapsedColumn):
@@ -230,7 +226,7 @@ class _TimeColumn(progress.TimeElapsedColumn):
     """
 
     def render(self, task: progress.Task) -> Text:
-        end = task.fields.get("end")
+        end = task.fields["end"]
         if task.finished or end is None:
             return super().render(task)
         remaining = max(0.0, end - task.get_time())

@@ -50,7 +50,7 @@ def start(
     devices: int | None = 1,
     **keys: Any,
 ) -> Process:
-    """Starts a run in a process, with so many devices, or as many as cores."""
+    """Starts a run in a process, with a number of devices, or one per core."""
     path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
     environment = {**os.environ, "PYTHONPATH": path}
     environment.pop("JAX_NUM_CPU_DEVICES", None)
@@ -103,7 +103,7 @@ def values(directory: Path) -> list[float]:
 
 @contextmanager
 def limit_file_size(size: int) -> Iterator[None]:
-    """Makes the operating system refuse what is written beyond so many bytes."""
+    """Makes the operating system refuse what is written beyond a size in bytes."""
     resource = pytest.importorskip("resource", reason="only POSIX limits a process")
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
