@@ -42,7 +42,7 @@ def hash_source(*roots: Any) -> str:
             tree = _WithoutDocstrings().visit(ast.parse(path.read_bytes()))
             sources[name] = ast.unparse(tree)  # unlike `dump` equal in most Pythons
             package = name if path.stem == "__init__" else name.rpartition(".")[0]
-            modules += filter(_is_of_project, _imports(tree, package))
+            modules += filter(_is_of_project, {*_imports(tree, package)})
     return hashlib.sha256(repr(sorted(sources.items())).encode()).hexdigest()
 
 
