@@ -66,9 +66,9 @@ class Journal:
         files.append_line(self.file, record.model_dump_json())
 
 
-def run_directory(config: StudyConfig, root: Path = Path("runs")) -> Path:
+def run_directory(config: StudyConfig) -> Path:
     """Return the default directory of a run: its name and the hash of its config."""
-    return root / f"{config.name}-{config.digest()}"
+    return Path("runs") / f"{config.name}-{config.digest()}"
 
 
 @contextmanager

@@ -32,6 +32,8 @@ def test_the_latest_checkpoint_is_restored(tmp_path):
     assert checkpoint.latest(directory) is None
 
 
+# Orbax leaves a failed task of asyncio behind.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.slow
 def test_a_full_disk_keeps_the_checkpoint_before(tmp_path):
     checkpoint.save(tmp_path, 1, STATE)
