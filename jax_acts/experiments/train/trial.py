@@ -23,21 +23,10 @@ from jax_acts.experiments.study import (
     ProgressCallback,
     RunSpec,
 )
-from jax_acts.experiments.train.loop import (
-    Schedule,
-    Task,
-    TrainState,
-    make_functions,
-    make_schedule,
-)
-from jax_acts.experiments.train.vectorized import (
-    CompiledTrialBatch,
-    InitPrograms,
-    Numbers,
-    compile_trial_batch,
-)
+from jax_acts.experiments.train import loop, vectorized
+from jax_acts.experiments.train.vectorized import CompiledTrialBatch, Numbers
 
-MakeTask = Callable[[Numbers, Any], Task]
+MakeTask = Callable[[Numbers, Any], loop.Task]
 
 
 class Trial(NamedTuple):
@@ -69,16 +58,16 @@ def prepare_trial(
 ) -> PreparedStudy:
     """Return a study whose programs are compiled when they are first needed."""
     axes = {"seed": jnp.uint32} | dict.fromkeys(trial.numeric, jnp.float32)
-    schedule = make_schedule(training, trial.num_train)
-    init_programs: InitPrograms = {}
+    schedule = loop.make_schedule(training, trial.num_train)
+    init_programs: vectorized.InitPrograms = {}
 
     @lru_cache(maxsize=1)  # trial batches come by group, and programs take memory
     def compile_group(fixed: tuple[tuple[str, Value], ...]) -> CompiledTrialBatch:
         make_task = trial.make_task(dict(fixed))
-        functions = lambda numbers, data: make_functions(
+        functions = lambda numbers, data: loop.make_functions(
             make_task(numbers, data), training, schedule
         )
-        return compile_trial_batch(
+        return vectorized.compile_trial_batch(
             functions, axes, trial.data, trial_batch, init_programs
         )
 
@@ -112,7 +101,7 @@ CHECKPOINT_SECONDS = 60.0
 
 def train_trial_batch(
     compiled: CompiledTrialBatch,
-    schedule: Schedule,
+    schedule: loop.Schedule,
     runs: Sequence[RunSpec],
     progress: ProgressCallback,
     directory: Path | None,
@@ -132,7 +121,8 @@ def train_trial_batch(
     start = _resume(compiled, directory)
     start = start or _Progress(0, compiled.init(batch), [], 0.0)
     step, state, evaluations, seconds = start
-    sums = _loss_sums(compiled, state, len(runs))
+    get_sums = lambda state: compiled.layout.gather(state.loss_sums)[: len(runs)]
+    sums = get_sums(state)
     num_steps, saved = 1, time.monotonic()
     for next_eval in schedule.eval_steps[len(evaluations) :]:
         while step < next_eval:
@@ -141,7 +131,7 @@ def train_trial_batch(
             state = compiled.advance(batch, state, step, stop)
             jax.block_until_ready(state)
             elapsed = time.perf_counter() - begin
-            before, sums = sums, _loss_sums(compiled, state, len(runs))
+            before, sums = sums, get_sums(state)
             with np.errstate(invalid="ignore"):
                 added = sums.astype(np.float64) - before
             loss = float(added.sum(1).mean()) / (stop - step)
@@ -158,15 +148,9 @@ def train_trial_batch(
     return _records(compiled, schedule, runs, sums, evaluations, seconds)
 
 
-def _loss_sums(
-    compiled: CompiledTrialBatch, state: TrainState, num_runs: int
-) -> np.ndarray:
-    return compiled.layout.gather(state.loss_sums)[:num_runs]
-
-
 def _records(
     compiled: CompiledTrialBatch,
-    schedule: Schedule,
+    schedule: loop.Schedule,
     runs: Sequence[RunSpec],
     sums: np.ndarray,
     evaluations: Sequence[tuple[dict[str, np.ndarray], np.ndarray]],
@@ -200,7 +184,7 @@ class _Progress(NamedTuple):
     """A trial batch after some steps."""
 
     step: int
-    state: TrainState
+    state: loop.TrainState
     evaluations: list[tuple[dict[str, np.ndarray], np.ndarray]]
     seconds: float
 
