@@ -1,7 +1,6 @@
 """The skeleton of studies that train networks: config fields, quick version, data."""
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
 from typing import Annotated, Any, ClassVar
 
 import pandas as pd
@@ -116,14 +115,20 @@ def prepare_classification(
         numeric: The axes that are arguments of the programs.
     """
     dataset = load_labeled(config.data, config.training.batch_size)
+    num_classes = dataset.num_outputs
+
+    def make_group_task(fixed: Mapping[str, Value]) -> MakeTask:
+        return make_task(config, num_classes, fixed)
+
     trial = Trial(
         summary,
         to_device(dataset),
-        partial(make_task, config, dataset.num_outputs),
+        make_group_task,
         tuple(numeric),
         len(dataset.train.y),
         activations or getattr(config, "activations", ()),
-        data_contents={data_title(config.data): dataset.describe()},
+        make_task,
+        {data_title(config.data): dataset.describe()},
     )
     return prepare_trial(trial, config.training, config.trial_batch)
 
