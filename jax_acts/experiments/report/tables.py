@@ -11,7 +11,7 @@ from jax_acts.experiments.report.model import Column, Metric, Row, Table
 
 
 def number_column(name: str, title: str, digits: int = 2, **options: Any) -> Column:
-    """Return a column of numbers with so many decimals."""
+    """Return a column of numbers with a number of decimals."""
     return Column(name, title, lambda value: number(value, digits), **options)
 
 
