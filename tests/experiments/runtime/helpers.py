@@ -50,7 +50,7 @@ def start(
     devices: int | None = 1,
     **keys: Any,
 ) -> Process:
-    """Start a run in a process with CPU devices; None is one per core."""
+    """Start a run in a process, with a number of devices, or one per core."""
     path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
     environment = {**os.environ, "PYTHONPATH": path}
     environment.pop("JAX_NUM_CPU_DEVICES", None)
@@ -69,7 +69,7 @@ def start(
 
 
 def wait_until(ready: Callable[[], bool], process: Process) -> None:
-    """Wait for something that a running process does."""
+    """Waits for something that a running process does."""
     end = time.monotonic() + PATIENCE
     while not ready():
         assert process.poll() is None, process.communicate()[1].decode()
@@ -78,7 +78,7 @@ def wait_until(ready: Callable[[], bool], process: Process) -> None:
 
 
 def finish(process: Process) -> str:
-    """Wait for the end of a process that succeeds, and returns what it printed."""
+    """Waits for the end of a process that succeeds, and returns what it printed."""
     _, output = process.communicate(timeout=PATIENCE)
     assert process.returncode == 0, output.decode()
     return output.decode()
@@ -103,7 +103,7 @@ def values(directory: Path) -> list[float]:
 
 @contextmanager
 def limit_file_size(size: int) -> Iterator[None]:
-    """Limit the size of files that the process can write, in bytes."""
+    """Makes the operating system refuse what is written beyond a size in bytes."""
     resource = pytest.importorskip("resource", reason="only POSIX limits a process")
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
