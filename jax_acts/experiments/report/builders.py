@@ -42,15 +42,13 @@ NOTES = (
 def run_notes(comparison: Comparison) -> tuple[str, ...]:
     """Return notes on runs that diverged or are missing."""
     runs, notes = comparison.runs, []
-    diverged = list(runs.loc[runs["status"] == "diverged", "run"])
-    if diverged:
-        names = "; ".join(diverged[:5]) + ("; …" if len(diverged) > 5 else "")
-        notes.append(
-            f"{len(diverged)} of {len(runs)} runs diverged and are left out: {names}."
-        )
-    if len(runs) < comparison.num_planned:
-        count = f"{len(runs)} of {comparison.num_planned}"
-        notes.append(f"The study is not finished: {count} runs.")
+    count, diverged = len(runs), runs.loc[runs["status"] == "diverged", "run"]
+    if names := [*diverged[:5], *["…"][: len(diverged[5:])]]:
+        text = f"{len(diverged)} of {count} runs diverged and are left out"
+        notes.append(f"{text}: {'; '.join(names)}.")
+    if count < comparison.num_planned:
+        text = f"{count} of {comparison.num_planned} runs"
+        notes.append(f"The study is not finished: {text}.")
     return tuple(notes)
 
 
