@@ -7,21 +7,13 @@ from typing import Any
 import pandas as pd
 
 from jax_acts.experiments.config.errors import RunError
+from jax_acts.experiments.report import model
 from jax_acts.experiments.report.builders import NOTES, paired_test_sections
 from jax_acts.experiments.report.charts import dot_chart
 from jax_acts.experiments.report.comparisons import Comparison, describe_difference
 from jax_acts.experiments.report.export import flatten
 from jax_acts.experiments.report.files import Studies, load_run
 from jax_acts.experiments.report.format import join
-from jax_acts.experiments.report.model import (
-    Column,
-    Metric,
-    Report,
-    Scores,
-    Section,
-    Table,
-    to_rows,
-)
 from jax_acts.experiments.report.render import RunInfo
 from jax_acts.experiments.report.tables import interval_column
 from jax_acts.experiments.stats import mean_ci, paired_tests
@@ -35,7 +27,7 @@ PAIRS = (
 
 def compare_directories(
     directories: Sequence[Path], studies: Studies
-) -> tuple[Report, list[RunInfo]]:
+) -> tuple[model.Report, list[RunInfo]]:
     """Return the report on several runs of one study, and the runs.
 
     Raises:
@@ -57,15 +49,10 @@ def compare_directories(
 
 def compare_reports(
     names: Sequence[str],
-    reports: Sequence[Report],
+    reports: Sequence[model.Report],
     configs: Sequence[Mapping[str, Any]],
-) -> Report:
-    """Return the report on several runs of one study.
-
-    Args:
-        names: The names of the runs.
-        reports: The report of each run.
-        configs: The config of each run, as from `model_dump`.
+) -> model.Report:
+    """Return the report on several runs of one study, with the config of each.
 
     Raises:
         RunError: The study has no scores by seed.
@@ -90,10 +77,10 @@ def compare_reports(
     different = tests[tests["p_holm"] < 0.05]
     details = [
         f"{row['group']} from {row['baseline']} {describe_difference(row, metric)}"
-        for row in to_rows(different.head(3))
+        for row in model.to_rows(different.head(3))
     ]
     conclusion = f"{len(different)} of {len(tests)} groups differ significantly"
-    return Report(
+    return model.Report(
         reports[0].question,
         f"{conclusion}: {join(details)}." if details else f"{conclusion}.",
         f"{len(names)} runs: {join(names)}.",
@@ -105,13 +92,13 @@ def compare_reports(
             _config_differences(names, configs),
             *paired_test_sections(tests, metric, f"Tests against {first}"),
             *(
-                Section(f"{table.title} of {name}", (report.conclusion,), table)
+                model.Section(f"{table.title} of {name}", (report.conclusion,), table)
                 for name, report in zip(names, reports, strict=True)
                 for table in report.tables[:1]
             ),
         ),
         tuple(dict.fromkeys(data for report in reports for data in report.data)),
-        Scores(table, metric),
+        model.Scores(table, metric),
         any(report.is_quick for report in reports),
         comparison.colors,
     )
@@ -121,7 +108,7 @@ def _label(group: str, name: str) -> str:
     return f"{group} · {name}"
 
 
-def _comparison(scores: Mapping[str, Scores], metric: Metric) -> Comparison:
+def _comparison(scores: Mapping[str, model.Scores], metric: model.Metric) -> Comparison:
     """Return the scores of all runs as groups in the color of their run."""
     frames = {name: one.frame.rename_axis("seed") for name, one in scores.items()}
     wide = pd.concat(frames, names=["series"]).rename_axis(columns="name")
@@ -136,13 +123,16 @@ def _comparison(scores: Mapping[str, Scores], metric: Metric) -> Comparison:
 
 
 def _side_by_side(
-    names: Sequence[str], comparison: Comparison, tests: pd.DataFrame, metric: Metric
-) -> Table:
+    names: Sequence[str],
+    comparison: Comparison,
+    tests: pd.DataFrame,
+    metric: model.Metric,
+) -> model.Table:
     """Return one row per group: its score in each run, and Δ vs the first run."""
     summary = comparison.values(metric)
     summary = mean_ci(summary, ["name", "series"], bounds=metric.bounds)
     frame = pd.DataFrame(index=pd.Index(summary["name"].unique(), name="name"))
-    columns = [Column("name", "group")]
+    columns = [model.Column("name", "group")]
     label = metric.difference_label()
     kinds = [("score", summary, metric.label, name) for name in names]
     kinds += [("change", tests, label, name) for name in names[1:]]
@@ -162,17 +152,20 @@ def _side_by_side(
         columns.append(column)
     by = f"score {names[0]} mean"
     frame = frame.sort_values(by, ascending=metric.lower_is_better)
-    return Table(frame.reset_index(), tuple(columns))
+    return model.Table(frame.reset_index(), tuple(columns))
 
 
 def _config_differences(
     names: Sequence[str], configs: Sequence[Mapping[str, Any]]
-) -> Section:
+) -> model.Section:
     """Return the keys in which the configs differ, one row each."""
     frame = flatten(configs).set_axis(list(names)).T.map(str).replace("nan", "–")
     frame = frame[frame.nunique(axis=1) > 1].rename_axis("key").reset_index()
     title = "Differences of the configs"
     if frame.empty:
-        return Section(title, ("The configs are equal.",))
-    columns = (Column("key", "key"), *(Column(name, name) for name in names))
-    return Section(title, (), Table(frame, columns))
+        return model.Section(title, ("The configs are equal.",))
+    columns = (
+        model.Column("key", "key"),
+        *(model.Column(name, name) for name in names),
+    )
+    return model.Section(title, (), model.Table(frame, columns))

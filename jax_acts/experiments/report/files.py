@@ -4,7 +4,7 @@
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,13 +14,8 @@ from jax_acts.experiments.config.schema import StudyConfig
 from jax_acts.experiments.records import RunRecord
 from jax_acts.experiments.report.model import DataSummary, Report
 from jax_acts.experiments.report.render import RunInfo, html, markdown, png_sheet
+from jax_acts.experiments.runtime import run_directory
 from jax_acts.experiments.runtime.files import write_atomic
-from jax_acts.experiments.runtime.run_directory import (
-    CONFIG,
-    read_data_contents,
-    read_environments,
-    read_records,
-)
 from jax_acts.experiments.study import Study
 
 Studies = Mapping[str, Study[Any]]
@@ -47,27 +42,23 @@ def load_run(directory: Path, studies: Studies) -> LoadedRun:
         ConfigError: The config of the run cannot be read.
     """
     schemas = {name: study.config for name, study in studies.items()}
-    config = load_config(Source(directory / CONFIG), schemas)
-    records, notices = read_records(directory)
-    environments = read_environments(directory)
+    source = Source(directory / run_directory.CONFIG)
+    config = load_config(source, schemas)
+    records, notices = run_directory.read_records(directory)
+    environments = run_directory.read_environments(directory)
     report = studies[config.study].report(config, records)
-    data = {one.name: one for one in report.data}
-    for name, content in read_data_contents(directory).items():
+    data = {one.name: one for one in report.data}  # only the run knows the contents
+    for name, content in run_directory.read_data_contents(directory).items():
         data[name] = data.get(name, DataSummary(name))._replace(content=content)
     report = replace(report, is_quick=bool(config.quick), data=tuple(data.values()))
-    text = (directory / CONFIG).read_text(encoding="utf-8")
-    info = RunInfo(config.name, text, _distinct(environments))
-    path = directory / "report.html"
-    return LoadedRun(path, config, records, environments, report, info, notices)
-
-
-def _distinct(environments: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return the environments that differ in more than the time they started."""
+    # The environments that differ in more than the time they started.
     distinct: dict[str, dict[str, Any]] = {}
     for session in environments:
-        key = json.dumps({k: v for k, v in session.items() if k != "started"})
+        key = json.dumps(session | {"started": None})
         distinct.setdefault(key, session)
-    return list(distinct.values())
+    info = RunInfo(config.name, source.path.read_text("utf-8"), [*distinct.values()])
+    path = directory / "report.html"
+    return LoadedRun(path, config, records, environments, report, info, notices)
 
 
 def write_report(directory: Path, studies: Studies, *, png: bool = False) -> LoadedRun:
