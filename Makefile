@@ -23,6 +23,10 @@ studies-quick: $(VENV)/demo ## Run every study with --quick and write its report
 studies: $(VENV)/demo ## Run every study: some three hours
 	@$(run) experiments all
 
+# `make test-slow` and repeated runs reuse the compiled programs.
+test test-slow: export JAX_COMPILATION_CACHE_DIR := \
+	$(or $(JAX_COMPILATION_CACHE_DIR),$(CURDIR)/.cache/jax)
+
 test: $(VENV)/dev ## Run the tests that are not marked slow; ARGS="-k silu" selects some
 	$(run) pytest -n auto -m "not slow" $(ARGS)
 
@@ -54,7 +58,7 @@ $(VENV)/demo: $(VENV)/pip pyproject.toml
 	@touch $@
 
 $(VENV)/dev: $(VENV)/demo
-	$(install) --editable '.[experiments,testing]' --group dev
+	$(install) --editable '.[experiments,plots,testing]' --group dev
 	@touch $@
 
 newest = $(VENV)/newest/bin/python -m pip
@@ -63,6 +67,6 @@ constraints: ## Renew constraints.txt with the newest versions
 	$(PYTHON) -m venv --clear $(VENV)/newest
 	$(newest) install -qq --upgrade pip
 	$(newest) install -qq hatchling editables \
-		--editable '.[experiments,testing]' --group dev
+		--editable '.[experiments,plots,testing]' --group dev
 	echo '# Made by `make constraints`.' > constraints.txt
 	$(newest) freeze --all --exclude setuptools --exclude-editable >> constraints.txt

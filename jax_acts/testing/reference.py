@@ -52,7 +52,7 @@ def _resolve(
 
     def trusted() -> Any:
         bits = order * (150 + max(0, -magnitude)) + 200
-        exact, check = at(130, bits), at(150, bits)
+        exact, check = at(130, bits), at(150, bits + 100)
         if exact and abs(exact - check) <= mp.ldexp(abs(check), -115):
             return exact
         exact = at(130, bits + least)

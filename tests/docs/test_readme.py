@@ -78,6 +78,11 @@ def test_command_runs(command, tmp_path, monkeypatch):
             check = ["validate" if word == "run" else word for word in rest]
             result = CliRunner().invoke(experiments.cli.app, check)
             assert result.exit_code == 0, result.output
+        case ["jax-acts", "run", *rest]:
+            monkeypatch.chdir(ROOT)
+            app = jax_acts.cli.main.app
+            result = CliRunner().invoke(app, ["validate", *rest])
+            assert result.exit_code == 0, result.output
         case ["jax-acts", *rest]:
             monkeypatch.chdir(tmp_path)
             Path("docs").mkdir()

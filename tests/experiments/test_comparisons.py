@@ -8,7 +8,6 @@ from jax_acts.experiments.report.comparisons import (
     ACCURACY,
     NO_CONCLUSION,
     TRAIN_LOSS,
-    TRAIN_TIME,
     conclude,
     group_runs,
 )
@@ -17,6 +16,7 @@ from jax_acts.experiments.report.tables import score_table, summarize
 from jax_acts.experiments.study import grid
 from tests.experiments.synthetic import FAR, TIED, record, records, report
 
+TRAIN_TIME = Metric("train_seconds", "train time", "s")
 DEAD = Metric("dead_fraction", "dead units", "%", 100, bounds=(0, 100), layer=-1)
 
 

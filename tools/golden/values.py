@@ -2,7 +2,7 @@
 
 Evaluates the activations of each library's dialect at the same 26 inputs in float64,
 and their derivatives where the library has autodiff. Requires the library; the stored
-values of all others are kept:
+values of all other libraries stay:
 
     python -m tools.golden.values torch hf timm onnx keras mlx
     python -m tools.golden.values keras2

@@ -24,9 +24,6 @@ from jax_acts.experiments.stats import Bounds
 
 WIDTH, HEIGHT, ROW_HEIGHT = 400, 230, 22
 
-DOTS = "Small dots: seeds; large dot: mean; bar: 95 % CI."
-BAND = "Line: mean over the seeds; band: lowest to highest seed."
-
 MAX_TARGETS = 80
 """The most positions of a line chart that have a tooltip."""
 FEW = 12
@@ -69,7 +66,8 @@ def dot_chart(
         base.mark_rule(strokeWidth=2).encode(x=x("ci_low"), x2="ci_high:Q"),
         base.mark_circle(size=70, opacity=1, style="outline").encode(x=x("mean")),
     )
-    return Chart(title or _capitalize(metric.title), f"{DOTS} {note}".strip(), spec)
+    caption = f"Small dots: seeds; large dot: mean; bar: 95 % CI. {note}".strip()
+    return Chart(title or _capitalize(metric.title), caption, spec)
 
 
 def _describe_seeds(row: Row, values: Sequence[float], metric: Metric) -> str:
@@ -204,7 +202,7 @@ def _lines(
     targets = _targets(bands.encode(x="left:Q", x2="right:Q"), HEIGHT)
     return Chart(
         title or f"{_capitalize(metric.title)} by {x_title}",
-        f"{BAND} {note}".strip(),
+        f"Line: mean over the seeds; band: lowest to highest seed. {note}".strip(),
         _layer(targets, *layers),
     )
 

@@ -22,7 +22,6 @@ from jax_acts.experiments.study import RunSpec
 
 ACCURACY = Metric("accuracy", "test accuracy", "%", 100, bounds=(0, 100))
 TRAIN_LOSS = Metric("train_loss", "training loss", digits=3, lower_is_better=True)
-TRAIN_TIME = Metric("train_seconds", "train time", "s", bounds=(0, float("inf")))
 
 NO_CONCLUSION = "No conclusion: no run has finished without diverging."
 
@@ -102,7 +101,8 @@ class Comparison:
         """Return the comparison of the runs at these positions on the axes."""
         keep = lambda frame: frame[(frame[[*axes]] == pd.Series(axes)).all(axis=1)]
         runs = keep(self.runs)
-        present = lambda groups: tuple(g for g in groups if g in set(runs["group"]))
+        names = set(runs["group"])
+        present = lambda groups: tuple(g for g in groups if g in names)
         return replace(
             self,
             runs=runs,
