@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 from jax_acts._core.activation import ActivationFunction
 from jax_acts._core.compat import enable_x64
 from jax_acts._registry import lookup as registry
+from jax_acts._registry.parser import parse_spec
 from jax_acts.testing import evaluate, nth
-from tools.golden.values import parse_call
 
 DTYPES: dict[str, Any] = {
     "bfloat16": ml_dtypes.bfloat16,
@@ -93,10 +93,10 @@ def matching(dialect: str, modules: tuple[Any, ...]) -> dict[str, Callable[..., 
         for alias in registry.aliases(name):
             # torch.clip requires a bound.
             if alias.dialect == dialect and alias.meaning == name != "clip":
-                spelling, arguments = parse_call(alias.call)
-                module = next((m for m in modules if hasattr(m, spelling)), None)
-                if module is not None and spelling.islower():
-                    f = functools.partial(getattr(module, spelling), **arguments)
+                call = parse_spec(alias.call)
+                module = next((m for m in modules if hasattr(m, call.name)), None)
+                if module is not None and call.name.islower():
+                    f = functools.partial(getattr(module, call.name), **call.named)
                     functions.setdefault(name, f)
     return functions
 

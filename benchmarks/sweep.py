@@ -43,7 +43,7 @@ class Way(NamedTuple):
 
     trial_batch: TrialBatch
     over: Callable[..., Any] = over_runs
-    """Returns the program of a trial batch from that of a run."""
+    """Return the program of a trial batch from that of a run."""
 
 
 def map_runs(function: Callable[..., Any], *, mesh: Mesh, **_: Any) -> Any:

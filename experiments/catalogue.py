@@ -1,7 +1,6 @@
 """The studies by name: one file, one question and one entry here each."""
 
 from collections.abc import Mapping
-from types import MappingProxyType
 from typing import Any
 
 from experiments import (
@@ -20,22 +19,20 @@ from experiments import (
 from jax_acts.experiments import custom
 from jax_acts.experiments.study import Study
 
-STUDIES: Mapping[str, Study[Any]] = MappingProxyType(
-    {
-        study.name: study
-        for study in (
-            form_equivalence.STUDY,
-            collapse.STUDY,
-            gradient_flow.STUDY,
-            dead_units.STUDY,
-            output_head.STUDY,
-            cnn.STUDY,
-            rnn.STUDY,
-            transformer.STUDY,
-            parameter_sweep.STUDY,
-            learnable.STUDY,
-            precision.STUDY,
-            custom.STUDY,
-        )
-    }
-)
+STUDIES: Mapping[str, Study[Any]] = {
+    module.STUDY.name: module.STUDY
+    for module in (
+        form_equivalence,
+        collapse,
+        gradient_flow,
+        dead_units,
+        output_head,
+        cnn,
+        rnn,
+        transformer,
+        parameter_sweep,
+        learnable,
+        precision,
+        custom,
+    )
+}

@@ -78,15 +78,12 @@ def _run(path: Path, quick: bool) -> bool:
 def list_all() -> None:
     """List the studies, the configs under configs/, and the datasets."""
     questions = {name: study.question for name, study in commands.STUDIES.items()}
+    configs = {str(p): _first_comment(p) for p in sorted(CONFIGS.rglob("*.toml"))}
     commands.show_names("studies", questions)
-    configs = sorted(CONFIGS.rglob("*.toml"))
-    commands.show_names(
-        "configs", {str(path): _first_comment(path) for path in configs}
-    )
+    commands.show_names("configs", configs)
     commands.list_datasets()
 
 
 def _first_comment(path: Path) -> str:
-    with path.open(encoding="utf-8") as file:
-        line = file.readline()
+    line, *_ = path.read_text(encoding="utf-8").splitlines() or [""]
     return line.removeprefix("#").strip() if line.startswith("#") else ""

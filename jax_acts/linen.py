@@ -11,43 +11,43 @@ import jax.numpy as jnp
 from jax import Array
 from jax.typing import DTypeLike
 
+from jax_acts import _layers as shared
 from jax_acts._core.arguments import Learn
-from jax_acts._core.glu import Layout, Order, check_form, split_products
-from jax_acts._registry.layers import (
-    gate_kernel_names,
-    layer_activation,
-    mlp_kernel_names,
-    type_name,
-)
+from jax_acts._core.glu import Layout, Order
 
 
 class _TakesArguments:
     """Base of the layers: keyword arguments that are no field go to the activation.
 
-    linen generates `__init__` from the fields of each subclass; this extends it.
+    linen generates `__init__` from the fields of each subclass; this extends it. With
+    `init=False`, type checkers take the signature from here.
     """
 
-    def __init_subclass__(cls, **options: Any) -> None:
+    if TYPE_CHECKING:
+
+        def __init__(self, *args: Any, **options: Any) -> None: ...
+
+    def __init_subclass__(cls, *, init: bool = True, **options: Any) -> None:
         super().__init_subclass__(**options)
         generated = cls.__init__
         signature = inspect.signature(generated)
         fields = [n for n in signature.parameters if n not in ("self", "parent")]
 
         @functools.wraps(generated)
-        def init(self: Any, *args: Any, **kwargs: Any) -> None:
+        def initialize(self: Any, *args: Any, **kwargs: Any) -> None:
             names = kwargs.keys() - signature.parameters.keys()
             arguments = {n: kwargs.pop(n) for n in [*kwargs] if n in names}
             values = signature.bind(self, *args, **kwargs).arguments
             layer = f"linen.{self.__class__.__name__}"
-            values["activation"] = layer_activation(
+            values["activation"] = shared.layer_activation(
                 layer, values["activation"], arguments, fields
             )
             generated(**values)
 
-        cls.__init__ = init
+        cls.__init__ = initialize
 
 
-class Activation(_TakesArguments, nn.Module):
+class Activation(_TakesArguments, nn.Module, init=False):
     """An activation as a layer, with a parameter for each argument that is a `Learn`.
 
     >>> import jax
@@ -72,21 +72,17 @@ class Activation(_TakesArguments, nn.Module):
     param_dtype: DTypeLike = jnp.float32
     residuals: str = "derivative"
 
-    if TYPE_CHECKING:  # the fields, and arguments of the activation
-
-        def __init__(self, *args: Any, **options: Any) -> None: ...
-
     def __post_init__(self) -> None:
         self.activation.with_residuals(self.residuals)  # raises for an unknown policy
         super().__post_init__()
         if type(self) is Activation:
             object.__setattr__(
-                self, "__class__", _type_named(type_name(self.activation))
+                self, "__class__", _type_named(shared.type_name(self.activation))
             )
 
     def __reduce_ex__(self, protocol: Any) -> Any:
         _, _, *state = super().__reduce_ex__(protocol)
-        return _empty_activation, (type_name(self.activation),), *state
+        return _empty_activation, (shared.type_name(self.activation),), *state
 
     @nn.compact
     def __call__(self, x: Array, *, up: Array | None = None, **arguments: Any) -> Array:
@@ -109,7 +105,7 @@ class Activation(_TakesArguments, nn.Module):
         return function(x, **parameters, **arguments)
 
 
-class Dense(_TakesArguments, nn.Dense):
+class Dense(_TakesArguments, nn.Dense, init=False):
     """Linear map and activation, f(x W + b).
 
     A `flax.linen.Dense` with all its attributes and parameter names. The parameters of
@@ -131,10 +127,6 @@ class Dense(_TakesArguments, nn.Dense):
     activation: Any = dataclasses.field(kw_only=True)
     residuals: str = dataclasses.field(default="derivative", kw_only=True)
 
-    if TYPE_CHECKING:  # the fields, and arguments of the activation
-
-        def __init__(self, *args: Any, **options: Any) -> None: ...
-
     @nn.compact
     def __call__(self, inputs: Array, **arguments: Any) -> Array:
         """Compute f(x W + b, **arguments), of shape `(*batch, features)`."""
@@ -145,7 +137,7 @@ class Dense(_TakesArguments, nn.Dense):
         return activation(y, **arguments)
 
 
-class GatedDense(_TakesArguments, nn.Module):
+class GatedDense(_TakesArguments, nn.Module, init=False):
     """Two linear maps, one of which gates the other, f(x G + c) * (x W + b).
 
     The residuals are both products; the backward pass recomputes the activation.
@@ -188,14 +180,8 @@ class GatedDense(_TakesArguments, nn.Module):
     kernel_init: nn.initializers.Initializer = nn.initializers.lecun_normal()
     bias_init: nn.initializers.Initializer = nn.initializers.zeros
 
-    if TYPE_CHECKING:  # the fields, and arguments of the activation
-
-        def __init__(self, *args: Any, **options: Any) -> None: ...
-
     def __post_init__(self) -> None:
-        names = gate_kernel_names("linen.GatedDense", self.kernel_names)
-        object.__setattr__(self, "kernel_names", names)
-        check_form("linen.GatedDense", self.order, self.layout)
+        self.kernel_names = shared.kernel_names(self, ("gate", "up"))
         super().__post_init__()
 
     @nn.compact
@@ -214,12 +200,11 @@ class GatedDense(_TakesArguments, nn.Module):
             )(x)
             for name in self.kernel_names
         ]
-        gate, up = split_products(products, self.order, self.layout)
         activation = Activation(self.activation, self.param_dtype, name="activation")
-        return activation(gate, up=up, **arguments)
+        return shared.activate(self, activation, products, **arguments)
 
 
-class MLP(_TakesArguments, nn.Module):
+class MLP(_TakesArguments, nn.Module, init=False):
     """Two linear maps with an activation between them, f(x W + b) V + c.
 
     With `remat` the residual is x W + b and the backward pass recomputes the
@@ -255,7 +240,7 @@ class MLP(_TakesArguments, nn.Module):
     activation: Any
     features: int | None = None
     gated: bool = False
-    kernel_names: tuple[str, ...] | None = None
+    kernel_names: tuple[str, ...] = ()
     order: Order = "gate_first"
     layout: Layout = "split"
     use_bias: bool = True
@@ -263,14 +248,8 @@ class MLP(_TakesArguments, nn.Module):
     param_dtype: DTypeLike = jnp.float32
     remat: bool = True
 
-    if TYPE_CHECKING:  # the fields, and arguments of the activation
-
-        def __init__(self, *args: Any, **options: Any) -> None: ...
-
     def __post_init__(self) -> None:
-        names = mlp_kernel_names("linen.MLP", self.kernel_names, self.gated)
-        object.__setattr__(self, "kernel_names", names)
-        check_form("linen.MLP", self.order, self.layout)
+        self.kernel_names = shared.kernel_names(self, shared.mlp_kernels(self.gated))
         super().__post_init__()
 
     @nn.compact
@@ -282,18 +261,16 @@ class MLP(_TakesArguments, nn.Module):
             dtype=self.dtype,
             param_dtype=self.param_dtype,
         )
-        *inputs, output = mlp_kernel_names("linen.MLP", self.kernel_names, self.gated)
+        *inputs, output = self.kernel_names
         factor = 2 if self.gated and len(inputs) == 1 else 1
 
         def finish(mlp: MLP, products: list[Array]) -> Array:
             activation = Activation(
                 self.activation, self.param_dtype, name="activation"
             )
-            if self.gated:
-                gate, up = split_products(products, self.order, self.layout)
-                h = activation(gate, up=up, **arguments)
-            else:
-                h = activation(*products, **arguments)
+            h = shared.activate(
+                self, activation, products, gated=self.gated, **arguments
+            )
             return dense(self.features or x.shape[-1], name=output)(h)
 
         products = [dense(factor * self.hidden, name=name)(x) for name in inputs]

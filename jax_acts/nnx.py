@@ -11,13 +11,9 @@ from flax import nnx
 from jax import Array
 from jax.typing import DTypeLike
 
-from jax_acts._core.glu import Layout, Order, check_form, split_products
-from jax_acts._registry.layers import (
-    gate_kernel_names,
-    layer_activation,
-    mlp_kernel_names,
-    type_name,
-)
+from jax_acts import _layers as shared
+from jax_acts._core.bound import Bound
+from jax_acts._core.glu import Layout, Order
 
 
 class _Named(type(nnx.Module)):
@@ -56,13 +52,15 @@ class Activation(nnx.Module, metaclass=_Named):
         **arguments: Any,
     ) -> None:
         options = ("features", "param_dtype", "residuals")
-        bound = layer_activation("nnx.Activation", activation, arguments, options)
+        bound = shared.layer_activation(
+            "nnx.Activation", activation, arguments, options
+        )
         bound = bound.with_residuals(residuals)
         self.bound = nnx.data(bound) if jax.tree.leaves(bound) else nnx.static(bound)
         for name, learn in bound.learned.items():
             setattr(self, name, nnx.Param(learn.initial_value(features, param_dtype)))
         if type(self) is Activation:
-            object.__setattr__(self, "__class__", _type_named(type_name(bound)))
+            object.__setattr__(self, "__class__", _type_named(shared.type_name(bound)))
 
     def __call__(self, x: Array, *, up: Array | None = None, **arguments: Any) -> Array:
         """Compute f(x, **arguments), with the shape and dtype of `x`.
@@ -129,10 +127,10 @@ class Dense(nnx.Linear):
         residuals: str = "derivative",
         **options: Any,
     ) -> None:
-        options, arguments = _split_options(options)
+        options, bound = _split_options("Dense", activation, options)
         super().__init__(in_features, out_features, rngs=rngs, **options)
         self.activation = Activation(
-            layer_activation("nnx.Dense", activation, arguments, _LINEAR_OPTIONS),
+            bound,
             features=out_features,
             param_dtype=self.param_dtype,
             residuals=residuals,
@@ -163,9 +161,8 @@ class GatedDense(nnx.Module):
             to the gate, or a gated unit such as `swiglu_oai`, which takes both.
         rngs: The stream `params` initializes the kernels.
         kernel_names: The names of the kernels, as in `linen.GatedDense`.
-        order: Which of the two comes first in a single kernel; in Phi-3 the gate.
-        layout: Whether gate and up are halves of a single kernel or alternate, as in
-            gpt-oss.
+        order: Which of the two comes first in a single kernel.
+        layout: Whether gate and up are halves of a single kernel or alternate.
         **options: Options of `nnx.Linear`, for each map, and arguments of the
             activation.
 
@@ -185,14 +182,9 @@ class GatedDense(nnx.Module):
         layout: Layout = "split",
         **options: Any,
     ) -> None:
-        self.kernel_names = gate_kernel_names("nnx.GatedDense", kernel_names)
-        check_form("nnx.GatedDense", order, layout)
-        self.order: Order = order
-        self.layout: Layout = layout
-        options, arguments = _split_options(options)
-        bound = layer_activation(
-            "nnx.GatedDense", activation, arguments, _LINEAR_OPTIONS
-        )
+        self.kernel_names, self.order, self.layout = kernel_names, order, layout
+        self.kernel_names = shared.kernel_names(self, ("gate", "up"))
+        options, bound = _split_options("GatedDense", activation, options)
         features = (3 - len(self.kernel_names)) * out_features
         for name in self.kernel_names:
             linear = nnx.Linear(in_features, features, rngs=rngs, **options)
@@ -203,8 +195,7 @@ class GatedDense(nnx.Module):
     def __call__(self, x: Array, **arguments: Any) -> Array:
         """Compute the gated values, of shape `(*batch, out_features)`."""
         products = [getattr(self, name)(x) for name in self.kernel_names]
-        gate, up = split_products(products, self.order, self.layout)
-        return self.activation(gate, up=up, **arguments)
+        return shared.activate(self, self.activation, products, **arguments)
 
 
 class MLP(nnx.Module):
@@ -243,19 +234,16 @@ class MLP(nnx.Module):
         rngs: nnx.Rngs,
         out_features: int | None = None,
         gated: bool = False,
-        kernel_names: tuple[str, ...] | None = None,
+        kernel_names: tuple[str, ...] = (),
         order: Order = "gate_first",
         layout: Layout = "split",
         remat: bool = True,
         **options: Any,
     ) -> None:
-        self.kernel_names = mlp_kernel_names("nnx.MLP", kernel_names, gated)
-        check_form("nnx.MLP", order, layout)
         self.gated, self.remat = gated, remat
-        self.order: Order = order
-        self.layout: Layout = layout
-        options, arguments = _split_options(options)
-        bound = layer_activation("nnx.MLP", activation, arguments, _LINEAR_OPTIONS)
+        self.kernel_names, self.order, self.layout = kernel_names, order, layout
+        self.kernel_names = shared.kernel_names(self, shared.mlp_kernels(gated))
+        options, bound = _split_options("MLP", activation, options)
         *inputs, output = self.kernel_names
         features = 2 * hidden if gated and len(inputs) == 1 else hidden
         linear = functools.partial(nnx.Linear, rngs=rngs, **options)
@@ -269,11 +257,9 @@ class MLP(nnx.Module):
         """Compute the block, of shape `(*batch, out_features)`."""
 
         def finish(mlp: MLP, products: list[Array]) -> Array:
-            if mlp.gated:
-                gate, up = split_products(products, mlp.order, mlp.layout)
-                h = mlp.activation(gate, up=up, **arguments)
-            else:
-                h = mlp.activation(*products, **arguments)
+            h = shared.activate(
+                mlp, mlp.activation, products, gated=mlp.gated, **arguments
+            )
             return getattr(mlp, mlp.kernel_names[-1])(h)
 
         products = [getattr(self, name)(x) for name in self.kernel_names[:-1]]
@@ -283,7 +269,12 @@ class MLP(nnx.Module):
 _LINEAR_OPTIONS = frozenset(inspect.signature(nnx.Linear.__init__).parameters)
 
 
-def _split_options(options: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return the options of `nnx.Linear`, and the rest: arguments of the activation."""
+def _split_options(
+    layer: str, activation: Any, options: dict[str, Any]
+) -> tuple[dict[str, Any], Bound]:
+    """Return the options of `nnx.Linear`, and the activation with the other options."""
     linear = {n: v for n, v in options.items() if n in _LINEAR_OPTIONS}
-    return linear, {n: v for n, v in options.items() if n not in linear}
+    arguments = {n: v for n, v in options.items() if n not in linear}
+    where = f"nnx.{layer}"
+    bound = shared.layer_activation(where, activation, arguments, _LINEAR_OPTIONS)
+    return linear, bound

@@ -118,15 +118,12 @@ def _default_range(bounds: list[Bound]) -> tuple[float, float]:
 
 def _panels(derivatives: bool) -> list[Axes]:
     """Return the axes of a new figure: f on the left, its derivatives on the right."""
-    figure = Figure(figsize=(7.6, 3.8) if derivatives else (5, 4))
-    figure.set_layout_engine("constrained")
+    size = (7.6, 3.8) if derivatives else (5, 4)
+    figure = Figure(figsize=size, layout="constrained")
     if not derivatives:
         return [figure.add_subplot()]
-    grid = figure.add_gridspec(2, 2, width_ratios=(1.3, 1))
-    f = figure.add_subplot(grid[:, 0])
-    right = [figure.add_subplot(grid[i, 1], sharex=f) for i in (0, 1)]
-    right[0].tick_params(labelbottom=False)  # the panel below has the same ticks
-    return [f, *right]
+    panels = figure.subplot_mosaic("01;02", sharex=True, width_ratios=(1.3, 1))
+    return [panels[order] for order in "012"]
 
 
 def _line_style(i: int) -> dict[str, Any]:

@@ -276,7 +276,9 @@ def gelu_zero() -> Zero:
 
 
 def derivative_zero(name: str) -> Zero:
-    """Return the zero of a derivative that `ROOTS` lists."""
+    """Return the zero of a derivative that `ROOTS` lists, or of gelu_exact'."""
+    if name == "GELU_1":
+        return gelu_zero()
     guess, radius = ROOTS[name]
     function, digit = re.findall(r"(.+)_(\d)", name)[0]
     function, order = function.lower(), int(digit)
@@ -301,9 +303,10 @@ def double_word(x: Any, bits: dict[str, int] = SIGNIFICAND) -> str:
     return f"{{{', '.join(words)}}}"
 
 
-def comment(name: str, *lines: str) -> str:
-    """Return the comment of a table, which ends with its command."""
-    return "".join(f"# {s}\n" for s in (*lines, f"python -m tools.coefficients {name}"))
+def definition(name: str, code: str, *notes: str) -> str:
+    """Return the definition of a table below its comment, which ends with a command."""
+    lines = (*notes, f"python -m tools.coefficients {name}")
+    return "".join(f"# {line}\n" for line in lines) + f"{name}{code}\n"
 
 
 def fits(target: Target) -> tuple[str, str]:
@@ -324,20 +327,19 @@ def two_over_pi() -> tuple[int, ...]:
 def polynomial_source(name: str, target: Target) -> str:
     """Return the definition of a polynomial."""
     summary, table = fits(target)
-    head = comment(name, target.summary, summary)
-    return f"{head}{name}: Coefficients = {table}\n"
+    return definition(name, f": Coefficients = {table}", target.summary, summary)
 
 
-def root_source(name: str, root: Zero) -> str:
+def root_source(name: str) -> str:
     """Return the definition of a root."""
+    root = derivative_zero(name)
     summary, table = fits(root.factor)
-    head = comment(name, root.factor.summary, summary)
-    table = table.replace("\n", "\n    ")
-    return (
-        f"{head}{name} = Root(\n    zero={double_word(root.zero)},\n"
-        f"    factor={table},\n"
-        f"    slope={float(root.slope)}, radius={root.radius},\n)\n"
+    lines = (
+        f" = Root(\n    zero={double_word(root.zero)},",
+        f"    factor={table},".replace("\n", "\n    "),
+        f"    slope={float(root.slope)}, radius={root.radius},\n)",
     )
+    return definition(name, "\n".join(lines), root.factor.summary, summary)
 
 
 def sources() -> Iterator[tuple[str, Callable[[], str]]]:
@@ -345,14 +347,12 @@ def sources() -> Iterator[tuple[str, Callable[[], str]]]:
     for name, target in polynomials():
         yield name, functools.partial(polynomial_source, name, target)
     for name, formula, value, bits in constants():
-        table = f"{name}: Constant = {double_word(value, bits)}\n"
-        yield name, functools.partial(str, comment(name, formula) + table)
-    name = "TWO_OVER_PI"
-    head = comment(name, "2/π 2^224 as 32-bit words")
-    yield name, functools.partial(str, f"{head}{name} = {two_over_pi()}\n")
-    yield "GELU_1", lambda: root_source("GELU_1", gelu_zero())
-    for name in ROOTS:
-        yield name, lambda name=name: root_source(name, derivative_zero(name))
+        code = f": Constant = {double_word(value, bits)}"
+        yield name, functools.partial(definition, name, code, formula)
+    name, formula = "TWO_OVER_PI", "2/π 2^224 as 32-bit words"
+    yield name, functools.partial(definition, name, f" = {two_over_pi()}", formula)
+    for name in ("GELU_1", *ROOTS):
+        yield name, functools.partial(root_source, name)
 
 
 def definitions(text: str) -> dict[str, str]:

@@ -41,9 +41,8 @@ class ActivationFunction(Function[P]):
         self._output_is_exact = False
         self._policy = "derivative"
         self._copies: dict[str, ActivationFunction[P]] = {}
-        # The function that this one derives from, the method and its argument; pickle
-        # and repr use them.
-        self._origin: tuple[ActivationFunction[P], str, str] | None = None
+        # The call that made a copy or a derivative: pickle and repr use it.
+        self._origin: tuple[Callable[..., Any], tuple[Any, Any]] | None = None
 
     def without_custom_jvp(self, *args: P.args, **kwargs: P.kwargs) -> Array:
         """Compute f(x) by the value rule, without `jit` and without a custom JVP rule.
@@ -95,7 +94,7 @@ class ActivationFunction(Function[P]):
                     f"{self.__name__}.defpartial: expected a rule with the signature "
                     f"{self.signature}, got {partial.signature}"
                 )
-            partial._origin = (self, "partial", name)
+            partial._origin = ActivationFunction.partial, (self, name)
             partial.__name__ = f"{self.__name__}_d{name}"
             partial.__doc__ = f"Derivative of `{self.__name__}` in `{name}`."
             self._partials[name] = partial
@@ -153,21 +152,18 @@ class ActivationFunction(Function[P]):
             copy._partials, copy._output_rule = self._partials, self._output_rule
             copy._output_is_exact = self._output_is_exact
             copy._policy = policy
-            copy._origin = (self, "with_residuals", policy)
+            copy._origin = ActivationFunction.with_residuals, (self, policy)
             self._copies[policy] = copy
         return self._copies[policy]
 
     def __repr__(self) -> str:
         if self._origin is None:
             return super().__repr__()
-        function, method, argument = self._origin
-        return f"{function!r}.{method}({argument!r})"
+        make, (function, argument) = self._origin
+        return f"{function!r}.{make.__name__}({argument!r})"
 
     def __reduce__(self) -> str | tuple[Any, ...]:
-        if self._origin is None:
-            return super().__reduce__()
-        function, method, argument = self._origin
-        return getattr(ActivationFunction, method), (function, argument)
+        return self._origin or super().__reduce__()
 
     def _trace(self, arguments: dict[str, Any]) -> Array:
         return self._differentiable(*self._operands(arguments))

@@ -46,6 +46,10 @@ class Learn:
             raise TypeError(
                 f"Learn: expected a number or a tuple of numbers, got {self.init!r}"
             )
+        if not isinstance(self.per_feature, bool):
+            raise TypeError(
+                f"Learn: per_feature: expected True or False, got {self.per_feature!r}"
+            )
 
     def initial_value(
         self, features: int | None, dtype: DTypeLike = jnp.float32
@@ -157,7 +161,7 @@ def _static(where: str, annotation: Any, value: Any) -> Any:
         return _scalar(where, value)
     if annotation == tuple[float, ...] and isinstance(value, tuple):
         return tuple(_scalar(where, v) for v in value)
-    if choices := _choices(annotation):
+    if choices := literal_values(annotation):
         function, argument = where.split(": ")
         check_choice(function, argument, value, choices)
     if annotation in (bool, "bool") and not isinstance(value, bool):
@@ -181,15 +185,15 @@ def _inner_function(where: str, value: Any) -> Any:
     return value
 
 
-def _choices(annotation: Any) -> tuple[Any, ...]:
+def literal_values(annotation: Any) -> tuple[Any, ...]:
     """Return the values that a `Literal` annotation, perhaps optional, allows."""
-    if get_origin(annotation) is Literal:
-        return get_args(annotation)
-    members = get_args(annotation)
-    literals = [m for m in members if get_origin(m) is Literal]
-    if len(members) != 2 or len(literals) != 1 or NoneType not in members:
-        return ()
-    return (*get_args(literals[0]), None)
+    match get_origin(annotation), get_args(annotation):
+        case origin, values if origin is Literal:
+            return values
+        case _, [literal, none] if none is NoneType and get_origin(literal) is Literal:
+            return *get_args(literal), None
+        case _:
+            return ()
 
 
 def _is_number(value: Any) -> bool:

@@ -41,13 +41,15 @@ def curve(bound: Bound, order: int = 0, dtype: str = "float64") -> Curve:
         ValueError: The function is not elementwise.
     """
     _check_elementwise(bound)
-    f = _derivative(bound, order)
+    if isinstance(bound.function, ActivationFunction):
+        f = Bound(nth(bound.function, order), **bound.arguments)
+    else:
+        f = nth(bound, order)
 
     def evaluate(x: ArrayLike) -> NDArray[Any]:
         x = np.asarray(x, np.float64)
-        batches = np.pad(x, (0, -x.size % POINTS)).reshape(
-            -1, POINTS
-        )  # one compilation
+        # Batches of one shape are compiled once.
+        batches = np.pad(x, (0, -x.size % POINTS)).reshape(-1, POINTS)
         with enable_x64(True):
             y = [np.asarray(f(jnp.asarray(batch, dtype))) for batch in batches]
         return np.concatenate(y)[: x.size]
@@ -101,17 +103,13 @@ def find_jumps(f: Curve, x: F64) -> list[Jump]:
     return [Jump(*row) for row in zip(*columns, strict=True)]
 
 
-def _derivative(bound: Bound, order: int) -> Callable[[Array], Array]:
-    function = bound.function
-    if isinstance(function, ActivationFunction):
-        for _ in range(order):
-            function = function.derivative
-        start = {n: v.init for n, v in bound.learned.items()}
-        return lambda x: function(x, **{**bound.arguments, **start})
-    f: Callable[[Array], Array] = bound
-    for _ in range(order):
-        f = jax.grad(f)
-    return jax.vmap(f) if order else f
+def nth(f: Callable[..., Array], order: int) -> Callable[..., Array]:
+    """Return f or its derivative of that order, from its rules or by autodiff."""
+    if order == 0:
+        return f
+    if isinstance(f, ActivationFunction):
+        return nth(f.derivative, order - 1)
+    return nth(lambda x: jax.jvp(f, (x,), (jnp.ones_like(x),))[1], order - 1)
 
 
 def _check_elementwise(bound: Bound) -> None:

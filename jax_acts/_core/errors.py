@@ -10,9 +10,12 @@ def did_you_mean(name: str, valid: Iterable[str]) -> str:
 
     >>> did_you_mean("sliu", ["silu", "relu"])
     "; did you mean 'silu'?"
+    >>> did_you_mean("x_train", ["y_train", "X_train"])  # case does not count
+    "; did you mean 'X_train'?"
     """
-    close = difflib.get_close_matches(name, list(valid), 1)
-    return f"; did you mean {close[0]!r}?" if close else ""
+    names = {v.lower(): v for v in reversed([*valid])}
+    close = difflib.get_close_matches(name.lower(), list(names), 1)
+    return f"; did you mean {names[close[0]]!r}?" if close else ""
 
 
 def check_choice(where: str, argument: str, value: Any, valid: tuple[Any, ...]) -> None:

@@ -44,14 +44,19 @@ def apply_gate(
         **parameters: Scalars, or arrays that broadcast to the shape of the gate.
     """
     x = as_real(name, "x", x)
-    check_form(name, order, layout)
+    check_choice(name, "order", order, get_args(Order))
+    check_choice(name, "layout", layout, get_args(Layout))
     if value is None:
         i = _even_axis(name, x, axis)
         arrays, split = (x,), lambda x: split_gate(x, i, order, layout)
     else:
         arrays = (x, as_real(name, "value", value))
         split = lambda gate, value: (gate, value)
-        _check_same_shape(name, *arrays)
+        if x.shape != arrays[1].shape:
+            raise ValueError(
+                f"{name}: expected gate and value of one shape, got {x.shape} and "
+                f"{arrays[1].shape}"
+            )
     dtype = jnp.result_type(*arrays)
     wide = jnp.promote_types(dtype, jnp.float32)
 
@@ -86,30 +91,6 @@ def split_gate(
         halves = lax.split(pairs, (1, 1), axis + 1)
         first, second = (lax.squeeze(a, [axis + 1]) for a in halves)
     return (first, second) if order == "gate_first" else (second, first)
-
-
-def split_products(
-    products: list[Array], order: Order, layout: Layout
-) -> tuple[Array, Array]:
-    """Return gate and up: two products, or both parts of a single one."""
-    if len(products) == 1:
-        return split_gate(products[0], products[0].ndim - 1, order, layout)
-    gate, up = products
-    return gate, up
-
-
-def check_form(name: str, order: Any, layout: Any) -> None:
-    """Raise a ValueError for an unknown order or layout."""
-    check_choice(name, "order", order, get_args(Order))
-    check_choice(name, "layout", layout, get_args(Layout))
-
-
-def _check_same_shape(name: str, gate: Array, value: Array) -> None:
-    if gate.shape != value.shape:
-        raise ValueError(
-            f"{name}: expected gate and value of one shape, got {gate.shape} and "
-            f"{value.shape}"
-        )
 
 
 def _even_axis(name: str, x: Array, axis: Axis) -> int:

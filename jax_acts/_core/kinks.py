@@ -46,33 +46,19 @@ def _with_kinks(
 ) -> ActivationFunction[...]:
     """Return the same object for the same derivatives, so that it is traced once."""
     kinks = {**f.spec.kinks, **dict(derivatives)}
-    return _WithKinks(f, dataclasses.replace(f.spec, kinks=kinks), derivatives)
+    copy = ActivationFunction(f._rule, dataclasses.replace(f.spec, kinks=kinks))
+    x_name, *parameters = f.parameters
 
+    @copy.defderivative
+    @functools.wraps(f._rule)
+    def derivative(**arguments: Any) -> Array:
+        x, dy = arguments[x_name], f.derivative(**arguments)
+        for kink, value in derivatives:
+            dy = jnp.where(x == kink, value, dy)
+        return dy
 
-class _WithKinks(ActivationFunction[...]):
-    """A copy of f that pickles as the call of `with_kinks` that made it."""
-
-    def __init__(
-        self,
-        f: ActivationFunction[...],
-        spec: Any,
-        derivatives: tuple[tuple[float, float], ...],
-    ) -> None:
-        super().__init__(f._rule, spec)
-        self._call_arguments = f, dict(derivatives)
-        x_name = f.parameters[0]
-
-        @functools.wraps(f._rule)
-        def derivative(**arguments: Any) -> Array:
-            x, dy = arguments[x_name], f.derivative(**arguments)
-            for kink, value in derivatives:
-                dy = jnp.where(x == kink, value, dy)
-            return dy
-
-        self.defderivative(derivative)
-        for name in f.parameters[1:]:
-            if name not in f.static:
-                self.defpartial(name)(f.partial(name)._rule)
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return with_kinks, self._call_arguments
+    for name in parameters:
+        if name not in f.static:
+            copy.defpartial(name)(f.partial(name)._rule)
+    copy._origin = with_kinks, (f, dict(derivatives))
+    return copy

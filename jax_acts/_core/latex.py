@@ -13,10 +13,8 @@ _TABLE = """
 _SYMBOLS = dict(re.findall(r"(\S+)=(\S*)", _TABLE)) | dict.fromkeys(
     ("quad", ",", ";", " "), " "
 )
-_SUPERSCRIPT = dict(
-    zip("0123456789+-()aeijkmnx", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁽⁾ᵃᵉⁱʲᵏᵐⁿˣ", strict=True)
-)
-_SUBSCRIPT = dict(zip("0123456789+-()aeijkmnx", "₀₁₂₃₄₅₆₇₈₉₊₋₍₎ₐₑᵢⱼₖₘₙₓ", strict=True))
+_SUPERSCRIPT = str.maketrans("0123456789+−()aeijkmnx", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁽⁾ᵃᵉⁱʲᵏᵐⁿˣ")
+_SUBSCRIPT = str.maketrans("0123456789+−()aeijkmnx", "₀₁₂₃₄₅₆₇₈₉₊₋₍₎ₐₑᵢⱼₖₘₙₓ")
 _MARK = re.compile(r"([,;:.])\s(?=(?:[^$]*\$[^$]*\$)*[^$]*$)")  # outside of formulas
 _TOKEN = re.compile(r"\\[A-Za-z]+|\\.|\s+|.", re.S)
 
@@ -52,16 +50,10 @@ def to_unicode(latex: str) -> str:
     '1/2 (x + √(x² + b)) if x ≥ 0, else e⁻ˣ'
     """
     segments = latex.split("$")
-    segments[1::2] = map(_formula_to_unicode, segments[1::2])
+    # The tokens are a stack: the next one is the last element.
+    stacks = [_TOKEN.findall(f"{{{formula}}}")[::-1] for formula in segments[1::2]]
+    segments[1::2] = map(_parse_expression, stacks)
     return re.sub(r"\s+", " ", "".join(segments).replace("`", "")).strip()
-
-
-def _formula_to_unicode(latex: str) -> str:
-    tokens = _TOKEN.findall(latex)[::-1]  # a stack: the next token is the last element
-    text = ""
-    while tokens:
-        text += _parse_expression(tokens)
-    return text
 
 
 def _parse_expression(tokens: list[str]) -> str:
@@ -104,9 +96,8 @@ def _parenthesize(text: str) -> str:
     return text if text.isalnum() else f"({text})"
 
 
-def _shift(text: str, mark: str, characters: dict[str, str]) -> str:
+def _shift(text: str, mark: str, table: dict[int, int]) -> str:
     """Return text as a super- or subscript; after its mark if Unicode has none."""
-    small = [characters.get(character.replace("−", "-")) for character in text]
-    if all(small):
-        return "".join(character for character in small if character)
+    if all(ord(character) in table for character in text):
+        return text.translate(table)
     return mark + _parenthesize(text)

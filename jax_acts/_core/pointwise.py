@@ -49,10 +49,9 @@ def pointwise(
     x = as_real(name, "x", x)
     lists = [_unstack(name, argument, c) for argument, c in coefficients.items()]
     scalars = [as_real(name, argument, p) for argument, p in parameters.items()]
-    for argument, arrays in zip(coefficients, lists, strict=True):
-        _check_shapes(name, argument, x, arrays)
-    for argument, scalar in zip(parameters, scalars, strict=True):
-        _check_shapes(name, argument, x, [scalar])
+    arrays = [*lists, *([scalar] for scalar in scalars)]
+    for argument, values in zip([*coefficients, *parameters], arrays, strict=True):
+        _check_shapes(name, argument, x, values)
     wide = jnp.promote_types(x.dtype, jnp.float32)
 
     def evaluate(x: Array, lists: list[list[Array]], scalars: list[Array]) -> Array:
@@ -125,11 +124,8 @@ def _unstack(name: str, argument: str, coefficients: Any) -> list[Array]:
 
 def _check_shapes(name: str, argument: str, x: Array, arrays: list[Array]) -> None:
     for array in arrays:
-        try:
-            shape = jnp.broadcast_shapes(x.shape, array.shape)
-        except ValueError:
-            shape = None
-        if shape != x.shape:
+        sizes = zip(reversed(array.shape), reversed(x.shape), strict=False)
+        if array.ndim > x.ndim or any(n not in (1, size) for n, size in sizes):
             raise ValueError(
                 f"{name}: {argument}: expected elements that broadcast to x of shape "
                 f"{x.shape}, such as () or, per feature, {x.shape[-1:]}; "

@@ -190,7 +190,7 @@ def _log_mean(axes: Axes, x: Array, m: Array, where: Array | None) -> Array:
 
 @functools.partial(jax.custom_jvp, nondiff_argnums=(0, 1))
 def log_sum(axes: Axes, mean: bool, x: Array, where: Array | None) -> Array:
-    """Return log Σ e^x, or the logarithm of the mean, with the axes kept."""
+    """Return log Σ e^x, or the logarithm of the mean, with keepdims."""
     wide, m, lo = logits(axes, x, where, None)
     if mean:
         log_ratio = _log_mean(axes, wide, m, where)

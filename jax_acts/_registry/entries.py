@@ -2,9 +2,10 @@
 
 import inspect
 from collections.abc import Callable
-from typing import Any, Literal, get_args, get_origin
+from typing import Any
 
-from jax_acts._core.errors import did_you_mean
+from jax_acts._core.arguments import literal_values
+from jax_acts._core.errors import check_choice, did_you_mean
 from jax_acts._registry.dialects.table import Entry, Meaning
 from jax_acts._registry.parser import Spec
 
@@ -55,10 +56,8 @@ def bind_arguments(entry: Callable[..., Meaning], spec: Spec) -> dict[str, Any]:
         near = "".join(did_you_mean(n, signature.parameters) for n in unknown)
         raise TypeError(f"{where}{variants(entry)[0][0]}: {error}{near}") from None
     for name, value in arguments.items():
-        choices = _choices(signature.parameters[name])
-        if choices and value not in choices:
-            valid = " or ".join(map(repr, choices))
-            raise ValueError(f"{where}: {name}: expected {valid}, got {value!r}")
+        if choices := _choices(signature.parameters[name]):
+            check_choice(where, name, value, choices)
     return arguments
 
 
@@ -75,7 +74,5 @@ def format_meaning(meaning: Meaning) -> str:
 
 def _choices(parameter: inspect.Parameter) -> tuple[Any, ...]:
     """Return the valid values of a parameter that is `bool` or `Literal`."""
-    if parameter.annotation is bool:
-        return True, False
-    literal = get_origin(parameter.annotation) is Literal
-    return get_args(parameter.annotation) if literal else ()
+    annotation = parameter.annotation
+    return (True, False) if annotation is bool else literal_values(annotation)

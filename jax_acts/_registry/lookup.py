@@ -106,8 +106,7 @@ def get(
     named = {n: decode(v) for n, v in {**parsed.named, **arguments}.items()}
     root = ROOTS.get(parsed.name.split(".")[0]) if "." in parsed.name else None
     dialect = parsed.dialect or root or dialect or DEFAULT_DIALECT
-    ignored = IGNORED.get(dialect, frozenset())
-    named = {n: v for n, v in named.items() if n not in ignored}
+    named = {n: v for n, v in named.items() if n not in IGNORED.get(dialect, ())}
     return _resolve(Spec(parsed.name, dialect, parsed.positional, named))
 
 

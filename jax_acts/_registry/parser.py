@@ -114,58 +114,36 @@ def _call_arguments(
     for keyword in call.keywords:
         if keyword.arg is None or keyword.arg in named:  # `**` has arg None
             raise _error(text, f"argument {keyword.arg} appears twice")
-        named[keyword.arg] = _argument(text, keyword.value, depth)
-    return tuple(_argument(text, node, depth) for node in call.args), named
-
-
-def _argument(text: str, node: ast.expr, depth: int) -> Any:
-    if isinstance(node, ast.Tuple | ast.List):
-        return tuple(_value(text, item, depth) for item in node.elts)
-    return _value(text, node, depth)
+        named[keyword.arg] = _value(text, keyword.value, depth)
+    return tuple(_value(text, node, depth) for node in call.args), named
 
 
 def _value(text: str, node: ast.expr, depth: int) -> Any:
     match node:
-        case ast.Constant(value=str()):
+        case ast.Constant(value=None | bool() | int() | float() | str()):
             return node.value
-        case ast.Call(func=ast.Name(id="Learn"), args=args, keywords=keywords):
-            values = [_constants(text, arg) for arg in args]
-            named = {k.arg or "**": _constants(text, k.value) for k in keywords}
+        case ast.Name(id="inf" | "nan"):
+            return float(node.id)
+        case ast.UnaryOp(
+            op=ast.USub() | ast.UAdd() as sign,
+            operand=ast.Constant(value=int() | float()) | ast.Name(id="inf" | "nan"),
+        ) if not isinstance(number := _value(text, node.operand, depth), bool):
+            return -number if isinstance(sign, ast.USub) else number
+        case ast.Tuple(elts=items) | ast.List(elts=items):
+            if not any(isinstance(item, ast.Tuple | ast.List) for item in items):
+                return tuple(_value(text, item, depth) for item in items)
+        case ast.Call(func=ast.Name(id="Learn")):
+            positional, named = _call_arguments(text, node, depth)
             try:
-                return Learn(*values, **named)
+                return Learn(*positional, **named)
             except TypeError as error:
                 raise _error(text, f"Learn(init, per_feature=False): {error}") from None
-        case ast.Name(id="Learn" | "inf" | "nan"):
-            return _constant(text, node)
-        case ast.Call(func=ast.Name(id=name)) | ast.Name(id=name):
+        case ast.Call(func=ast.Name(id=name)) | ast.Name(id=name) if name != "Learn":
             if not depth:
                 raise _error(text, f"expected at most {MAX_DEPTH} nested functions")
             if isinstance(node, ast.Name):
                 return Spec(name)
             return Spec(name, None, *_call_arguments(text, node, depth - 1))
-        case _:
-            return _constants(text, node)
-
-
-def _constants(text: str, node: ast.expr) -> Any:
-    match node:
-        case ast.Tuple(elts=items) | ast.List(elts=items):
-            return tuple(_constant(text, item) for item in items)
-        case _:
-            return _constant(text, node)
-
-
-def _constant(text: str, node: ast.expr) -> Any:
-    match node:
-        case ast.Constant(value=None | bool() | int() | float()):
-            return node.value
-        case ast.Name(id="inf" | "nan"):
-            return float(node.id)
-        case ast.UnaryOp(op=ast.USub() | ast.UAdd() as sign, operand=operand):
-            if not isinstance(operand, ast.UnaryOp):
-                number = _constant(text, operand)
-                if isinstance(number, int | float) and not isinstance(number, bool):
-                    return -number if isinstance(sign, ast.USub) else number
         case _:
             pass
     source = ast.get_source_segment(text, node) or ""

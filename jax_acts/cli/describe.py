@@ -28,7 +28,7 @@ def describe(name: str) -> Description:
     parameters = function.signature.parameters.values()
     return {
         "name": name,
-        "family": family(function),
+        "family": function.__module__.rpartition(".")[2],
         "summary": prose(function).split("\n")[0],
         "formula": to_unicode(formula(function)),
         "latex": formula(function),
@@ -69,11 +69,6 @@ def _default(value: Any) -> Any:
     """Return the default of an argument; functions as in a spec."""
     has_functions = isinstance(value, tuple) and any(map(callable, value))
     return format_argument(value) if has_functions or callable(value) else value
-
-
-def family(function: Function[...]) -> str:
-    """Return the name of the module that defines the function."""
-    return function.__module__.rpartition(".")[2]
 
 
 def prose(function: Function[...]) -> str:

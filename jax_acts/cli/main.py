@@ -16,9 +16,9 @@ from jax_acts._core.curves import curve, evaluate_vector
 from jax_acts._core.errors import did_you_mean
 from jax_acts._registry.dialects import DIALECTS
 from jax_acts._registry.lookup import FUNCTIONS, aliases, get, names
-from jax_acts._registry.references import format_reference
 from jax_acts.cli import tables
 from jax_acts.cli.describe import argument_descriptions, describe, measure, prose
+from jax_acts.cli.references import format_reference
 from jax_acts.experiments.cli import app as experiments
 
 app = typer.Typer(
@@ -51,6 +51,7 @@ def one_line_errors() -> Iterator[None]:
 
 
 @app.command("list")
+@one_line_errors()
 def list_functions(
     family: Annotated[
         str | None, typer.Option(help="Only one family, such as rectified.")
@@ -61,43 +62,43 @@ def list_functions(
     as_json: AsJson = False,
 ) -> None:
     """List the functions with formula, range, kinks, arguments and citation."""
-    with one_line_errors():
-        rows = [describe(name) for name in names()]
-        _check_option("--family", family, sorted({row["family"] for row in rows}))
-        _check_option("--dialect", dialect, DIALECTS)
-        rows = [row for row in rows if family in (None, row["family"])]
-        rows.sort(key=lambda row: row["family"])
-        if dialect is not None:
-            for row in rows:
-                calls = [a.call for a in aliases(row["name"]) if a.dialect == dialect]
-                row["names"] = calls
-            rows = [row for row in rows if row["names"]]
-        if as_json:
-            tables.print_json(rows)
-        else:
-            table = tables.names_table if dialect else tables.function_table
-            tables.print_renderables(table(rows))
+    rows = [describe(name) for name in names()]
+    _check_option("--family", family, sorted({row["family"] for row in rows}))
+    _check_option("--dialect", dialect, DIALECTS)
+    rows = [row for row in rows if family in (None, row["family"])]
+    rows.sort(key=lambda row: row["family"])
+    if dialect is not None:
+        for row in rows:
+            calls = [a.call for a in aliases(row["name"]) if a.dialect == dialect]
+            row["names"] = calls
+        rows = [row for row in rows if row["names"]]
+    if as_json:
+        tables.print_json(rows)
+    else:
+        table = tables.names_table if dialect else tables.function_table
+        tables.print_renderables(table(rows))
 
 
 @app.command()
+@one_line_errors()
 def show(name: Name, as_json: AsJson = False) -> None:
     """Show the description of one function, with the arguments that NAME gives."""
-    with one_line_errors():
-        bound = get(name)
-        function = FUNCTIONS[bound.name]
-        row = {"spec": str(bound), **describe(bound.name), **measure(bound)}
-        row["argument_descriptions"] = argument_descriptions(function)
-        row["references"] = {key: format_reference(key) for key in row["cite"]}
-        row["names"] = [alias._asdict() for alias in aliases(bound.name)]
-        if as_json:
-            tables.print_json(row)
-        else:
-            title = Text(str(bound), style="bold")
-            sheet = tables.description_table(row)
-            tables.print_renderables(title, "", prose(function), "", sheet)
+    bound = get(name)
+    function = FUNCTIONS[bound.name]
+    row = {"spec": str(bound), **describe(bound.name), **measure(bound)}
+    row["argument_descriptions"] = argument_descriptions(function)
+    row["references"] = {key: format_reference(key) for key in row["cite"]}
+    row["names"] = [alias._asdict() for alias in aliases(bound.name)]
+    if as_json:
+        tables.print_json(row)
+    else:
+        title = Text(str(bound), style="bold")
+        sheet = tables.description_table(row)
+        tables.print_renderables(title, "", prose(function), "", sheet)
 
 
 @app.command()
+@one_line_errors()
 def plot(
     activations: Names,
     output: Annotated[
@@ -114,22 +115,20 @@ def plot(
     ] = True,
 ) -> None:
     """Plot functions and their first two derivatives on the same axes."""
-    with one_line_errors():
-        from jax_acts.plotting import plot as draw  # requires Matplotlib
+    from jax_acts.plotting import plot as draw  # requires Matplotlib
 
-        limits = _parse_numbers("--range", range, "-6:6") if range else None
-        bounds = [get(name) for name in activations]
-        path = output or Path(f"{'-'.join(map(_slug, bounds[:4]))}.png")
-        draw(
-            bounds,
-            path,
-            range=(limits[0], limits[1]) if limits else None,
-            derivatives=derivatives,
-        )
-        typer.echo(path)
+    limits = None
+    if range is not None:
+        low, high = _parse_numbers("--range", range, "-6:6")
+        limits = low, high
+    bounds = [get(name) for name in activations]
+    path = output or Path(f"{'-'.join(map(_slug, bounds[:4]))}.png")
+    draw(bounds, path, range=limits, derivatives=derivatives)
+    typer.echo(path)
 
 
 @app.command()
+@one_line_errors()
 def table(
     activations: Names,
     grid: Annotated[
@@ -152,23 +151,22 @@ def table(
     ] = False,
 ) -> None:
     """Print the values of functions on a grid."""
-    with one_line_errors():
-        if as_csv + as_json + as_markdown > 1:
-            raise ValueError("table: expected one of --csv, --json and --markdown")
-        _check_option("--dtype", dtype, _DTYPES)
-        x = _parse_grid(grid)
-        columns = {"x": evaluate_vector(get("identity"), x, dtype)}
-        for name in activations:
-            columns |= _columns(get(name), x, dtype, derivatives)
-        if as_json:
-            values = {n: [float(str(v)) for v in c] for n, c in columns.items()}
-            tables.print_json(values)
-        elif as_csv:
-            tables.print_csv(columns)
-        elif as_markdown:
-            tables.print_markdown(columns)
-        else:
-            tables.print_columns(columns)
+    if as_csv + as_json + as_markdown > 1:
+        raise ValueError("table: expected one of --csv, --json and --markdown")
+    _check_option("--dtype", dtype, _DTYPES)
+    x = _parse_grid(grid)
+    columns = {"x": evaluate_vector(get("identity"), x, dtype)}
+    for name in activations:
+        columns |= _columns(get(name), x, dtype, derivatives)
+    if as_json:
+        values = {n: [float(str(v)) for v in c] for n, c in columns.items()}
+        tables.print_json(values)
+    elif as_csv:
+        tables.print_csv(columns)
+    elif as_markdown:
+        tables.print_markdown(columns)
+    else:
+        tables.print_columns(columns)
 
 
 def _columns(
@@ -186,9 +184,8 @@ def _columns(
 def _parse_grid(text: str) -> NDArray[Any]:
     """Return the points of `LOW:HIGH:COUNT` or of a list separated by commas."""
     if ":" not in text:
-        count = text.count(",") + 1
-        example = "2,1,0.1" if count > 1 else "-3:3:7"
-        return np.array(_parse_numbers("--grid", text, example, ",", count))
+        example = "2,1,0.1" if "," in text else "-3:3:7"
+        return np.array(_parse_numbers("--grid", text, example, ","))
     low, high, count = _parse_numbers("--grid", text, "-3:3:7")
     if not (count.is_integer() and 1 <= count <= _MAX_POINTS):
         raise ValueError(f"--grid: expected 1 to {_MAX_POINTS} points, got {count:g}")
@@ -196,15 +193,15 @@ def _parse_grid(text: str) -> NDArray[Any]:
 
 
 def _parse_numbers(
-    option: str, text: str, example: str, separator: str = ":", count: int = 0
+    option: str, text: str, example: str, separator: str = ":"
 ) -> list[float]:
-    """Return the numbers of an option, as many as in the example by default."""
+    """Return the numbers of an option; with colons, as many as in the example."""
     try:
         numbers = [float(number) for number in text.split(separator)]
     except ValueError:
         numbers = []
-    expected = count or example.count(separator) + 1
-    if len(numbers) != expected or not np.isfinite(numbers).all():
+    is_complete = separator == "," or len(numbers) == len(example.split(separator))
+    if not numbers or not is_complete or not np.isfinite(numbers).all():
         raise ValueError(f"{option}: expected numbers as in {example}, got {text!r}")
     return numbers
 

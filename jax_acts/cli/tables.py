@@ -1,12 +1,11 @@
 """Output of the command line: terminal tables, JSON, CSV and Markdown."""
 
 import csv
-import itertools
 import json
 import math
 import os
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from numpy.typing import NDArray
@@ -34,45 +33,28 @@ def print_columns(columns: Columns) -> None:
     block of any width.
     """
     console = _console()
-    (x_name, x), *rest = columns.items()
-    if not console.is_terminal and "COLUMNS" not in os.environ:
-        blocks = [rest]
-        console.width = 2 + sum(_column_width(*c) for c in columns.items())
-    else:
-        blocks = _blocks(rest, console.width - 1 - _column_width(x_name, x))
+    if not _fits_terminal(console):
+        console.width = 10**6
+    x, *rest = columns
+    width = {n: max(map(len, map(str, [n, *c]))) + 3 for n, c in columns.items()}
+    blocks = [[x]]
+    for name in rest:  # a block is as wide as the console, or x and one other column
+        used = sum(width[n] for n in blocks[-1]) + 1
+        if used + width[name] > console.width and len(blocks[-1]) > 1:
+            blocks.append([x])
+        blocks[-1].append(name)
     for block in blocks:
         table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-        for name, _ in [(x_name, x), *block]:
+        for name in block:
             table.add_column(name, justify="right", overflow="ellipsis", no_wrap=True)
-        for row in zip(x, *(values for _, values in block), strict=True):
+        for row in zip(*(columns[name] for name in block), strict=True):
             table.add_row(*map(str, row))
         console.print(table)
 
 
-def _blocks(
-    columns: Iterable[tuple[str, NDArray[Any]]], width: int
-) -> list[list[tuple[str, NDArray[Any]]]]:
-    """Split columns into groups, each at most `width` wide or a single column."""
-    blocks: list[list[tuple[str, NDArray[Any]]]] = []
-    used = width
-    for column in columns:
-        needed = _column_width(*column)
-        if used + needed > width:
-            blocks.append([])
-            used = 0
-        blocks[-1].append(column)
-        used += needed
-    return blocks
-
-
-def _column_width(name: str, values: NDArray[Any]) -> int:
-    padding = 3  # two spaces and the divider
-    return max(len(name), *(len(str(v)) for v in values)) + padding
-
-
 def print_json(value: Any) -> None:
     """Print JSON; infinities and NaN become strings, because JSON has none."""
-    print(json.dumps(_to_json(value), indent=1, ensure_ascii=False))
+    print(json.dumps(_to_json(value), indent=1, ensure_ascii=False, default=str))
 
 
 def print_csv(columns: Columns) -> None:
@@ -101,8 +83,10 @@ def function_table(rows: Sequence[Description]) -> Table:
         table.columns[1].min_width = 34
         table.add_column("kinks", min_width=5, max_width=5)
         table.add_column("citation", min_width=16, max_width=16)
-    for row, family in zip(rows, _family_starts(rows), strict=True):
-        if family:
+    family = None
+    for row in rows:
+        if row["family"] != family:
+            family = row["family"]
             table.add_row(Text(f"— {family}", style="italic dim"))
         name = Text(row["name"], style="bold")
         for argument, default in row["arguments"].items():
@@ -121,13 +105,12 @@ def function_table(rows: Sequence[Description]) -> Table:
 
 def names_table(rows: Sequence[Description]) -> Table:
     """Return a table of functions with their names in a library."""
-    table = _table("name", "in the library", "formula")
-    if _console().width < _NARROW_WIDTH:
-        table = _table("name", "in the library")
+    columns = 3 if _console().width >= _NARROW_WIDTH else 2
+    table = _table(*("name", "in the library", "formula")[:columns])
     for row in rows:
         formula = row["formula"] or row["summary"]
         cells = [Text(row["name"], style="bold"), "\n".join(row["names"]), formula]
-        table.add_row(*cells[: len(table.columns)])
+        table.add_row(*cells[:columns])
     return table
 
 
@@ -179,12 +162,6 @@ def _format_kinks(kinks: Mapping[str, float]) -> str:
     return f"…, {', '.join(sorted(near, key=float))}, …"
 
 
-def _family_starts(rows: Sequence[Description]) -> list[str]:
-    """Return the family of each row that starts one, "" for other rows."""
-    families = ["", *(row["family"] for row in rows)]
-    return [f if f != before else "" for before, f in itertools.pairwise(families)]
-
-
 def _spellings(row: Description) -> dict[str, list[str]]:
     """Return the names by dialect, with their meaning unless it is evident."""
     spellings: dict[str, list[str]] = {}
@@ -207,9 +184,13 @@ def _table(*headings: str) -> Table:
 
 def _console() -> Console:
     console = Console(highlight=False, markup=False, emoji=False)
-    if not console.is_terminal and "COLUMNS" not in os.environ:
+    if not _fits_terminal(console):
         console.width = WIDTH
     return console
+
+
+def _fits_terminal(console: Console) -> bool:
+    return console.is_terminal or "COLUMNS" in os.environ
 
 
 def _format_interval(bounds: Sequence[float], digits: int = 5) -> str:
@@ -238,7 +219,5 @@ def _to_json(value: Any) -> Any:
             return [_to_json(v) for v in value]
         case float() if not math.isfinite(value):
             return str(value)
-        case None | bool() | int() | float() | str():
-            return value
         case _:
-            return str(value)
+            return value

@@ -9,18 +9,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import tomli_w
-from pydantic import ValidationError
 from rich.console import Console
 
 import jax_acts
-from jax_acts.experiments.config.errors import ConfigError, ConfigIssue, config_errors
+from jax_acts.experiments import custom
+from jax_acts.experiments.config import errors
 from jax_acts.experiments.config.schema import DataConfig
-from jax_acts.experiments.custom import (
-    STUDY,
-    Config,
-    compare_activations,
-    prepare_custom,
-)
 from jax_acts.experiments.datasets.dataset import Dataset, Task, make_dataset
 from jax_acts.experiments.datasets.hub import HUBS
 from jax_acts.experiments.datasets.registry import DATASETS, load_dataset
@@ -46,7 +40,7 @@ class Result:
         data: Counts, shapes, classes and content hash of the data.
     """
 
-    config: Config
+    config: custom.Config
     records: tuple[RunRecord, ...]
     environment: Mapping[str, Any]
     data: str
@@ -64,13 +58,12 @@ class Result:
         to the best, p_holm (Holm-adjusted, of the paired t-test), train_seconds. The
         name of the metric is the name of the columns.
         """
-        comparison, metric = compare_activations(self.config, self.records)
+        comparison, metric = custom.compare_activations(self.config, self.records)
         table = comparison.summary(metric).set_index("group")
         tests = comparison.tests(metric).set_index("group")
         table = table.join(tests[["mean_diff", "p_holm"]])
-        table["train_seconds"] = comparison.runs.groupby("group")[
-            "train_seconds"
-        ].median()
+        seconds = comparison.runs.groupby("group")["train_seconds"].median()
+        table = table.assign(train_seconds=seconds)
         table = table.sort_values("mean", ascending=metric.lower_is_better)
         table = table.rename(columns={"mean_diff": "difference"})
         return table.rename_axis(index="activation", columns=metric.label).reset_index()
@@ -98,7 +91,7 @@ class Result:
 
     @property
     def _report(self) -> Report:
-        report = STUDY.report(self.config, self.records)
+        report = custom.STUDY.report(self.config, self.records)
         data = [summary._replace(content=self.data) for summary in report.data]
         return replace(report, data=tuple(data))
 
@@ -143,7 +136,7 @@ def compare(
         trial_batch: Keys of `[trial_batch]`: size, vmap_width.
         name: The name of the comparison in its report.
         directory: A run directory, in which an interrupted comparison resumes; by
-            default nothing is kept.
+            default a temporary one.
         quiet: Whether to show no progress.
         **training: Keys of `[training]`: steps or epochs, batch_size, optimizer, ….
 
@@ -157,32 +150,29 @@ def compare(
     """
     section, dataset = _load(data, task, label_column)
     if learning_rate is not None:
-        training["optimizer"] = {
-            **training.get("optimizer", {}),
-            "learning_rate": learning_rate,
-        }
-    size = min(100, len(dataset.train.y))
+        optimizer = training.get("optimizer", {})
+        training["optimizer"] = {**optimizer, "learning_rate": learning_rate}
+    name_of_factory = getattr(make_model, "__qualname__", type(make_model).__qualname__)
     raw = {
-        "study": STUDY.name,
+        "study": custom.STUDY.name,
         "name": name,
-        "model": f"{make_model.__module__}:{_name(make_model)}",
+        "model": f"{make_model.__module__}:{name_of_factory}",
         "import_path": Path.cwd(),
         "activations": [_spec(activation) for activation in activations],
         "seeds": seeds,
         "data": section,
-        "training": {"batch_size": size} | training,
+        "training": {"batch_size": min(100, len(dataset.train.y))} | training,
         "trial_batch": dict(trial_batch or {}),
     }
-    try:
-        config = Config.model_validate(raw)
-    except ValidationError as error:
-        raise ConfigError(*config_errors(error, Config, raw)) from None
-    _check_batch_size(config, dataset)
-    prepared = prepare_custom(config, make_model, dataset)
+    config = errors.validate(custom.Config, raw)
+    with errors.value_errors_at("training.batch_size", config.training.batch_size):
+        if config.training.batch_size > (limit := len(dataset.train.y)):
+            raise ValueError(f"expected at most {limit}, the training examples")
+    prepared = custom.prepare_custom(config, make_model, dataset)
     console = Console(stderr=True, quiet=quiet)
     with tempfile.TemporaryDirectory() as temporary:
         run_directory = Path(directory or temporary)
-        records = run_study(STUDY, config, prepared, run_directory, console)
+        records = run_study(custom.STUDY, config, prepared, run_directory, console)
     return Result(config, records, collect_environment(), dataset.describe())
 
 
@@ -193,17 +183,16 @@ def _load(
     if isinstance(data, Dataset):
         return DataConfig(name="arrays"), data
     if isinstance(data, tuple):
-        if len(data) != 4:
-            raise ConfigError(
-                ConfigIssue(
-                    "data",
-                    "data: expected arrays (x_train, y_train, x_test, y_test), "
-                    f"got {len(data)}",
-                )
-            )
-        x, y, x_test, y_test = map(np.asarray, data)
-        arrays = make_dataset((x, y), (x_test, y_test), task=task, key="data")
-        return DataConfig(name="arrays"), arrays
+        try:
+            if len(data) != 4:
+                names = "(x_train, y_train, x_test, y_test)"
+                raise ValueError(f"expected arrays {names}, got {len(data)}")
+            x, y, x_test, y_test = map(np.asarray, data)
+            dataset = make_dataset((x, y), (x_test, y_test), task=task)
+        except ValueError as error:
+            issue = errors.ConfigIssue("data", f"data: {error}")
+            raise errors.ConfigError(issue) from None
+        return DataConfig(name="arrays"), dataset
     if not isinstance(data, DataConfig):
         is_name = str(data) in DATASETS or str(data).partition(":")[0] in HUBS
         key = {"name": str(data)} if is_name else {"path": Path(data).resolve()}
@@ -213,21 +202,8 @@ def _load(
     return data, load_dataset(data)
 
 
-def _check_batch_size(config: Config, dataset: Dataset) -> None:
-    size, limit = config.training.batch_size, len(dataset.train.y)
-    if size > limit:
-        message = (
-            f"batch_size = {size}: expected at most {limit}, the training examples"
-        )
-        raise ConfigError(ConfigIssue("training.batch_size", message))
-
-
 def _spec(activation: Any) -> Any:
     """Return the spec of an activation as a string, where it has one."""
     if isinstance(activation, str | dict):
         return activation
     return str(jax_acts.get(activation))
-
-
-def _name(make_model: Factory) -> str:
-    return getattr(make_model, "__qualname__", type(make_model).__qualname__)

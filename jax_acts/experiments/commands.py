@@ -14,13 +14,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from jax_acts._core.errors import did_you_mean
 from jax_acts.experiments import custom
-from jax_acts.experiments.config.errors import (
-    ConfigError,
-    ConfigIssue,
-    RunError,
-    did_you_mean,
-)
+from jax_acts.experiments.config.errors import ConfigError, ConfigIssue, RunError
 from jax_acts.experiments.config.load import Source, load_config
 from jax_acts.experiments.config.schema import StudyConfig
 from jax_acts.experiments.datasets.registry import DATASETS
@@ -88,21 +84,16 @@ def run(
                 fresh=fresh,
             )
     except KeyboardInterrupt:
-        _log_interrupt(directory, len(study.runs(config)))
+        recorded, total = len(read_records(directory)[0]), len(study.runs(config))
+        arguments = [a for a in sys.argv[1:] if a != "--fresh"]  # it trains again
+        log(
+            f"interrupted: {recorded} of {total} runs are recorded in {directory}\n"
+            f"resume: {_program} {shlex.join(arguments)}"
+        )
+        if recorded:
+            log(f"report: {_program} report {shlex.quote(str(directory))}")
         raise typer.Exit(INTERRUPTED) from None
     return directory
-
-
-def _log_interrupt(directory: Path, total: int) -> None:
-    """Print how to resume."""
-    recorded = len(read_records(directory)[0])
-    arguments = [a for a in sys.argv[1:] if a != "--fresh"]  # it would train again
-    log(
-        f"interrupted: {recorded} of {total} runs are recorded in {directory}\n"
-        f"resume: {_program} {shlex.join(arguments)}"
-    )
-    if recorded:
-        log(f"report: {_program} report {shlex.quote(str(directory))}")
 
 
 def _executor(
@@ -111,12 +102,11 @@ def _executor(
     executor = choose("--executor", name, Executor)
     if executor is Executor.DISTRIBUTED:
         return executor, detect_rank(process_id, num_processes, os.environ)
-    if process_id is None and num_processes is None:
-        return executor, SINGLE_PROCESS
-    message = (
-        f"--process-id, --num-processes: expected --executor distributed, got {name}"
-    )
-    raise ConfigError(ConfigIssue("", message))
+    if process_id is not None or num_processes is not None:
+        options = "--process-id, --num-processes"
+        message = f"{options}: expected --executor distributed, got {name}"
+        raise ConfigError(ConfigIssue("", message))
+    return executor, SINGLE_PROCESS
 
 
 def prepare(source: Source, quick: bool) -> tuple[StudyConfig, PreparedStudy]:
@@ -153,9 +143,7 @@ def verify(directory: Path) -> None:
     Raises:
         RunError: They changed since the run.
     """
-    source = Source(check_run(directory) / CONFIG)
-    with exit_on_config_errors(source):
-        config = _load(source)
+    config = load_run_config(directory)
     try:
         prepared = STUDIES[config.study].prepare(config)
     except ConfigError as error:
@@ -180,8 +168,7 @@ def compare_runs(directories: Sequence[Path], out: Path) -> None:
     if out.suffix not in (".html", ".md"):
         raise RunError(f"--out: expected an .html or .md file, got {out}")
     for directory in directories:
-        with exit_on_config_errors(Source(check_run(directory) / CONFIG)):
-            _load(Source(directory / CONFIG))
+        load_run_config(directory)
     report, runs = compare_directories(directories, STUDIES)
     render = html if out.suffix == ".html" else markdown
     write_atomic(out, render(report, runs))
@@ -191,19 +178,14 @@ def compare_runs(directories: Sequence[Path], out: Path) -> None:
 def export(directory: Path, sink: str) -> None:
     """Write the records of a run for a sink; print where they are."""
     chosen = choose("--to", sink, Sink)
-    with exit_on_config_errors(Source(check_run(directory) / CONFIG)):
-        print(export_records(directory, STUDIES, chosen))
+    load_run_config(directory)
+    print(export_records(directory, STUDIES, chosen))
 
 
 def list_datasets() -> None:
     """Print the datasets with content, origin and the command that installs them."""
-    show_names(
-        "datasets",
-        {
-            name: f"{info.content}. Origin: {info.origin}. {info.install}."
-            for name, info in DATASETS.items()
-        },
-    )
+    describe = lambda info: f"{info.content}. Origin: {info.origin}. {info.install}."
+    show_names("datasets", {name: describe(i) for name, i in DATASETS.items()})
 
 
 def show_names(title: str, entries: Mapping[str, str]) -> None:
@@ -215,14 +197,16 @@ def show_names(title: str, entries: Mapping[str, str]) -> None:
     Console().print(f"[bold]{title}[/]", table, "")
 
 
-def check_run(directory: Path) -> Path:
-    """Return the directory of a run, or exit."""
-    if not (directory / CONFIG).is_file():
+def load_run_config(directory: Path) -> StudyConfig:
+    """Return the config of a run directory, or exit."""
+    source = Source(directory / CONFIG)
+    if not source.path.is_file():
         runs = [str(p.parent) for p in sorted(directory.parent.glob(f"*/{CONFIG}"))]
         near = did_you_mean(str(directory), runs)
         log(f"error: {directory}: expected a run directory with {CONFIG}{near}")
         raise typer.Exit(CONFIG_ERROR)
-    return directory
+    with exit_on_config_errors(source):
+        return _load(source)
 
 
 def choose(option: str, name: str, choices: type[E]) -> E:
@@ -252,11 +236,9 @@ def exit_on_errors() -> Iterator[None]:
         devices.configure_cpu_devices(devices.available_cores())
     try:
         yield
-    except RunError as error:
-        log(f"error: {error}")
-        raise typer.Exit(RUN_ERROR) from None
-    except OSError as error:
-        log(f"error: {error}; earlier records remain")
+    except (RunError, OSError) as error:
+        remain = "; earlier records remain" if isinstance(error, OSError) else ""
+        log(f"error: {error}{remain}")
         raise typer.Exit(RUN_ERROR) from None
     except KeyboardInterrupt:
         log("interrupted")

@@ -2,11 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
 from pydantic import Field
 
@@ -29,17 +31,9 @@ from jax_acts.experiments.report.builders import compare_report
 from jax_acts.experiments.report.comparisons import ACCURACY, Comparison, group_runs
 from jax_acts.experiments.report.model import DataSummary, Metric, Report
 from jax_acts.experiments.study import PreparedStudy, Study
-from jax_acts.experiments.train.classification import (
-    DeviceData,
-    accuracy,
-    cross_entropy,
-    r2_score,
-    squared_error,
-    supervised,
-    to_device,
-)
+from jax_acts.experiments.train import classification
 from jax_acts.experiments.train.loop import Metrics, Params, Task
-from jax_acts.experiments.train.trial import MakeTask, Numbers, Trial, prepare_trial
+from jax_acts.experiments.train.trial import MakeTask, Trial, prepare_trial
 
 R2 = Metric("r2", "test R²", digits=3, bounds=(float("-inf"), 1))
 RMSE = Metric(
@@ -63,9 +57,8 @@ class Config(ActivationStudyConfig):
 def prepare(config: Config) -> PreparedStudy:
     """Return the study with its data on the device and its models checked."""
     dataset = load_dataset(config.data, config.training.batch_size)
-    return prepare_custom(
-        config, load_factory(config.model, config.import_path), dataset
-    )
+    factory = load_factory(config.model, config.import_path)
+    return prepare_custom(config, factory, dataset)
 
 
 def prepare_custom(config: Config, factory: Factory, dataset: Dataset) -> PreparedStudy:
@@ -74,25 +67,16 @@ def prepare_custom(config: Config, factory: Factory, dataset: Dataset) -> Prepar
     Raises:
         ConfigError: A model is invalid; see `build_model`.
     """
-    models = {
-        activation: build_model(
-            factory, activation, dataset.num_outputs, dataset.input_shape
-        )
-        for activation in config.activations
-    }
-    targets = _Targets.of(dataset)
+    sizes = dataset.num_outputs, dataset.input_shape
+    models = {name: build_model(factory, name, *sizes) for name in config.activations}
 
     def make_group_task(fixed: Mapping[str, Value]) -> MakeTask:
         model = models[str(fixed["activation"])]
-
-        def make_task(numbers: Numbers, data: DeviceData) -> Task:
-            return user_task(model, data, config.training, targets)
-
-        return make_task
+        return lambda numbers, data: user_task(model, data, config.training, dataset)
 
     trial = Trial(
         summarize(config),
-        to_device(dataset),
+        classification.to_device(dataset),
         make_group_task,
         num_train=len(dataset.train.y),
         activations=config.activations,
@@ -105,34 +89,19 @@ def prepare_custom(config: Config, factory: Factory, dataset: Dataset) -> Prepar
     )
 
 
-class _Targets(NamedTuple):
-    """Scale of regression targets; None for classification."""
-
-    mean: Any
-    std: Any
-
-    @classmethod
-    def of(cls, dataset: Dataset) -> "_Targets | None":
-        if dataset.num_classes is not None:
-            return None
-        y = dataset.train.y
-        std = y.std(0)
-        return cls(y.mean(0), jnp.where(std > 0, std, 1))
-
-
 def user_task(
     model: Model,
-    data: DeviceData,
+    data: classification.DeviceData,
     training: TrainingConfig,
-    targets: _Targets | None,
+    dataset: Dataset,
 ) -> Task:
     """Return the task of a model: cross-entropy, or squared error of scaled targets.
 
     Args:
         model: The model.
-        data: The dataset.
+        data: The dataset on the device.
         training: Batch size and sampling.
-        targets: Mean and standard deviation of regression targets; None for classes.
+        dataset: The dataset, whose training targets determine their scale.
     """
 
     def outputs(params: Params) -> Array:
@@ -144,29 +113,23 @@ def user_task(
         return y.reshape(-1, y.shape[-1])[:count]
 
     def classification_metrics(params: Params) -> Metrics:
-        return {"accuracy": accuracy(outputs(params), data.y_test)}
+        return {"accuracy": classification.accuracy(outputs(params), data.y_test)}
 
     def regression_metrics(params: Params) -> Metrics:
-        assert targets is not None
-        y = outputs(params) * targets.std + targets.mean
-        return {
-            "r2": r2_score(y, data.y_test),
-            "rmse": jnp.sqrt(squared_error(y, data.y_test)),
-        }
+        y = outputs(params) * std + mean
+        mse = classification.squared_error(y, data.y_test)
+        r2 = classification.r2_score(y, data.y_test)
+        return {"r2": r2, "rmse": jnp.sqrt(mse)}
 
-    def regression_loss(y: Array, target: Array) -> Array:
-        assert targets is not None
-        return squared_error(y, (target - targets.mean) / targets.std)
-
-    is_regression = targets is not None
-    return supervised(
-        model.init,
-        model.apply,
-        data,
-        training,
-        loss=regression_loss if is_regression else cross_entropy,
-        metrics=regression_metrics if is_regression else classification_metrics,
+    make_task = partial(
+        classification.supervised, model.init, model.apply, data, training
     )
+    if dataset.num_classes is not None:
+        return make_task(metrics=classification_metrics)
+    mean, std = dataset.train.y.mean(0), dataset.train.y.std(0)
+    std = np.where(std > 0, std, 1)
+    loss = lambda y, t: classification.squared_error(y, (t - mean) / std)
+    return make_task(loss=loss, metrics=regression_metrics)
 
 
 def summarize(config: Config) -> str:

@@ -124,31 +124,6 @@ def metrics_frame(records: Iterable[RunRecord]) -> pd.DataFrame:
     return frame.astype({"layer": "Int64", "step": "int64", "value": "float64"})
 
 
-def final(frame: pd.DataFrame, metric: str, layer: int | None = None) -> pd.DataFrame:
-    """Return the rows of a metric at the last step of each run.
-
-    Args:
-        frame: A table as from `metrics_frame`.
-        metric: The metric.
-        layer: The layer, of a metric that has layers; all layers if left out.
-    """
-    return _at_step(frame, metric, layer, "max")
-
-
-def initial(frame: pd.DataFrame, metric: str, layer: int | None = None) -> pd.DataFrame:
-    """Return the rows of a metric at the first step of each run; see `final`."""
-    return _at_step(frame, metric, layer, "min")
-
-
-def _at_step(
-    frame: pd.DataFrame, metric: str, layer: int | None, end: Literal["min", "max"]
-) -> pd.DataFrame:
-    rows = frame[frame["metric"] == metric]
-    if layer is not None:
-        rows = rows[rows["layer"] == layer]
-    return rows[rows["step"] == rows.groupby("run")["step"].transform(end)]
-
-
 def _axes(records: Sequence[RunRecord]) -> list[str]:
     """Return the axes of the records.
 

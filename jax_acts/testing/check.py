@@ -1,6 +1,5 @@
 """Check all properties of one function, and report them."""
 
-import functools
 import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -101,10 +100,12 @@ def check_activation(
         surrogate=surrogate,
     )
     name = str(f) if isinstance(f, Bound) else getattr(f, "__name__", repr(f))
-    if isinstance(f, Bound):
-        f, derivative = apply_bound(f)
+    if isinstance(f, Bound) and isinstance(f.function, ActivationFunction):
+        derivative = Bound(f.function.derivative, **f.arguments)
     if derivative is not None:
-        f = combine(f, derivative)
+        value, rule = f, derivative
+        f = activation(lambda x: value(x))
+        f.defderivative(lambda x: rule(x))
     if isinstance(f, ActivationFunction) and spec == ActivationSpec():
         spec = f.spec
     merged = {**CONTRACT, **{n: tuple(v) for n, v in (limits or {}).items()}}
@@ -112,37 +113,14 @@ def check_activation(
     properties = [
         p for p in PROPERTIES if p not in NEED_REFERENCE or spec.reference is not None
     ]
-    checks = (Check(p.__name__, try_property(p, subject)) for p in properties)
+    checks = (Check(p.__name__, _error(p, subject)) for p in properties)
     report = Report(name, tuple(checks))
     if report.failed:
         raise AssertionError(str(report))
     return report
 
 
-def apply_bound(
-    bound: Bound,
-) -> tuple[Callable[..., Array], Callable[..., Array] | None]:
-    """Return the function and its derivative with the arguments of a `Bound`."""
-    f = bound.function
-    fixed = {n: v for n, v in bound.arguments.items() if n not in bound.learned}
-    initial = {n: v.init for n, v in bound.learned.items()}
-    value = lambda x: f(x, **fixed, **initial)
-    value.__name__ = str(bound)
-    if not isinstance(f, ActivationFunction):
-        return value, None
-    return value, lambda x: f.derivative(x, **fixed, **initial)
-
-
-def combine(
-    value: Callable[..., Array], derivative: Callable[..., Array]
-) -> ActivationFunction[...]:
-    """Return a function and its derivative as an `ActivationFunction`."""
-    f = activation(functools.wraps(value)(lambda x: value(x)))
-    f.defderivative(lambda x: derivative(x))
-    return f
-
-
-def try_property(check: Property, subject: Subject) -> str | None:
+def _error(check: Property, subject: Subject) -> str | None:
     """Return the error of a failed check, or None."""
     try:
         check(subject)

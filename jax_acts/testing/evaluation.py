@@ -15,21 +15,12 @@ import numpy as np
 from jax import Array
 from numpy.typing import NDArray
 
-from jax_acts._core.activation import ActivationFunction
 from jax_acts._core.compat import enable_x64
+from jax_acts._core.curves import nth as nth
 
 Elementwise = Callable[..., Array]
 BLOCK = 2**16
 """The inputs of one call; it holds every value of a 16-bit dtype."""
-
-
-def nth(f: Elementwise, order: int) -> Elementwise:
-    """Return f or its derivative of that order, from its rules or by autodiff."""
-    if order == 0:
-        return f
-    if isinstance(f, ActivationFunction):
-        return nth(f.derivative, order - 1)
-    return nth(forward(f), order - 1)
 
 
 def evaluate(f: Callable[..., Any], xs: NDArray[Any], dtype: Any) -> Any:
@@ -63,38 +54,6 @@ def reverse(f: Elementwise) -> Elementwise:
     return lambda x: jax.vjp(f, x)[1](jnp.ones_like(x))[0]
 
 
-def values(f: Elementwise, x: Array) -> dict[str, Array]:
-    """Return f(x) under every transformation."""
-    return {
-        "jit": f(x),
-        "vmap": jax.vmap(f)(x),
-        "scan": jax.lax.scan(lambda carry, x: (carry, f(x)), 0, x)[1],
-        "checkpoint": jax.checkpoint(f)(x),
-    }
-
-
-def first_derivatives(f: Elementwise, x: Array) -> dict[str, Array]:
-    """Return f'(x) in every mode."""
-    return {
-        "derivative": nth(f, 1)(x),
-        "jvp": forward(f)(x),
-        "vjp": reverse(f)(x),
-        "vmap(grad)": jax.vmap(jax.grad(f))(x),
-    }
-
-
-def second_derivatives(f: Elementwise, x: Array) -> dict[str, Array]:
-    """Return f''(x) in every nesting of modes."""
-    return {
-        "derivative": nth(f, 2)(x),
-        "forward(forward)": forward(forward(f))(x),
-        "forward(reverse)": forward(reverse(f))(x),
-        "reverse(forward)": reverse(forward(f))(x),
-        "reverse(reverse)": reverse(reverse(f))(x),
-        "hessian": jnp.diag(jax.hessian(lambda x: f(x).sum())(x)),
-    }
-
-
 def modes(f: Elementwise, points: NDArray[Any], third: NDArray[Any]) -> dict[str, Any]:
     """Return values and derivatives at the points in every mode, from one program.
 
@@ -116,13 +75,33 @@ def _modes(f: Elementwise) -> Callable[..., dict[str, Any]]:
         "xla_llvm_disable_expensive_passes": True,
     }
 
+    def first(x: Array) -> dict[str, Array]:
+        return {
+            "derivative": nth(f, 1)(x),
+            "jvp": forward(f)(x),
+            "vjp": reverse(f)(x),
+            "vmap(grad)": jax.vmap(jax.grad(f))(x),
+        }
+
     @functools.partial(jax.jit, compiler_options=options)
     def program(x: Array, half: Array, third: Array) -> dict[str, Any]:
         return {
-            "value": values(f, x),
-            "float32": first_derivatives(f, x),
-            "bfloat16": first_derivatives(f, half),
-            "second": second_derivatives(f, x),
+            "value": {
+                "jit": f(x),
+                "vmap": jax.vmap(f)(x),
+                "scan": jax.lax.scan(lambda carry, x: (carry, f(x)), 0, x)[1],
+                "checkpoint": jax.checkpoint(f)(x),
+            },
+            "float32": first(x),
+            "bfloat16": first(half),
+            "second": {
+                "derivative": nth(f, 2)(x),
+                "forward(forward)": forward(forward(f))(x),
+                "forward(reverse)": forward(reverse(f))(x),
+                "reverse(forward)": reverse(forward(f))(x),
+                "reverse(reverse)": reverse(reverse(f))(x),
+                "hessian": jnp.diag(jax.hessian(lambda x: f(x).sum())(x)),
+            },
             "third": nth(f, 3)(third),
         }
 

@@ -64,7 +64,7 @@ def count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def start_cli(*arguments: object, devices: int | None = 1) -> subprocess.Popen[bytes]:
-    """Starts `run` in a process, with so many devices, or as many as cores."""
+    """Start `run` in a process with CPU devices; None is one per core."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     environment.pop("JAX_NUM_CPU_DEVICES", None)
     if devices is not None:

@@ -6,7 +6,8 @@ import tomli_w
 from pydantic import Field, ValidationError
 
 from jax_acts import Bound
-from jax_acts.experiments.config.errors import ConfigError, did_you_mean
+from jax_acts._core.errors import did_you_mean
+from jax_acts.experiments.config.errors import ConfigError
 from jax_acts.experiments.config.load import Source, load_config
 from jax_acts.experiments.config.schema import (
     Activations,

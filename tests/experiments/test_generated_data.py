@@ -107,7 +107,7 @@ def test_a_file_is_read_plain_or_gzipped(tmp_path):
 
 def test_a_missing_text_gives_the_remedy(tmp_path, monkeypatch):
     assert "did you mean 'jargon'?" in message("jargons")
-    assert "text.path: expected a file" in message("file")
+    assert "expected text.path, the path of a file, got none" in message("file")
     assert "expected a readable file" in message("file", tmp_path / "none.txt")
     assert "expected text.name = 'file', got 'jargon'" in message("jargon", tmp_path)
     monkeypatch.setitem(sys.modules, "pydoc_data.topics", None)

@@ -130,4 +130,4 @@ def test_the_walk_of_a_folder_is_bounded(tmp_path, monkeypatch):
     for n in range(3):
         write_image(tmp_path / "cat" / f"{n}.png")
     line = message(images(tmp_path))
-    assert line == f"{tmp_path}/cat: expected at most 2 files, got more"
+    assert line.endswith(f"{tmp_path}/cat: expected at most 2 files, got more")

@@ -8,8 +8,6 @@ from pydantic import ValidationError
 from jax_acts.experiments.records import (
     Curve,
     RunRecord,
-    final,
-    initial,
     metrics_frame,
     runs_frame,
 )
@@ -57,18 +55,9 @@ def test_metrics_frame_has_one_row_per_run_metric_step_and_layer():
     assert loss["step"].tolist() == [10, 20] * 3
 
 
-def test_final_and_initial_are_the_ends_of_each_run():
-    frame = metrics_frame(RECORDS)
-    assert final(frame, "accuracy")["value"].tolist() == [0.8, 0.9, 0.7]
-    assert initial(frame, "accuracy")["value"].tolist() == [0.1] * 3
-    assert final(frame, "rms", 0)["value"].tolist() == [3.0] * 3
-    assert final(frame, "rms", 1)["value"].isna().all()
-
-
 def test_frames_of_no_records_are_empty():
     assert runs_frame([]).empty
     assert metrics_frame([]).empty
-    assert final(metrics_frame([]), "accuracy").empty
 
 
 def test_a_record_is_one_line_of_json():

@@ -9,7 +9,7 @@ from jax_acts._numerics.polynomial import fold_half_line, polynomial, polynomial
 from jax_acts._numerics.root import Root, patch_near_zero
 from jax_acts.testing import ulps
 from tests.numerics.blocks import F32, F64, evaluate, exact, mp, relative_error
-from tools.coefficients import derivative_zero, gelu_zero, main, polynomials, sources
+from tools.coefficients import derivative_zero, main, polynomials, sources
 
 ROOTS = {
     name: value for name, value in vars(coefficients).items() if isinstance(value, Root)
@@ -52,14 +52,9 @@ def test_the_half_line_is_folded():
     np.testing.assert_allclose(evaluate(fold_half_line, (a,)), [-1, 0, 37.5 / 42.5, 1])
 
 
-def zero_of(name):
-    """Return the zero, the factor and the derivative that the generator has."""
-    return gelu_zero() if name == "GELU_1" else derivative_zero(name)
-
-
 @pytest.mark.parametrize("name", ROOTS)
 def test_the_zero_has_double_word_precision(name):
-    root, want = ROOTS[name], zero_of(name)
+    root, want = ROOTS[name], derivative_zero(name)
     for dtype, bits in ((F32, 48), (F64, 105)):
         hi, lo = map(mp.mpf, root.zero[dtype])
         assert abs(hi + lo - want.zero) < abs(want.zero) * mp.mpf(2) ** -bits
@@ -71,7 +66,7 @@ def test_the_zero_has_double_word_precision(name):
 )
 @both_dtypes
 def test_the_relative_error_is_bounded_near_a_zero(name, dtype):
-    root, want = ROOTS[name], zero_of(name)
+    root, want = ROOTS[name], derivative_zero(name)
     zero = root.zero[dtype][0]
     steps = np.array([0.0, 1e-7, -1e-7, 1e-4, 0.01, -0.1, 0.2]) * root.radius
     x = (zero + steps).astype(dtype)

@@ -1,6 +1,6 @@
 """Names of other libraries give the values and derivatives of those libraries.
 
-`tools/golden.py` stored their results at 26 inputs, in float64.
+`tools/golden/values.py` stored their results at 26 inputs, in float64.
 """
 
 import functools

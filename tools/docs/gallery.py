@@ -114,8 +114,8 @@ def draw(names: list[str], path: Path) -> None:
     curves = [name for name in names if is_curve(name)]
     others = [name for name in names if name not in curves]
     rows = len(curves) + -(-len(others) // ACROSS)
-    figure = Figure(figsize=(7.6, 1.5 * len(curves) + 2 * (rows - len(curves))))
-    figure.set_layout_engine("constrained")
+    height = 1.5 * len(curves) + 2 * (rows - len(curves))
+    figure = Figure(figsize=(7.6, height), layout="constrained")
     panels = figure.subplots(rows, ACROSS, squeeze=False)
     for name, axes in zip(curves, panels, strict=False):
         plot(SPECS.get(name, name), axes=list(axes))

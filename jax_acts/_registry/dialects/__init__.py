@@ -7,7 +7,6 @@ without case and punctuation.
 """
 
 from collections.abc import Mapping
-from types import MappingProxyType
 
 from jax_acts._registry.dialects.flax import FLAX
 from jax_acts._registry.dialects.hf import HF
@@ -21,36 +20,30 @@ from jax_acts._registry.dialects.table import Table
 from jax_acts._registry.dialects.timm import TIMM
 from jax_acts._registry.dialects.torch import TORCH
 
-DIALECTS: Mapping[str, Table] = MappingProxyType(
-    {
-        "jax": JAX,
-        "flax": FLAX,
-        "torch": TORCH,
-        "keras": KERAS,
-        "keras2": KERAS2,
-        "hf": HF,
-        "timm": TIMM,
-        "onnx": ONNX,
-        "mlx": MLX,
-        "snntorch": SNNTORCH,
-        "spikingjelly": SPIKINGJELLY,
-        "norse": NORSE,
-    }
-)
+DIALECTS: Mapping[str, Table] = {
+    "jax": JAX,
+    "flax": FLAX,
+    "torch": TORCH,
+    "keras": KERAS,
+    "keras2": KERAS2,
+    "hf": HF,
+    "timm": TIMM,
+    "onnx": ONNX,
+    "mlx": MLX,
+    "snntorch": SNNTORCH,
+    "spikingjelly": SPIKINGJELLY,
+    "norse": NORSE,
+}
 """The table of each library."""
 
-ROOTS: Mapping[str, str] = MappingProxyType(
-    {
-        **{name: name for name in DIALECTS},
-        "linen": "flax",
-        "nnx": "flax",
-        "tf_keras": "keras2",
-        "transformers": "hf",
-    }
-)
+ROOTS: Mapping[str, str] = {
+    **{name: name for name in DIALECTS},
+    "linen": "flax",
+    "nnx": "flax",
+    "tf_keras": "keras2",
+    "transformers": "hf",
+}
 """The dialect of a dotted name, by its first part: `torch.nn.GELU` is PyTorch's."""
 
-IGNORED: Mapping[str, frozenset[str]] = MappingProxyType(
-    {name: frozenset({"inplace"}) for name in ("torch", "timm")}
-)
+IGNORED: Mapping[str, set[str]] = {"torch": {"inplace"}, "timm": {"inplace"}}
 """Arguments without an effect on the function, by dialect."""

@@ -11,7 +11,7 @@ from jax_acts._registry.dialects.table import (
     Meaning,
     Table,
     gelu_by_flag,
-    same_names,
+    names,
     to,
 )
 
@@ -51,11 +51,11 @@ def keras_prelu() -> Meaning:
 
 
 KERAS: Table = {
-    **same_names(
+    **names(
         "linear relu6 elu celu selu silu swish mish sigmoid tanh softplus exponential "
         "squareplus sparse_plus sparse_sigmoid log_sigmoid hard_tanh hard_sigmoid "
         "hard_silu hard_swish hard_shrink soft_shrink tanh_shrink "
-        "softmax log_softmax sparsemax glu"
+        "softmax,Softmax log_softmax sparsemax glu ELU=elu softsign=soft_sign"
     ),
     "relu": keras_relu,
     "ReLU": keras_relu_layer,
@@ -66,23 +66,21 @@ KERAS: Table = {
         "leaky_relu", negative_slope=negative_slope
     ),
     "PReLU": keras_prelu,
-    "ELU": "elu",
     "gelu": gelu_by_flag,
     "ops.gelu": lambda approximate=True: gelu_by_flag(approximate),
-    "softsign": "soft_sign",
     "threshold": lambda threshold, default_value: to(
         "threshold", threshold=threshold, value=default_value
     ),
-    "Softmax": "softmax",
 }
 
 # tf_keras.activations and tf_keras.layers; `get` also finds names of tf.nn: leaky_relu,
 # relu6, silu, log_softmax.
 
 KERAS2: Table = {
-    **same_names(
+    **names(
         "linear relu6 elu selu silu swish mish sigmoid tanh softplus exponential "
-        "softmax log_softmax"
+        "softmax,Softmax log_softmax ELU=elu softsign=soft_sign "
+        "ThresholdedReLU=thresholded_relu"
     ),
     "relu": lambda alpha=0.0, max_value=None, threshold=0.0: keras_relu(
         alpha, max_value, threshold
@@ -91,10 +89,6 @@ KERAS2: Table = {
     "leaky_relu": lambda alpha=0.2: to("leaky_relu", negative_slope=alpha),
     "LeakyReLU": lambda alpha=0.3: to("leaky_relu", negative_slope=alpha),
     "PReLU": keras_prelu,
-    "ThresholdedReLU": "thresholded_relu",
-    "ELU": "elu",
     "gelu": gelu_by_flag,
-    "softsign": "soft_sign",
     "hard_sigmoid": lambda: to("hard_sigmoid", slope=0.2, offset=0.5),
-    "Softmax": "softmax",
 }

@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from jax_acts._registry.dialects.table import Meaning, Table, prelu_by_count, to
+from jax_acts._registry.dialects.table import Meaning, Table, names, prelu_by_count, to
 
 
 def mlx_gelu(approx: Literal["none", "precise", "tanh", "fast"] = "none") -> Meaning:
@@ -12,31 +12,17 @@ def mlx_gelu(approx: Literal["none", "precise", "tanh", "fast"] = "none") -> Mea
 
 
 MLX: Table = {
-    "relu ReLU": "relu",
-    "relu2 ReLU2": "relu_squared",
-    "relu6 ReLU6": "relu6",
-    "leaky_relu LeakyReLU": "leaky_relu",
-    "PReLU": prelu_by_count,
-    "elu ELU": "elu",
-    "celu CELU": "celu",
-    "selu SELU": "selu",
+    **names(
+        "relu,ReLU relu2,ReLU2=relu_squared relu6,ReLU6 leaky_relu,LeakyReLU elu,ELU "
+        "celu,CELU selu,SELU gelu_approx=gelu_tanh gelu_fast_approx=gelu_quick "
+        "silu,SiLU mish,Mish sigmoid,Sigmoid tanh,Tanh softplus,Softplus "
+        "log_sigmoid,LogSigmoid softsign,Softsign=soft_sign hard_tanh,HardTanh "
+        "hardswish,Hardswish=hard_silu step,Step softmax,Softmax "
+        "log_softmax,LogSoftmax softmin,Softmin glu,GLU"
+    ),
     "gelu GELU": mlx_gelu,
-    "gelu_approx": "gelu_tanh",
-    "gelu_fast_approx gelu_fast": "gelu_quick",  # the second abbreviates GELU("fast")
-    "silu SiLU": "silu",
-    "mish Mish": "mish",
-    "sigmoid Sigmoid": "sigmoid",
-    "tanh Tanh": "tanh",
-    "softplus Softplus": "softplus",
-    "log_sigmoid LogSigmoid": "log_sigmoid",
-    "softsign Softsign": "soft_sign",
-    "hard_tanh HardTanh": "hard_tanh",
-    "hardswish Hardswish": "hard_silu",
+    "gelu_fast": "gelu_quick",  # abbreviates GELU("fast")
+    "PReLU": prelu_by_count,
     "hard_shrink HardShrink": lambda lambd=0.5: to("hard_shrink", threshold=lambd),
     "softshrink Softshrink": lambda lambd=0.5: to("soft_shrink", threshold=lambd),
-    "step Step": "step",
-    "softmax Softmax": "softmax",
-    "log_softmax LogSoftmax": "log_softmax",
-    "softmin Softmin": "softmin",
-    "glu GLU": "glu",
 }

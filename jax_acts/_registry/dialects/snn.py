@@ -30,15 +30,12 @@ def spike(
     )
 
 
-def snn_atan(alpha: float = 2.0) -> Meaning:
-    """Return the step of snnTorch with the derivative of the arctangent."""
-    return spike("arctan", math.pi / 2 * alpha, alpha / 2, at_threshold=0.0)
-
-
 SNNTORCH: Table = {
     "straight_through_estimator": lambda: spike("straight_through", at_threshold=0.0),
     "fast_sigmoid": lambda slope=25: spike("fast_sigmoid", slope, at_threshold=0.0),
-    "atan": snn_atan,
+    "atan": lambda alpha=2.0: spike(
+        "arctan", math.pi / 2 * alpha, alpha / 2, at_threshold=0.0
+    ),
     "sigmoid": lambda slope=25: spike("sigmoid", slope, slope / 4, at_threshold=0.0),
 }
 

@@ -18,9 +18,17 @@ def to(name: str, /, **arguments: Any) -> Meaning:
     return name, arguments
 
 
-def same_names(names: str) -> Table:
-    """Return a table of names that the catalog has, with equal arguments."""
-    return {name: name for name in names.split()}
+def names(text: str) -> Table:
+    """Return a table of names with the arguments of the catalog.
+
+    >>> names("relu elu,ELU exp=exponential")
+    {'relu': 'relu', 'elu ELU': 'elu', 'exp': 'exponential'}
+    """
+    entries = (item.partition("=") for item in text.split())
+    return {
+        spellings.replace(",", " "): name or spellings.split(",")[0]
+        for spellings, _, name in entries
+    }
 
 
 def gelu_by_flag(approximate: bool = False) -> Meaning:

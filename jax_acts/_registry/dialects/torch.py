@@ -9,6 +9,7 @@ from jax_acts._registry.dialects.table import (
     Meaning,
     Table,
     gelu_by_name,
+    names,
     prelu_by_count,
     to,
 )
@@ -31,10 +32,14 @@ def clamp(min: Any = None, max: Any = None) -> Meaning:
 
 
 TORCH: Table = {
-    "Identity": "identity",
-    "relu ReLU": "relu",
-    "relu6 ReLU6": "relu6",
-    "leaky_relu LeakyReLU": "leaky_relu",
+    **names(
+        "Identity=identity relu,ReLU relu6,ReLU6 leaky_relu,LeakyReLU elu,ELU "
+        "celu,CELU selu,SELU silu,SiLU mish,Mish sigmoid,Sigmoid tanh,Tanh "
+        "logsigmoid,LogSigmoid=log_sigmoid softsign,Softsign=soft_sign "
+        "hardtanh,Hardtanh=hard_tanh hardsigmoid,Hardsigmoid=hard_sigmoid "
+        "hardswish,Hardswish=hard_silu tanhshrink,Tanhshrink=tanh_shrink "
+        "exp=exponential erf sin=sine atan,arctan=arctan asinh,arcsinh square"
+    ),
     "PReLU": prelu_by_count,
     "rrelu RReLU": lambda lower=1 / 8, upper=1 / 3, training=False: to(
         "rrelu", lower=lower, upper=upper, training=training
@@ -42,30 +47,11 @@ TORCH: Table = {
     "threshold Threshold": lambda threshold, value: to(
         "threshold", threshold=threshold, value=value
     ),
-    "elu ELU": "elu",
-    "celu CELU": "celu",
-    "selu SELU": "selu",
     "gelu GELU": gelu_by_name,
-    "silu SiLU": "silu",
-    "mish Mish": "mish",
-    "sigmoid Sigmoid": "sigmoid",
-    "tanh Tanh": "tanh",
     "softplus Softplus": torch_softplus,
-    "logsigmoid LogSigmoid": "log_sigmoid",
-    "softsign Softsign": "soft_sign",
-    "hardtanh Hardtanh": "hard_tanh",
-    "hardsigmoid Hardsigmoid": "hard_sigmoid",
-    "hardswish Hardswish": "hard_silu",
     "hardshrink Hardshrink": lambda lambd=0.5: to("hard_shrink", threshold=lambd),
     "softshrink Softshrink": lambda lambd=0.5: to("soft_shrink", threshold=lambd),
-    "tanhshrink Tanhshrink": "tanh_shrink",
     "clamp clip": clamp,
-    "exp": "exponential",
-    "erf": "erf",
-    "sin": "sine",
-    "atan arctan": "arctan",
-    "asinh arcsinh": "asinh",
-    "square": "square",
     "softmax Softmax": lambda dim: to("softmax", axis=dim),
     "Softmax2d": lambda: to("softmax", axis=-3),
     "softmin Softmin": lambda dim: to("softmin", axis=dim),

@@ -2,12 +2,15 @@
 
 import difflib
 import re
-import types
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, Literal, NamedTuple, get_args, get_origin
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
+
+from jax_acts._core.errors import did_you_mean
 
 
 class ConfigIssue(NamedTuple):
@@ -36,19 +39,17 @@ class RunError(Exception):
     """A run cannot start or resume, for a reason outside its config."""
 
 
-def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """Return "; did you mean 'relu'?", or "" where no known name is near.
+@contextmanager
+def value_errors_at(key: str, value: object) -> Iterator[None]:
+    """Turn a ValueError or OSError about the value of a key into a ConfigError.
 
-    Case and a prefix before the last dot do not count as a difference.
-
-    >>> did_you_mean("rellu", ["relu", "tanh"])
-    "; did you mean 'relu'?"
-    >>> did_you_mean("x_train", ["X_train", "y_train"])
-    "; did you mean 'X_train'?"
+    A FileNotFoundError becomes a MissingDataError.
     """
-    names = {k.lower(): k for k in reversed([*known])}
-    near = difflib.get_close_matches(name.lower(), list(names), 1)
-    return f"; did you mean {names[near[0]]!r}?" if near else ""
+    try:
+        yield
+    except (OSError, ValueError) as error:
+        kind = MissingDataError if isinstance(error, FileNotFoundError) else ConfigError
+        raise kind(ConfigIssue(key, f"{key} = {value!r}: {error}")) from None
 
 
 _EXPECTED = {
@@ -80,7 +81,6 @@ words of Python types, without the nearest key or the dotted key of another sect
 
 _SYNONYMS = {
     "lr": "learning_rate",
-    "learning_rate": "learning_rate",
     "wd": "weight_decay",
     "bs": "batch_size",
     "label": "label_column",
@@ -93,30 +93,39 @@ _SYNONYMS = {
 """Other words for keys, which no spelling distance finds."""
 
 
-def config_errors(
-    error: ValidationError, schema: type[BaseModel], raw: Mapping[str, Any]
-) -> list[ConfigIssue]:
-    """Return an issue for each fault, with the nearest valid name if there is one."""
-    faults = error.errors(include_url=False)
+T = TypeVar("T", bound=BaseModel)
+
+
+def validate(
+    schema: type[T], raw: Mapping[str, Any], directory: Path | None = None
+) -> T:
+    """Return the config; relative paths are resolved against the directory.
+
+    Raises:
+        ConfigError: There are faults; it has one issue for each, with the nearest valid
+            name if there is one.
+    """
+    try:
+        return schema.model_validate(raw, context={"directory": directory})
+    except ValidationError as error:
+        faults = error.errors(include_url=False)
     parents = {fault["loc"][:-1] for fault in faults}
-    return [
-        _issue(fault, schema, raw)
+    issues = [
+        _issue(fault, schema)
         for fault in faults
         # A list with an invalid entry is reported as too short as well.
         if not (fault["type"] == "too_short" and fault["loc"] in parents)
     ]
+    raise ConfigError(*issues)
 
 
-def _issue(
-    fault: ErrorDetails, schema: type[BaseModel], raw: Mapping[str, Any]
-) -> ConfigIssue:
-    path, tags = _path(fault["loc"], raw)
-    key = "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in path)[1:]
+def _issue(fault: ErrorDetails, schema: type[BaseModel]) -> ConfigIssue:
+    key, table = _resolve(schema, fault["loc"])
     value, context = fault["input"], fault.get("ctx", {})
     match fault["type"]:
         case "extra_forbidden":
-            keys = _keys(schema, path[:-1], tags)
-            near = _nearest_key(str(path[-1]), key, keys, schema)
+            keys = list(dict.fromkeys(name for m in table for name in m.model_fields))
+            near = _nearest_key(key, keys, schema)
             message = f"{key}: expected one of {', '.join(keys)}{near}"
         case "missing":
             message = f"{key}: expected a value, got none"
@@ -127,35 +136,48 @@ def _issue(
             message = _choice(key, value, _quoted(context["expected"]))
         case "value_error":
             message = f"{_assign(key, value)}: {context['error']}"
-        case kind if kind in _EXPECTED:
-            expected = _EXPECTED[kind].format(**context)
-            message = f"{_assign(key, value)}: expected {expected}"
-        case _:
+        case kind:
             expected = fault["msg"].removeprefix("Input should be ")
+            if kind in _EXPECTED:
+                expected = _EXPECTED[kind].format(**context)
             message = f"{_assign(key, value)}: expected {expected}"
     return ConfigIssue(key, message)
 
 
-def _nearest_key(
-    name: str, key: str, keys: Sequence[str], schema: type[BaseModel]
-) -> str:
+def _resolve(
+    schema: type[BaseModel], location: Sequence[str | int]
+) -> tuple[str, list[type[BaseModel]]]:
+    """Return the dotted key of pydantic's location, and the schemas of its table."""
+    key, table, schemas = "", [schema], [schema]
+    for part in location:
+        is_tagged = len(schemas) > 1 and isinstance(part, str)
+        tagged = [m for m in schemas if is_tagged and part in _defaults(m)]
+        if tagged:  # the location names the member of a union
+            schemas = tagged
+            continue
+        table = schemas
+        if isinstance(part, int):
+            key += f"[{part}]"
+        else:
+            key += f".{part}"
+            fields = [m.model_fields[part] for m in schemas if part in m.model_fields]
+            schemas = [m for field in fields for m in _models(field.annotation)]
+    return key.removeprefix("."), table
+
+
+def _defaults(schema: type[BaseModel]) -> list[Any]:
+    return [field.default for field in schema.model_fields.values()]
+
+
+def _nearest_key(key: str, keys: Sequence[str], schema: type[BaseModel]) -> str:
     """Return the nearest key of the table, else of the whole config."""
+    table, _, name = key.rpartition(".")
     if near := did_you_mean(name, keys):
         return near
-    known = [*_all_keys(schema)]
-    by_last = {k.rpartition(".")[2]: k for k in reversed(known)}
-    last = _SYNONYMS.get(name, name)
-    if last in by_last:
-        same_table = [k for k in known if k == f"{key.rpartition('.')[0]}.{last}"]
-        return f"; did you mean {(same_table or [by_last[last]])[0]!r}?"
-    return did_you_mean(name, by_last) and _qualify(
-        did_you_mean(name, by_last), by_last
-    )
-
-
-def _qualify(hint: str, by_last: Mapping[str, str]) -> str:
-    name = _quoted(hint)[0]
-    return hint.replace(repr(name), repr(by_last[name]))
+    dotted = sorted(_all_keys(schema), key=lambda k: k.rpartition(".")[0] != table)
+    by_name = {k.rpartition(".")[2]: k for k in reversed(dotted)}
+    close = difflib.get_close_matches(_SYNONYMS.get(name, name), by_name, 1)
+    return f"; did you mean {by_name[close[0]]!r}?" if close else ""
 
 
 def _quoted(text: str) -> list[str]:
@@ -173,41 +195,10 @@ def _choice(key: str, value: Any, choices: Sequence[str]) -> str:
 
 
 def _assign(key: str, value: Any) -> str:
-    text = repr(value)
     if isinstance(value, Mapping) or not key:
         return key or "config"
+    text = repr(value)
     return f"{key} = {text if len(text) <= 60 else f'{text[:57]}...'}"
-
-
-def _path(
-    location: Sequence[str | int], raw: Any
-) -> tuple[list[str | int], list[str | int]]:
-    """Return pydantic's location without the tags of unions, and these tags."""
-    path, tags = [], []
-    for n, part in enumerate(location):
-        match raw, part:
-            case Mapping(), str() if part in raw:
-                raw = raw[part]
-            case list(), int():
-                raw = raw[part]
-            case _ if n < len(location) - 1:
-                tags.append(part)
-                continue
-        path.append(part)
-    return path, tags
-
-
-def _keys(
-    schema: type[BaseModel], path: Sequence[str | int], tags: Sequence[str | int]
-) -> list[str]:
-    """Return the valid keys of the table at `path`."""
-    models = [schema]
-    for part in path:
-        fields = [m.model_fields[part] for m in models if part in m.model_fields]
-        models = [model for f in fields for model in _models(f.annotation)]
-        tagged = [m for m in models if set(tags) & _literals(m)]
-        models = tagged or models
-    return list(dict.fromkeys(k for m in models for k in m.model_fields))
 
 
 def _all_keys(schema: type[BaseModel], prefix: str = "") -> Iterator[str]:
@@ -221,14 +212,5 @@ def _all_keys(schema: type[BaseModel], prefix: str = "") -> Iterator[str]:
 def _models(annotation: Any) -> Iterator[type[BaseModel]]:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         yield annotation
-    elif get_origin(annotation) is not None or isinstance(annotation, types.UnionType):
-        for inner in get_args(annotation):
-            yield from _models(inner)
-
-
-def _literals(model: type[BaseModel]) -> set[Any]:
-    """Return the values of the fields of a single value: the tags of a union."""
-    annotations = [f.annotation for f in model.model_fields.values()]
-    return {
-        value for a in annotations if get_origin(a) is Literal for value in get_args(a)
-    }
+    for inner in get_args(annotation):
+        yield from _models(inner)

@@ -6,14 +6,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from pydantic import ValidationError
-
-from jax_acts.experiments.config.errors import (
-    ConfigError,
-    ConfigIssue,
-    config_errors,
-    did_you_mean,
-)
+from jax_acts._core.errors import did_you_mean
+from jax_acts.experiments.config.errors import ConfigError, ConfigIssue, validate
 from jax_acts.experiments.config.schema import StudyConfig
 
 
@@ -55,11 +49,7 @@ def load_config(
         near = did_you_mean(str(study), schemas)
         message = f"{key}: expected one of {', '.join(schemas)}{near}"
         raise ConfigError(ConfigIssue("study", message))
-    context = {"directory": source.path.parent}
-    try:
-        return schemas[study].model_validate(raw, context=context)
-    except ValidationError as error:
-        raise ConfigError(*config_errors(error, schemas[study], raw)) from None
+    return validate(schemas[study], raw, source.path.parent)
 
 
 def _parse(path: Path) -> dict[str, Any]:
@@ -86,9 +76,8 @@ def _override(raw: dict[str, Any], override: str) -> Iterator[ConfigIssue]:
     for name in tables:
         table = table.setdefault(name, {})
         if not isinstance(table, dict):
-            yield ConfigIssue(
-                key.strip(), f"{name} = {table!r}: expected a table of keys"
-            )
+            message = f"{name} = {table!r}: expected a table of keys"
+            yield ConfigIssue(key.strip(), message)
             return
     table[last] = _value(text.strip())
 

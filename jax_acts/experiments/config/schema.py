@@ -104,14 +104,12 @@ class DataConfig(Section):
     @classmethod
     def _infer_name(cls, section: Any) -> Any:
         """Take the name from the suffix of the path where it is not given."""
-        if not isinstance(section, dict) or "name" in section:
+        if not isinstance(section, dict) or not section.get("path"):
             return section
-        path = str(section.get("path") or "")
-        names = {".npz": "npz", ".csv": "csv", ".csv.gz": "csv"}
-        inferred = [name for suffix, name in names.items() if path.endswith(suffix)]
-        return (
-            {"name": (inferred or ["image_folder"])[0]} | section if path else section
-        )
+        path = str(section["path"])
+        is_table = path.endswith((".csv", ".csv.gz"))
+        folder = "csv" if is_table else "image_folder"
+        return {"name": "npz" if path.endswith(".npz") else folder} | section
 
 
 class AdamConfig(Section):
@@ -163,15 +161,16 @@ class TrainingConfig(Section):
         if not isinstance(section, dict):
             return section
         given = {k: v for k, v in section.items() if v is not None}
-        if "steps" not in given and "epochs" not in given:
-            given["steps"] = 1000
-        steps, epochs = given.get("steps"), given.get("epochs")
-        evals = 10
-        if isinstance(epochs, int) and epochs > 0:
-            evals = epochs
-        elif isinstance(steps, int):
-            evals = next(n for n in range(10, 0, -1) if steps % n == 0)
-        return {"num_evals": evals} | given
+        if "epochs" not in given:
+            given = {"steps": 1000} | given
+        match given:
+            case {"epochs": int(epochs)} if epochs > 0:
+                num_evals = epochs
+            case {"steps": int(steps)}:
+                num_evals = next(n for n in range(10, 0, -1) if steps % n == 0)
+            case _:
+                num_evals = 10
+        return {"num_evals": num_evals} | given
 
     @model_validator(mode="after")
     def _check_length(self) -> Self:
@@ -196,28 +195,22 @@ class TrainingConfig(Section):
         self, steps: int = 20, num_evals: int = 2, batch_size: int = 16
     ) -> Self:
         """Return the training of a quick version: `steps`, or at most two epochs."""
-        epochs = self.epochs and min(self.epochs, 2)
-        length = (
-            {"epochs": epochs, "num_evals": epochs}
-            if epochs
-            else {
-                "steps": steps,
-                "num_evals": num_evals,
-            }
-        )
+        length = {"steps": steps, "num_evals": num_evals}
+        if self.epochs:
+            epochs = min(self.epochs, 2)
+            length = {"epochs": epochs, "num_evals": epochs}
         return self.model_copy(update={"batch_size": batch_size, **length})
 
     def describe(self) -> str:
         """Return the section as text: "1,000 steps of 100 examples with adam, …"."""
         length = f"{self.steps:,} steps" if self.steps else f"{self.epochs:,} epochs"
-        clip = (
-            f", gradient norm clipped at {self.clip_norm:g}" if self.clip_norm else ""
-        )
-        return (
+        text = (
             f"{length} of {self.batch_size} examples with {self.optimizer.kind}, "
-            f"learning rate {self.optimizer.learning_rate:g}, "
-            f"{self.schedule} schedule{clip}"
+            f"learning rate {self.optimizer.learning_rate:g}, {self.schedule} schedule"
         )
+        if self.clip_norm:
+            text += f", gradient norm clipped at {self.clip_norm:g}"
+        return text
 
 
 class TrialBatch(Section):
@@ -256,8 +249,8 @@ class StudyConfig(Section):
 
     def to_quick(self) -> Self:
         """Return the same experiment at a size that runs in seconds."""
-        config = self
-        for key, value in ({"quick": True} | dict(self.QUICK)).items():
+        config = self.model_copy(update={"quick": True})
+        for key, value in self.QUICK.items():
             config = _replace(config, key.split("."), value)
         return config
 
@@ -285,7 +278,7 @@ def _replace(section: S, path: list[str], value: Any) -> S:
     name, *rest = path
     old = getattr(section, name)
     if rest:
-        new = _replace(old, rest, value)
-    else:
-        new = value(old) if callable(value) else value
-    return section.model_copy(update={name: new})
+        value = _replace(old, rest, value)
+    elif callable(value):
+        value = value(old)
+    return section.model_copy(update={name: value})

@@ -8,8 +8,6 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from jax_acts.experiments.config.errors import ConfigError, ConfigIssue
-
 Task = Literal["classification", "regression"]
 
 
@@ -56,30 +54,20 @@ class Dataset:
             digest.update(np.ascontiguousarray(array).data)
         return digest.hexdigest()
 
-    @property
-    def class_counts(self) -> list[int] | None:
-        """Training examples per class; None for regression."""
-        if self.num_classes is None:
-            return None
-        return np.bincount(self.train.y, minlength=self.num_classes).tolist()
-
     def take(self, num_train: int | None, num_test: int | None) -> "Dataset":
         """Return the dataset with the first examples of each split; None keeps all."""
-        return Dataset(
-            Split(self.train.x[:num_train], self.train.y[:num_train]),
-            Split(self.test.x[:num_test], self.test.y[:num_test]),
-            self.num_classes,
-        )
+        train = Split(*(array[:num_train] for array in self.train))
+        test = Split(*(array[:num_test] for array in self.test))
+        return Dataset(train, test, self.num_classes)
 
     def describe(self) -> str:
         """Return counts, shape, classes and hash in one sentence."""
         shape = " × ".join(map(str, self.input_shape))
-        counts = self.class_counts
-        if counts is None:
-            content = f"{self.num_outputs} regression target(s)"
-        else:
+        content = f"{self.num_outputs} regression target(s)"
+        if self.num_classes is not None:
+            counts = np.bincount(self.train.y, minlength=self.num_classes)
             content = (
-                f"{self.num_classes} classes, {min(counts):,} to {max(counts):,} "
+                f"{self.num_classes} classes, {counts.min():,} to {counts.max():,} "
                 "training examples each"
             )
         return (
@@ -94,8 +82,6 @@ def make_dataset(
     test: tuple[np.ndarray, np.ndarray],
     *,
     task: Task | None = None,
-    where: str = "data",
-    key: str = "data.path",
 ) -> Dataset:
     """Validate arrays and return them as a dataset.
 
@@ -107,29 +93,12 @@ def make_dataset(
         test: The same for testing.
         task: "classification" maps the distinct labels to 0, 1, …; "regression" takes
             integer targets as numbers. By default the dtype of the labels decides.
-        where: What messages begin with.
-        key: The key of a config that errors are about.
 
     Raises:
-        ConfigError: The arrays are invalid; it holds the first fault.
+        ValueError: The arrays are invalid.
     """
-    try:
-        return _checked(train, test, task)
-    except ValueError as error:
-        raise ConfigError(ConfigIssue(key, f"{where}: {error}")) from None
-
-
-def _checked(
-    train: tuple[np.ndarray, np.ndarray],
-    test: tuple[np.ndarray, np.ndarray],
-    task: Task | None,
-) -> Dataset:
     (x, y), (x_test, y_test) = train, test
-    inputs = [_inputs("x_train", x), _inputs("x_test", x_test)]
-    if x.shape[1:] != x_test.shape[1:]:
-        raise ValueError(
-            f"expected x_train and x_test of one shape, got {x.shape}, {x_test.shape}"
-        )
+    inputs = _inputs("x_train", x), _inputs("x_test", x_test)
     for name, values, labels in (("train", x, y), ("test", x_test, y_test)):
         if not len(values) == len(labels) > 0:
             raise ValueError(
@@ -138,16 +107,17 @@ def _checked(
             )
     if (task or _infer_task(y)) == "regression":
         targets = _targets("y_train", y), _targets("y_test", y_test)
-        if targets[0].shape[1:] != targets[1].shape[1:]:
+        num_classes = None
+    else:
+        targets, num_classes = _labels(y, y_test, renumber=task is not None)
+    for name, (a, b) in {"x": inputs, "y": targets}.items():
+        if a.shape[1:] != b.shape[1:]:
             raise ValueError(
-                f"expected y_train and y_test of one shape, got {y.shape}, "
-                f"{y_test.shape}"
+                f"expected {name}_train and {name}_test of one shape, got {a.shape}, "
+                f"{b.shape}"
             )
-        return Dataset(Split(inputs[0], targets[0]), Split(inputs[1], targets[1]), None)
-    labels, num_classes = _labels(y, y_test, renumber=task is not None)
-    return Dataset(
-        Split(inputs[0], labels[0]), Split(inputs[1], labels[1]), num_classes
-    )
+    train, test = map(Split, inputs, targets)
+    return Dataset(train, test, num_classes)
 
 
 def _inputs(name: str, x: np.ndarray) -> np.ndarray:
@@ -200,7 +170,7 @@ def _targets(name: str, y: np.ndarray) -> np.ndarray:
 
 def _labels(
     y: np.ndarray, y_test: np.ndarray, *, renumber: bool
-) -> tuple[list[np.ndarray], int]:
+) -> tuple[tuple[np.ndarray, np.ndarray], int]:
     """Return labels from 0 to num_classes - 1, and num_classes."""
     for name, labels in (("y_train", y), ("y_test", y_test)):
         if labels.ndim != 1 or (not renumber and labels.dtype.kind not in "iu"):
@@ -208,7 +178,7 @@ def _labels(
                 f"expected {name} of integers, shape (n,), got {labels.dtype} "
                 f"{labels.shape}"
             )
-    classes = np.unique(y)
+    classes, numbered = np.unique(y, return_inverse=True)
     if len(classes) < 2:
         raise ValueError(
             f"expected 2 or more classes in y_train, got {_short(classes)}"
@@ -223,13 +193,18 @@ def _labels(
             f"expected labels 0 to {len(classes) - 1}, got {_short(classes)}; "
             "data.task = 'classification' renumbers them, 'regression' predicts numbers"
         )
-    numbered = [np.searchsorted(classes, v).astype(np.int32) for v in (y, y_test)]
-    return numbered, len(classes)
+    test = np.searchsorted(classes, y_test)
+    return (numbered.astype(np.int32), test.astype(np.int32)), len(classes)
 
 
 def _short(values: np.ndarray) -> str:
-    shown = ", ".join(str(v) for v in values[:5])
-    return f"{shown}, …" if len(values) > 5 else shown
+    return ", ".join(map(str, values[:5])) + (", …" if len(values) > 5 else "")
+
+
+def standardize(x: np.ndarray, sample: np.ndarray) -> np.ndarray:
+    """Return x with columns scaled to mean 0 and standard deviation 1 of a sample."""
+    std = sample.std(0)
+    return (x - sample.mean(0)) / np.where(std > 0, std, 1)
 
 
 def divide(x: np.ndarray, y: np.ndarray) -> tuple[Split, Split]:

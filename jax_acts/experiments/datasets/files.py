@@ -1,47 +1,205 @@
-"""Errors of missing files and folders; files that installed packages carry."""
+"""Readers of the user's files: .npz, .csv, and IDX, the format of MNIST.
 
-import importlib.util
-from collections.abc import Iterable
+They raise `ValueError`, and `FileNotFoundError` where there is no such path;
+`load_dataset` adds the config key.
+"""
+
+import gzip
+import math
+import zipfile
+import zlib
+from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 
-from jax_acts.experiments.config.errors import (
-    ConfigIssue,
-    MissingDataError,
-    did_you_mean,
+import numpy as np
+import pandas as pd
+
+from jax_acts._core.errors import did_you_mean
+from jax_acts.experiments.config.errors import ConfigIssue, MissingDataError
+from jax_acts.experiments.datasets.dataset import (
+    Dataset,
+    Task,
+    check_finite,
+    divide,
+    make_dataset,
+    standardize,
 )
 
-
-def check_folder(folder: Path, content: str) -> None:
-    """Raise MissingDataError unless the folder exists."""
-    if not folder.is_dir():
-        siblings = folder.parent.glob("*") if folder.parent.is_dir() else ()
-        raise _missing(
-            folder, f"a folder with {content}", filter(Path.is_dir, siblings)
-        )
-
-
-def check_file(path: Path, kind: str, *suffixes: str) -> None:
-    """Raise MissingDataError unless the file exists."""
-    if not path.is_file():
-        siblings = path.parent.glob("*") if path.parent.is_dir() else ()
-        near = (p for p in siblings if p.name.endswith(suffixes))
-        raise _missing(path, kind, near)
+ARRAYS = ("x_train", "y_train", "x_test", "y_test")
+CSV_LAYOUT = "a .csv file with a header, or a folder with train.csv and test.csv"
+IDX_FILES = (
+    "train-images-idx3-ubyte",
+    "train-labels-idx1-ubyte",
+    "t10k-images-idx3-ubyte",
+    "t10k-labels-idx1-ubyte",
+)
+IDX_LAYOUT = f"a folder with the four files {', '.join(IDX_FILES)}"
 
 
-def _missing(path: Path, expected: str, near: Iterable[Path]) -> MissingDataError:
-    got = (
-        "a file" if path.is_file() else "a folder" if path.is_dir() else "no such path"
+def check_path(
+    path: Path, kind: Callable[[Path], bool], expected: str, *suffixes: str
+) -> None:
+    """Raise FileNotFoundError, with the nearest path, unless `kind(path)`.
+
+    Args:
+        path: The path.
+        kind: `Path.is_file` or `Path.is_dir`.
+        expected: The expected file or folder in messages.
+        *suffixes: The suffixes of paths to suggest; any by default.
+    """
+    if kind(path):
+        return
+    siblings = filter(kind, sorted(path.parent.glob("*")))
+    near = did_you_mean(
+        str(path), [str(p) for p in siblings if p.name.endswith(suffixes or ("",))]
     )
-    hint = did_you_mean(str(path), map(str, sorted(near)))
-    message = f"data.path = {str(path)!r}: expected {expected}, got {got}{hint}"
-    return MissingDataError(ConfigIssue("data.path", message))
+    got = "a file" if path.is_file() else "a folder" if path.is_dir() else None
+    raise FileNotFoundError(f"expected {expected}, got {got or 'no such path'}{near}")
 
 
-def find_in_package(package: str, file: str) -> Path | None:
+def read_npz(path: Path, task: Task | None = None) -> Dataset:
+    """Read inputs and labels for training and testing; see `make_dataset`.
+
+    Raises:
+        ValueError: The file is damaged, or its arrays are invalid.
+    """
+    check_path(path, Path.is_file, "an .npz file", ".npz")
+    if not zipfile.is_zipfile(path):
+        near = "; did you mean data.name = 'csv'?" if ".csv" in path.suffixes else ""
+        raise ValueError(f"expected a file of np.savez, got another format{near}")
+    try:
+        with np.load(path) as file:
+            arrays = dict(file)
+    except (OSError, EOFError, ValueError, zipfile.BadZipFile) as error:
+        raise ValueError(f"expected a file of np.savez: {error}") from None
+    missing = [name for name in ARRAYS if name not in arrays]
+    if missing:
+        got = f"{', '.join(arrays) or 'none'}{did_you_mean(missing[0], arrays)}"
+        raise ValueError(f"expected the arrays {', '.join(ARRAYS)}, got {got}")
+    x, y, x_test, y_test = (arrays[name] for name in ARRAYS)
+    return make_dataset((x, y), (x_test, y_test), task=task)
+
+
+def read_csv(
+    path: Path, label_column: str | None = None, task: Task | None = None
+) -> Dataset:
+    """Read a table; one file is divided 4 : 1 by a fixed shuffle.
+
+    Feature columns are numbers, scaled to mean 0 and standard deviation 1 on the
+    training rows. A label column of strings has classes, one of integers has classes
+    unless `task` is "regression", one of fractional numbers has regression targets.
+
+    Args:
+        path: A file, or a folder with train.csv and test.csv.
+        label_column: The column to predict; the last one by default.
+        task: Overrides what the type of the label column says.
+
+    Raises:
+        ValueError: A file is not a table, or its columns are invalid.
+    """
+    files = [path / "train.csv", path / "test.csv"] if path.is_dir() else [path]
+    for file in files:
+        check_path(file, Path.is_file, CSV_LAYOUT, ".csv", ".csv.gz")
+    tables = [_features_and_labels(pd.read_csv(f), label_column) for f in files]
+    train, test = divide(*tables[0]) if len(tables) == 1 else tables
+    if train[1].dtype.kind not in "iuf":
+        task = task or "classification"
+    x, x_test = standardize(train[0], train[0]), standardize(test[0], train[0])
+    return make_dataset((x, train[1]), (x_test, test[1]), task=task)
+
+
+def _features_and_labels(
+    table: pd.DataFrame, label_column: str | None
+) -> tuple[np.ndarray, np.ndarray]:
+    columns = [str(c) for c in table.columns]
+    label = columns[-1] if label_column is None else label_column
+    if label not in columns:
+        got = f"{', '.join(columns)}{did_you_mean(label, columns)}"
+        raise ValueError(f"expected a label column {label!r}, got the columns {got}")
+    features, labels = table.drop(columns=label), table[label]
+    if not features.shape[1]:
+        raise ValueError(f"expected feature columns, got {label!r} only")
+    for name, column in features.items():
+        if column.dtype.kind not in "iufb":
+            text = pd.to_numeric(column, errors="coerce").isna() & column.notna()
+            first = column[text].iloc[0] if text.any() else column.iloc[0]
+            raise ValueError(
+                f"expected numbers in column {name!r}, got {first!r}; "
+                "encode or drop the column"
+            )
+        check_finite(f"column {name!r}", column.to_numpy(float))
+    if labels.isna().any():
+        raise ValueError(
+            f"expected labels in column {label!r}, got {labels.isna().sum()} empty, "
+            f"the first in row {int(labels.isna().argmax())}"
+        )
+    if labels.dtype.kind not in "iuf":
+        return features.to_numpy(float), labels.astype(str).to_numpy(str)
+    return features.to_numpy(float), labels.to_numpy()
+
+
+def read_idx_folder(folder: Path, task: Task | None = None) -> Dataset:
+    """Read the four IDX files of a folder.
+
+    Raises:
+        ValueError: Files are missing, damaged, or inconsistent.
+    """
+    check_path(folder, Path.is_dir, IDX_LAYOUT)
+    names = sorted(path.name for path in folder.iterdir() if path.is_file())
+    missing = [
+        f"expected a file {name}[.gz] in it{did_you_mean(name, names)}"
+        for name in IDX_FILES
+        if not {name, f"{name}.gz"} & {*names}
+    ]
+    if missing:
+        raise ValueError("; ".join(missing))
+    x, y, x_test, y_test = (
+        read_idx(folder / (f"{name}.gz" if f"{name}.gz" in names else name))
+        for name in IDX_FILES
+    )
+    return make_dataset((x, y), (x_test, y_test), task=task)
+
+
+def read_idx(path: Path) -> np.ndarray:
+    """Return the array of bytes in an IDX file, which may be gzipped.
+
+    No maintained package reads it (mlxtend's reader takes no gzip and checks no sizes).
+
+    Raises:
+        ValueError: The header is invalid, or does not match the size of the file.
+    """
+    try:
+        content = read_bytes(path)
+        if len(content) < 4 or content[:3] != b"\0\0\x08":  # 8: unsigned bytes
+            raise ValueError("its header is not that of bytes")
+        shape = tuple(np.frombuffer(content, ">u4", content[3], offset=4).tolist())
+        values = np.frombuffer(content, np.uint8, offset=4 + 4 * content[3])
+        if values.size != math.prod(shape):
+            size = f"{values.size} bytes"
+            raise ValueError(f"its header states {shape}, its content has {size}")
+    except (OSError, EOFError, ValueError, zlib.error) as error:
+        raise ValueError(f"{path}: expected IDX: {error}") from None
+    return values.reshape(shape)
+
+
+def read_bytes(path: Path) -> bytes:
+    """Return the content of a file, decompressed where its suffix is .gz."""
+    content = path.read_bytes()
+    return gzip.decompress(content) if path.suffix == ".gz" else content
+
+
+def find_in_package(package: str, file: str, distribution: str) -> Path:
     """Return the path of a file in an installed package, without importing it.
 
     The import of scikit-learn takes longer than the quick version of a study.
+
+    Raises:
+        MissingDataError: The package is not installed, or has no such file.
     """
-    spec = importlib.util.find_spec(package)
-    paths = [Path(p) / file for p in (spec and spec.submodule_search_locations) or ()]
-    return next((path for path in paths if path.is_file()), None)
+    spec = find_spec(package)
+    for folder in (spec and spec.submodule_search_locations) or ():
+        if (path := Path(folder, file)).is_file():
+            return path
+    message = f"data.name: expected {file} of {package}: pip install {distribution}"
+    raise MissingDataError(ConfigIssue("data.name", message))

@@ -4,15 +4,11 @@ Their own clients (extra `hub`) download and cache them.
 """
 
 import importlib
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from jax_acts.experiments.config.errors import ConfigError, ConfigIssue
 from jax_acts.experiments.datasets.dataset import Dataset, Task, make_dataset
-
-HUBS = ("hf", "tfds")
 
 Arrays = tuple[np.ndarray, np.ndarray]
 
@@ -21,29 +17,27 @@ def read_hub(name: str, task: Task | None = None) -> Dataset:
     """Read the splits "train" and "test" of `hub:dataset`.
 
     Raises:
-        ConfigError: The client is not installed, or cannot load the dataset.
+        ValueError: The client is not installed, or cannot load the dataset.
     """
     hub, _, dataset = name.partition(":")
-    read, package = _READERS[hub]
+    read, package = HUBS[hub]
     try:
         client = importlib.import_module(package)
     except ImportError as error:
         message = f"expected {package} ({error}): pip install 'jax-acts[hub]'"
-        raise _error(name, message) from None
+        raise ValueError(message) from None
     try:
         train, test = (read(client, dataset, split) for split in ("train", "test"))
     except Exception as error:  # the clients have no common base class of errors
         cause = f"{type(error).__name__}: {' '.join(str(error).split())}"
         message = f"{package} cannot load it ({cause}); data.path needs no network"
-        raise _error(name, message) from error
-    where = f"data.name = {name!r}"
-    return make_dataset(train, test, task=task, where=where, key="data.name")
+        raise ValueError(message) from error
+    return make_dataset(train, test, task=task)
 
 
 def _hugging_face(client: Any, dataset: str, split: str) -> Arrays:
     rows = client.load_dataset(dataset, split=split)
-    label = _column(rows.features, "ClassLabel")
-    image = _column(rows.features, "Image")
+    image, label = (_column(rows.features, kind) for kind in ("Image", "ClassLabel"))
     return np.stack([*map(np.asarray, rows[image])]), np.asarray(rows[label])
 
 
@@ -57,16 +51,9 @@ def _column(features: Any, kind: str) -> str:
 
 def _tensorflow(client: Any, dataset: str, split: str) -> Arrays:
     rows = client.data_source(dataset, split=split)
-    pairs = [(row["image"], row["label"]) for row in rows]
-    images, labels = zip(*pairs, strict=True)
+    images, labels = zip(*((row["image"], row["label"]) for row in rows), strict=True)
     return np.stack(images), np.asarray(labels)
 
 
-_READERS: dict[str, tuple[Callable[[Any, str, str], Arrays], str]] = {
-    "hf": (_hugging_face, "datasets"),
-    "tfds": (_tensorflow, "tensorflow_datasets"),
-}
-
-
-def _error(name: str, message: str) -> ConfigError:
-    return ConfigError(ConfigIssue("data.name", f"data.name = {name!r}: {message}"))
+HUBS = {"hf": (_hugging_face, "datasets"), "tfds": (_tensorflow, "tensorflow_datasets")}
+"""The reader and the client of each hub."""

@@ -1,9 +1,10 @@
 """Three small tables of scikit-learn: regression, two classes, ten classes."""
 
+from pathlib import Path
+
 import numpy as np
 
-from jax_acts.experiments.config.errors import ConfigIssue, MissingDataError
-from jax_acts.experiments.datasets.dataset import Dataset, divide
+from jax_acts.experiments.datasets.dataset import Dataset, divide, standardize
 from jax_acts.experiments.datasets.files import find_in_package
 
 ORIGIN = (
@@ -17,32 +18,26 @@ def diabetes() -> Dataset:
     """Return 442 patients, 10 features; target: disease progression, standardized."""
     x = np.loadtxt(_path("diabetes_data_raw.csv.gz"))
     y = np.loadtxt(_path("diabetes_target.csv.gz"))
-    return _standardize(x, ((y - y.mean()) / y.std()).astype(np.float32), None)
+    targets = standardize(y, y)[:, None].astype(np.float32)
+    return _make_dataset(x, targets, None)
 
 
 def breast_cancer() -> Dataset:
     """Return 569 tumors, 30 features; classes: malignant, benign."""
     table = np.loadtxt(_path("breast_cancer.csv"), delimiter=",", skiprows=1)
-    return _standardize(table[:, :-1], table[:, -1].astype(np.int32), 2)
+    return _make_dataset(table[:, :-1], table[:, -1].astype(np.int32), 2)
 
 
 def digits() -> Dataset:
     """Return 1,797 handwritten digits, 64 features; ten classes."""
     table = np.loadtxt(_path("digits.csv.gz"), delimiter=",")
-    return _standardize(table[:, :-1], table[:, -1].astype(np.int32), 10)
+    return _make_dataset(table[:, :-1], table[:, -1].astype(np.int32), 10)
 
 
-def _path(name: str) -> str:
-    path = find_in_package("sklearn", f"datasets/data/{name}")
-    if path is None:
-        message = f"data: expected {name}, got none: pip install scikit-learn"
-        raise MissingDataError(ConfigIssue("data", message))
-    return str(path)
+def _path(name: str) -> Path:
+    return find_in_package("sklearn", f"datasets/data/{name}", "scikit-learn")
 
 
-def _standardize(x: np.ndarray, y: np.ndarray, num_classes: int | None) -> Dataset:
-    """Return features of mean 0 and standard deviation 1, in float32."""
-    std = x.std(0)
-    scaled = (x - x.mean(0)) / np.where(std > 0, std, 1)
-    targets = y if num_classes else y[:, None]
-    return Dataset(*divide(scaled.astype(np.float32), targets), num_classes)
+def _make_dataset(x: np.ndarray, y: np.ndarray, num_classes: int | None) -> Dataset:
+    x = standardize(x, x).astype(np.float32)
+    return Dataset(*divide(x, y), num_classes)

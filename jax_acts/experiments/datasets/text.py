@@ -1,9 +1,7 @@
 """Text for character-level language models, from files already on the machine."""
 
-import gzip
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from types import MappingProxyType
 from typing import NamedTuple
 
 import jax
@@ -12,13 +10,10 @@ import numpy as np
 from jax import Array
 from numpy.typing import NDArray
 
-from jax_acts.experiments.config.errors import (
-    ConfigError,
-    ConfigIssue,
-    MissingDataError,
-    did_you_mean,
-)
+from jax_acts._core.errors import did_you_mean
+from jax_acts.experiments.config.errors import value_errors_at
 from jax_acts.experiments.config.schema import TextConfig
+from jax_acts.experiments.datasets.files import read_bytes
 
 
 class Text(NamedTuple):
@@ -52,18 +47,18 @@ def load_text(config: TextConfig) -> Text:
         ConfigError: The name is unknown, or the text cannot be read.
     """
     name, path = config.name, config.path
-    if name == "file":
-        return encode(_read_file(path))
     if path is not None:
-        message = (
-            f"text.path = {str(path)!r}: expected text.name = 'file', got {name!r}"
-        )
-        raise ConfigError(ConfigIssue("text.path", message))
-    if name not in TEXTS:
-        known = [*TEXTS, "file"]
-        expected = f"expected one of {', '.join(known)}{did_you_mean(name, known)}"
-        raise ConfigError(ConfigIssue("text.name", f"text.name = {name!r}: {expected}"))
-    return encode(_read_installed(name))
+        with value_errors_at("text.path", str(path)):
+            if name != "file":
+                raise ValueError(f"expected text.name = 'file', got {name!r}")
+            return encode(_read_file(path))
+    with value_errors_at("text.name", name):
+        if name == "file":
+            raise ValueError("expected text.path, the path of a file, got none")
+        if name not in TEXTS:
+            near = did_you_mean(name, (*TEXTS, "file"))
+            raise ValueError(f"expected one of {', '.join(TEXTS)}, file{near}")
+        return encode(_read_installed(TEXTS[name]))
 
 
 def encode(content: str) -> Text:
@@ -100,26 +95,19 @@ def even_windows(text: Array, count: int, length: int) -> Array:
     return text[starts[:, None] + jnp.arange(length + 1)].astype(jnp.int32)
 
 
-def _read_installed(name: str) -> str:
+def _read_installed(source: Source) -> str:
     try:
-        return TEXTS[name].read()
+        return source.read()
     except (ImportError, OSError, EOFError) as error:
-        message = f"not on this machine ({error}): {TEXTS[name].install}"
-        raise MissingDataError(
-            ConfigIssue("text.name", f"text.name = {name!r}: {message}")
-        ) from None
+        message = f"not on this machine ({error}): {source.install}"
+        raise FileNotFoundError(message) from None
 
 
-def _read_file(path: Path | None) -> str:
-    if path is None:
-        message = "text.path: expected a file for text.name = 'file', got none"
-        raise ConfigError(ConfigIssue("text.path", message))
+def _read_file(path: Path) -> str:
     try:
-        raw = path.read_bytes()
-        return (gzip.decompress(raw) if path.suffix == ".gz" else raw).decode()
+        return read_bytes(path).decode()
     except (OSError, EOFError, UnicodeDecodeError) as error:
-        message = f"text.path = {str(path)!r}: expected a readable file: {error}"
-        raise ConfigError(ConfigIssue("text.path", message)) from None
+        raise ValueError(f"expected a readable file: {error}") from None
 
 
 def _python_topics() -> str:
@@ -130,23 +118,21 @@ def _python_topics() -> str:
 
 def _jargon() -> str:
     path = Path("/usr/share/doc/jargon-text/jargon.txt.gz")
-    return gzip.decompress(path.read_bytes()).decode("utf-8", "replace")
+    return read_bytes(path).decode("utf-8", "replace")
 
 
-TEXTS: Mapping[str, Source] = MappingProxyType(
-    {
-        "python_topics": Source(
-            "Python's help topics",
-            "the language reference as `help()` shows it, from the running CPython "
-            "(PSF licence)",
-            "install CPython with its standard library (Debian: libpython3-stdlib)",
-            _python_topics,
-        ),
-        "jargon": Source(
-            "the Jargon File 4.4.7",
-            "the Jargon File, edited by E. S. Raymond (public domain)",
-            "apt-get install jargon-text (Debian, Ubuntu)",
-            _jargon,
-        ),
-    }
-)
+TEXTS: Mapping[str, Source] = {
+    "python_topics": Source(
+        "Python's help topics",
+        "the language reference as `help()` shows it, from the running CPython "
+        "(PSF licence)",
+        "install CPython with its standard library (Debian: libpython3-stdlib)",
+        _python_topics,
+    ),
+    "jargon": Source(
+        "the Jargon File 4.4.7",
+        "the Jargon File, edited by E. S. Raymond (public domain)",
+        "apt-get install jargon-text (Debian, Ubuntu)",
+        _jargon,
+    ),
+}

@@ -31,14 +31,9 @@ def convolve_patches(
         kernel: Weights, of shape `(rows, columns, channels, features)`.
         strides: Vertical and horizontal stride.
         padding: "SAME", "VALID", or a pair of integers for each direction.
-        lhs_dilation: Only 1 is supported.
-        rhs_dilation: Only 1 is supported.
+        lhs_dilation, rhs_dilation, feature_group_count: Only 1 is supported.
         dimension_numbers: Those of Flax: NHWC, HWIO, NHWC.
-        feature_group_count: Only 1 is supported.
         precision: The precision of the product.
-
-    Raises:
-        ValueError: An option is not supported.
     """
     if feature_group_count != 1 or {*(lhs_dilation or ()), *(rhs_dilation or ())} - {1}:
         raise ValueError("convolve_patches: expected no groups and no dilation")

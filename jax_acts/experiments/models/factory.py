@@ -4,13 +4,13 @@ A factory is a function or class `(activation, num_outputs)` that returns a Flax
 module, or `(activation, num_outputs, *, rngs)` that returns a Flax nnx module.
 """
 
-import ast
 import importlib
 import importlib.machinery
 import inspect
 import sys
+import sysconfig
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -21,12 +21,15 @@ from flax import nnx
 from jax import Array
 
 import jax_acts
-from jax_acts.experiments.config.errors import ConfigError, ConfigIssue, did_you_mean
+from jax_acts._core.errors import did_you_mean
+from jax_acts.experiments.config.errors import ConfigError, ConfigIssue
 
 Factory = Callable[..., Any]
 Params = Any
 
-_STATELESS = "expected a model without state (BatchNorm, Dropout)"
+
+class _InvalidModelError(Exception):
+    """A model that does not fit; the message has no prefix yet."""
 
 
 class Model(NamedTuple):
@@ -45,23 +48,22 @@ def load_factory(path: str, directory: Path) -> Factory:
         ConfigError: The module or the attribute is missing, or the import fails.
     """
     name, colon, attribute = path.partition(":")
-    where = f"model = {path!r}"
-    if not (colon and attribute and all(p.isidentifier() for p in name.split("."))):
-        raise _error(f"{where}: expected 'package.module:factory'")
-    module = _import(name, directory, where)
-    factory = getattr(module, attribute, None)
-    if not callable(factory):
-        names = [n for n, v in vars(module).items() if callable(v) and n[0] != "_"]
-        got = "none" if factory is None else type(factory).__name__
-        near = did_you_mean(attribute, names)
-        raise _error(
-            f"{where}: expected a function or class {attribute!r} in "
-            f"{module.__file__}, got {got}{near}"
-        )
+    with _config_errors(f"model = {path!r}"):
+        if not (colon and attribute and all(map(str.isidentifier, name.split(".")))):
+            raise _InvalidModelError("expected 'package.module:factory'")
+        module = _import(name, directory)
+        factory = getattr(module, attribute, None)
+        if not callable(factory):
+            names = [n for n, v in vars(module).items() if callable(v) and n[0] != "_"]
+            got = "none" if factory is None else type(factory).__name__
+            raise _InvalidModelError(
+                f"expected a function or class {attribute!r} in {module.__file__}, "
+                f"got {got}{did_you_mean(attribute, names)}"
+            )
     return factory
 
 
-def _import(name: str, directory: Path, where: str) -> Any:
+def _import(name: str, directory: Path) -> Any:
     top = name.partition(".")[0]
     if str(directory) not in sys.path:
         sys.path.insert(0, str(directory))
@@ -72,17 +74,19 @@ def _import(name: str, directory: Path, where: str) -> Any:
         # A module of the same name was imported from another project.
         for other in [n for n in sys.modules if n.partition(".")[0] == top]:
             del sys.modules[other]
-    with _errors(where):
-        try:
-            return importlib.import_module(name)
-        except ModuleNotFoundError as error:
-            if error.name is None or not f"{name}.".startswith(f"{error.name}."):
-                raise  # an import inside the module
-            folder = Path(directory, *error.name.split(".")[:-1])
-            names = [p.stem for p in folder.glob("*") if p.suffix in ("", ".py")]
-            near = did_you_mean(error.name.rpartition(".")[2], sorted(names))
-            message = f"expected a module {error.name!r} in {directory}, got none{near}"
-    raise _error(f"{where}: {message}")
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        if not f"{name}.".startswith(f"{error.name}."):
+            raise  # an import inside the module
+        parent, _, missing = str(error.name).rpartition(".")
+        files = directory.joinpath(*parent.split(".")).glob("*")
+        near = did_you_mean(
+            missing, sorted(p.stem for p in files if p.suffix in ("", ".py"))
+        )
+        raise _InvalidModelError(
+            f"expected a module {error.name!r} in {directory}, got none{near}"
+        ) from None
 
 
 def build_model(
@@ -104,112 +108,91 @@ def build_model(
     name = getattr(factory, "__name__", repr(factory))
     where = f"model {name}({activation}, {num_outputs})"
     bound = jax_acts.get(activation)
-    takes_rngs = "rngs" in _parameters(factory)
     make_nnx = lambda key: factory(bound, num_outputs, rngs=nnx.Rngs(key))
-    with _errors(where):
-        module = (
-            nnx.eval_shape(make_nnx, jax.random.key(0))
-            if takes_rngs
-            else factory(bound, num_outputs)
-        )
-    match module:
-        case nn.Module():
-            model = _from_linen(module)
-        case nnx.Module() if takes_rngs:
-            model = _from_nnx(module, make_nnx, where)
-        case nnx.Module():
-            raise _error(
-                f"{where}: expected an argument rngs, from which an nnx module takes "
-                "its initial parameters; without it all seeds are equal"
-            )
-        case _:
-            raise _error(
-                f"{where}: expected a module of flax.linen or flax.nnx, "
-                f"got {type(module).__name__}"
-            )
-    _check(model, num_outputs, input_shape, where)
+    with _config_errors(where):
+        # The metaclass of nnx modules hides the signature of a class.
+        call = factory.__init__ if isinstance(factory, type) else factory
+        if takes_rngs := "rngs" in inspect.signature(call).parameters:
+            module = nnx.eval_shape(make_nnx, jax.random.key(0))
+        else:
+            module = factory(bound, num_outputs)
+        match module:
+            case nn.Module():
+                model = _from_linen(module)
+            case nnx.Module() if takes_rngs:
+                model = _from_nnx(module, make_nnx)
+            case nnx.Module():
+                raise _InvalidModelError(
+                    "expected an argument rngs, from which an nnx module takes its "
+                    "initial parameters; without it all seeds are equal"
+                )
+            case _:
+                raise _InvalidModelError(
+                    "expected a module of flax.linen or flax.nnx, "
+                    f"got {type(module).__name__}"
+                )
+    x = jax.ShapeDtypeStruct((2, *input_shape), jax.numpy.float32)
+    with _config_errors(f"{where} on inputs {x.shape}"):
+        params = jax.eval_shape(model.init, jax.random.key(0), x)
+        y = jax.eval_shape(model.apply, params, x)
+        got = getattr(y, "shape", type(y).__name__)
+        if got != (2, num_outputs):
+            raise _InvalidModelError(f"expected outputs {(2, num_outputs)}, got {got}")
+        if not jax.tree.leaves(params):
+            raise _InvalidModelError("expected parameters, got none")
     return model
-
-
-def _parameters(factory: Factory) -> tuple[str, ...]:
-    # The metaclass of nnx modules hides the signature of a class.
-    call = factory.__init__ if isinstance(factory, type) else factory
-    try:
-        return tuple(inspect.signature(call).parameters)
-    except (TypeError, ValueError):  # a callable without a signature
-        return ()
 
 
 def _from_linen(module: nn.Module) -> Model:
     def init(key: Array, x: Array) -> Params:
         variables = dict(module.init(key, x))
         params = variables.pop("params", {})
-        if variables:
-            raise ValueError(f"{_STATELESS}, got {', '.join(variables)}")
+        _check_stateless(variables)
         return params
 
     apply: Any = module.apply  # its return type depends on `mutable`
     return Model(init, lambda params, x: apply({"params": params}, x))
 
 
-def _from_nnx(
-    abstract: nnx.Module, make: Callable[[Array], nnx.Module], where: str
-) -> Model:
+def _from_nnx(abstract: nnx.Module, make: Callable[[Array], nnx.Module]) -> Model:
     graph, _, state = nnx.split(abstract, nnx.Param, ...)
     variables = jax.tree.leaves(state, is_leaf=lambda v: isinstance(v, nnx.Variable))
-    if variables:
-        kinds = ", ".join(sorted({type(v).__name__ for v in variables}))
-        raise _error(f"{where}: {_STATELESS}, got {kinds}")
+    _check_stateless(sorted({type(v).__name__ for v in variables}))
     return Model(
         lambda key, x: nnx.split(make(key), nnx.Param, ...)[1],
         lambda params, x: nnx.merge(graph, params, state)(x),
     )
 
 
-def _check(
-    model: Model, num_outputs: int, input_shape: tuple[int, ...], where: str
-) -> None:
-    x = jax.ShapeDtypeStruct((2, *input_shape), jax.numpy.float32)
-    with _errors(f"{where} on inputs {x.shape}"):
-        params = jax.eval_shape(model.init, jax.random.key(0), x)
-        y = jax.eval_shape(model.apply, params, x)
-    if getattr(y, "shape", None) != (2, num_outputs):
-        got = y.shape if hasattr(y, "shape") else type(y).__name__
-        raise _error(
-            f"{where} on inputs {x.shape}: expected outputs {(2, num_outputs)}, "
-            f"got {got}"
+def _check_stateless(variables: Iterable[str]) -> None:
+    if names := ", ".join(variables):
+        raise _InvalidModelError(
+            f"expected a model without state (BatchNorm, Dropout), got {names}"
         )
-    if not jax.tree.leaves(params):
-        raise _error(f"{where}: expected parameters, got none")
 
 
 @contextmanager
-def _errors(where: str) -> Iterator[None]:
+def _config_errors(where: str) -> Iterator[None]:
     """Turn an exception in the user's code into a config error of one line."""
     try:
         yield
-    except ConfigError:
-        raise
     except Exception as error:
-        text = " ".join(str(error).split())
-        raise _error(
-            f"{where}: {type(error).__name__}: {text}{_location(error)}"
-        ) from (error)
+        message = " ".join(str(error).split())
+        if not isinstance(error, _InvalidModelError):
+            message = f"{type(error).__name__}: {message}{_location(error)}"
+        issue = ConfigIssue("model", f"{where}: {message}")
+        raise ConfigError(issue) from error
 
 
 def _location(error: Exception) -> str:
     """Return the last line of the traceback outside of installed packages."""
     if isinstance(error, SyntaxError):
         return ""
+    installed = ("<", sysconfig.get_path("stdlib"), str(Path(__file__).parents[2]))
     frames = [
         frame
         for frame in traceback.extract_tb(error.__traceback__)
         if "site-packages" not in frame.filename
-        and not frame.filename.startswith(("<", str(Path(__file__).parents[2])))
-        and Path(ast.__file__).parent not in Path(frame.filename).parents
+        and not frame.filename.startswith(installed)
     ]
     return f" ({frames[-1].filename}, line {frames[-1].lineno})" if frames else ""
-
-
-def _error(message: str) -> ConfigError:
-    return ConfigError(ConfigIssue("model", message))

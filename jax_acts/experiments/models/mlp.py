@@ -1,6 +1,5 @@
-"""A multilayer perceptron (MLP) of any depth, with a choice of initializer."""
+"""An MLP of any depth, with a choice of initializer."""
 
-from collections.abc import Callable
 from functools import partial
 from typing import Any, Literal
 
@@ -88,27 +87,22 @@ class MLP(nn.Module):
         """Return float32 outputs `(n, outputs)` of x `(n, …)`."""
         x = x.reshape(x.shape[0], -1).astype(self.dtype)
         after = kernel_initializer(self.initializer, "identity")
+        hidden = lambda kernel_init, name: Hidden(
+            self.activation, self.width, kernel_init, self.bias, self.dtype, name=name
+        )
         if self.depth:
-            x = self._hidden(after)(name="first")(x)
+            x = hidden(after, "first")(x)
             after = kernel_initializer(self.initializer, self.activation)
         if self.depth > 1:
-            x = self._layers(x, self._hidden(after))
+            layers = nn.scan(
+                lambda layer, x, _: (layer(x), None),
+                variable_axes={"params": 0, PREACTIVATIONS: 0},
+                split_rngs={"params": True},
+                length=self.depth - 1,
+            )
+            x, _ = layers(hidden(after, "layers"), x, None)
         head = nn.Dense(self.outputs, kernel_init=after, dtype=self.dtype, name="head")
         return head(x).astype(jnp.float32)
-
-    def _hidden(self, kernel_init: Any) -> Callable[..., Hidden]:
-        return partial(
-            Hidden, self.activation, self.width, kernel_init, self.bias, self.dtype
-        )
-
-    def _layers(self, x: Array, hidden: Callable[..., Hidden]) -> Array:
-        scanned = nn.scan(
-            lambda layer, x, _: (layer(x), None),
-            variable_axes={"params": 0, PREACTIVATIONS: 0},
-            split_rngs={"params": True},
-            length=self.depth - 1,
-        )
-        return scanned(hidden(name="layers"), x, None)[0]
 
 
 def split_layers(tree: Any) -> list[Any]:

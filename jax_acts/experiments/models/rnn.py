@@ -1,6 +1,5 @@
 """Recurrent networks with a choice of activation: plain, GRU and LSTM."""
 
-from collections.abc import Callable
 from typing import Any, Literal
 
 import flax.linen as nn
@@ -43,27 +42,19 @@ class RNN(nn.Module):
         return nn.Dense(self.outputs, name="head")(states[:, -1])
 
     def _cell(self) -> nn.RNNCellBase:
+        orthogonal = self.recurrent == "orthogonal"
         options: dict[str, Any] = {
             "activation_fn": jax_acts.get(self.activation),
-            "recurrent_kernel_init": _RECURRENT[self.recurrent](),
+            "recurrent_kernel_init": (
+                nn.initializers.orthogonal() if orthogonal else _identity
+            ),
             "name": "cell",
         }
-        match self.cell:
-            case "plain":
-                return nn.SimpleCell(self.hidden, **options)
-            case "gru":
-                gate = jax_acts.get(self.gate)
-                return nn.GRUCell(self.hidden, gate_fn=gate, **options)
-            case "lstm":
-                gate = jax_acts.get(self.gate)
-                return nn.OptimizedLSTMCell(self.hidden, gate_fn=gate, **options)
+        if self.cell == "plain":
+            return nn.SimpleCell(self.hidden, **options)
+        gated = nn.GRUCell if self.cell == "gru" else nn.OptimizedLSTMCell
+        return gated(self.hidden, gate_fn=jax_acts.get(self.gate), **options)
 
 
-def _identity() -> Callable[..., Array]:
-    return lambda _, shape, dtype=jnp.float32: jnp.eye(*shape, dtype=dtype)
-
-
-_RECURRENT: dict[Recurrent, Callable[[], Any]] = {
-    "orthogonal": nn.initializers.orthogonal,
-    "identity": _identity,
-}
+def _identity(_: Array, shape: Any, dtype: Any = jnp.float32) -> Array:
+    return jnp.eye(*shape, dtype=dtype)

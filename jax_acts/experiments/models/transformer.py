@@ -38,12 +38,6 @@ class Transformer(nn.Module):
     heads: int = 4
     expansion: int = 4
 
-    @property
-    def inner(self) -> int:
-        """The inner width of an MLP block."""
-        plain = self.features * self.expansion
-        return plain * 2 // 3 if self.gated else plain
-
     @nn.compact
     def __call__(self, characters: Array) -> Array:
         """Return logits `(n, length, num_characters)` of characters `(n, length)`."""
@@ -66,8 +60,10 @@ class Transformer(nn.Module):
         dense = lambda features, name: nn.Dense(
             features, use_bias=False, name=f"{name}_{n}"
         )
-        z = sow_preactivation(self, f"activation_{n}", dense(self.inner, "up")(x))
+        width = self.features * self.expansion
+        width = width * 2 // 3 if self.gated else width
+        z = sow_preactivation(self, f"activation_{n}", dense(width, "up")(x))
         y = Activation(self.activation, name=f"activation_{n}")(z)
         if self.gated:
-            y = y * dense(self.inner, "gate")(x)
+            y = y * dense(width, "gate")(x)
         return dense(self.features, "down")(y)

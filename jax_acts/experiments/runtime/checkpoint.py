@@ -10,7 +10,8 @@ import hashlib
 import re
 import shutil
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -34,9 +35,8 @@ def save(directory: Path, step: int, state: Any) -> None:
 
     A full disk causes a warning: the checkpoint before stays, and training continues.
     """
-    args = _orbax().args
     try:
-        with _manager(directory) as manager:
+        with _manager(directory) as (manager, args):
             manager.save(step, args=args.StandardSave(state))
     except (OSError, ValueError) as error:  # ValueError is raised by TensorStore
         warnings.warn(f"{directory}: checkpoint not saved: {error}", stacklevel=2)
@@ -49,9 +49,8 @@ def latest(directory: Path) -> tuple[int, Any] | None:
     """
     if not directory.is_dir():
         return None
-    args = _orbax().args
     try:
-        with _manager(directory) as manager:
+        with _manager(directory) as (manager, args):
             step = manager.latest_step()
             if step is None:
                 return None
@@ -67,15 +66,12 @@ def remove(directory: Path) -> None:
     shutil.rmtree(directory, ignore_errors=True)
 
 
-def _manager(directory: Path) -> Any:
-    orbax = _orbax()
-    options = orbax.CheckpointManagerOptions(
+@contextmanager
+def _manager(directory: Path) -> Iterator[tuple[Any, Any]]:
+    from orbax import checkpoint  # takes seconds, and short runs do not need it
+
+    options = checkpoint.CheckpointManagerOptions(
         max_to_keep=1, enable_async_checkpointing=False
     )
-    return orbax.CheckpointManager(directory.absolute(), options=options)
-
-
-def _orbax() -> Any:
-    import orbax.checkpoint  # takes seconds, and short runs do not need it
-
-    return orbax.checkpoint
+    with checkpoint.CheckpointManager(directory.absolute(), options=options) as manager:
+        yield manager, checkpoint.args

@@ -35,24 +35,17 @@ def collect_environment() -> dict[str, Any]:
 
 def _git_revision() -> str | None:
     """Return the commit of the sources, with a + if they have local changes."""
+    command = ["git", "describe", "--always", "--exclude=*", "--abbrev=12", "--dirty=+"]
     try:
-        commit = _git("rev-parse", "--short=12", "HEAD")
-        changes = _git("status", "--porcelain", "--untracked-files=no")
+        return subprocess.check_output(
+            command,
+            cwd=Path(__file__).parent,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            timeout=10,
+        ).strip()
     except (OSError, subprocess.SubprocessError):
         return None
-    return f"{commit}+" if changes else commit
-
-
-def _git(*arguments: str) -> str:
-    result = subprocess.run(
-        ["git", *arguments],
-        cwd=Path(__file__).parent,
-        capture_output=True,
-        text=True,
-        check=True,
-        timeout=10,
-    )
-    return result.stdout.strip()
 
 
 def _processor() -> str:

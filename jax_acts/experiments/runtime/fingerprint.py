@@ -39,25 +39,6 @@ class Fingerprint(BaseModel, frozen=True, extra="forbid"):
         )
 
 
-def load_fingerprint(directory: Path) -> Fingerprint:
-    """Return the fingerprint of a run.
-
-    Raises:
-        RunError: It is missing or damaged.
-    """
-    path = directory / FINGERPRINT
-    try:
-        return Fingerprint.model_validate_json(path.read_bytes())
-    except FileNotFoundError:
-        reason = "missing"
-    except (OSError, ValidationError):
-        reason = "damaged"
-    raise RunError(
-        f"{path}: expected the hashes of config, data and model of the records beside "
-        f"it, got a {reason} file; {FRESH}"
-    )
-
-
 def save_fingerprint(directory: Path, fingerprint: Fingerprint) -> None:
     """Write the fingerprint of a run, whole or not at all."""
     write_atomic(directory / FINGERPRINT, fingerprint.model_dump_json(indent=2) + "\n")
@@ -67,9 +48,18 @@ def verify_fingerprint(directory: Path, current: Fingerprint) -> None:
     """Check that the records of a run belong to the current config, data and model.
 
     Raises:
-        RunError: They do not; the message names what changed, with both hashes.
+        RunError: They do not; the message names what changed, with both hashes. Or the
+            fingerprint is missing or damaged.
     """
-    stored = load_fingerprint(directory)
+    path = directory / FINGERPRINT
+    try:
+        stored = Fingerprint.model_validate_json(path.read_bytes())
+    except (OSError, ValidationError) as error:
+        reason = "missing" if isinstance(error, FileNotFoundError) else "damaged"
+        raise RunError(
+            f"{path}: expected the hashes of config, data and model of the records "
+            f"beside it, got a {reason} file; {FRESH}"
+        ) from None
     if difference := describe_changes(stored, current):
         out = "pass another --out, or " if stored.config != current.config else ""
         raise RunError(f"{directory}: {difference} since the run started; {out}{FRESH}")
@@ -82,16 +72,12 @@ def describe_changes(stored: Fingerprint, current: Fingerprint) -> str:
     >>> describe_changes(old, old.model_copy(update={"data": "ddddeeeeffff"}))
     'the data changed (expected aaaabbbb, got ddddeeee)'
     """
-    changes = [
-        f"the {name} changed (expected {_shorten(old)}, got {_shorten(new)})"
+    shorten = lambda digest: "none" if digest is None else digest[:8]
+    return " and ".join(
+        f"the {name} changed (expected {shorten(old)}, got {shorten(new)})"
         for name, old in stored
         if (new := getattr(current, name)) != old
-    ]
-    return " and ".join(changes)
-
-
-def _shorten(digest: str | None) -> str:
-    return "none" if digest is None else digest[:8]
+    )
 
 
 def hash_arrays(tree: Any) -> str:

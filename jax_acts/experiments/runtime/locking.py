@@ -40,6 +40,7 @@ RETRY_SECONDS = 0.2
 """Interval between attempts to take a share that another process holds."""
 STARTUP_SECONDS = 60
 """Maximum time to wait while other processes start in the same directory."""
+_WORKER = ".lock-"
 
 
 class Process(NamedTuple):
@@ -83,22 +84,18 @@ def detect_rank(
                 break
     if process_id is None or num_processes is None:
         variables = " or ".join(" and ".join(names) for names in LAUNCHERS)
-        raise ConfigError(
-            ConfigIssue(
-                "",
-                "--executor distributed: expected --process-id and --num-processes, "
-                f"or {variables} in the environment",
-            )
+        message = (
+            "--executor distributed: expected --process-id and --num-processes, or "
+            f"{variables} in the environment"
         )
-    if not 0 <= process_id < num_processes:
-        raise ConfigError(
-            ConfigIssue(
-                "",
-                f"--process-id: expected 0 to {num_processes - 1} for "
-                f"--num-processes {num_processes}, got {process_id}",
-            )
+    elif 0 <= process_id < num_processes:
+        return Process(process_id, num_processes)
+    else:
+        message = (
+            f"--process-id: expected 0 to {num_processes - 1} for --num-processes "
+            f"{num_processes}, got {process_id}"
         )
-    return Process(process_id, num_processes)
+    raise ConfigError(ConfigIssue("", message))
 
 
 @contextmanager
@@ -134,28 +131,20 @@ def hold_worker_lock(directory: Path, process: Process) -> Iterator[None]:
         if name == process.name or count != str(process.num_processes):
             worker = f" as process {id} of {count}" if count != "1" else ""
             raise RunError(f"{directory}: another process is training this run{worker}")
-    with FileLock(_worker_lock(directory, process.name), timeout=0):
+    with FileLock(directory / f"{_WORKER}{process.name}", timeout=0):
         yield
 
 
 def active_workers(directory: Path) -> list[str]:
     """Return the names of the processes that are training a run."""
-    names = [
-        path.name.removeprefix(".lock-") for path in sorted(directory.glob(".lock-*"))
-    ]
-    return [name for name in names if _is_held(_worker_lock(directory, name))]
-
-
-def _worker_lock(directory: Path, name: str) -> Path:
-    return directory / f".lock-{name}"
-
-
-def _is_held(path: Path) -> bool:
-    try:
-        with FileLock(path, timeout=0):
-            return False
-    except Timeout:
-        return True
+    names = []
+    for path in sorted(directory.glob(f"{_WORKER}*")):
+        try:
+            with FileLock(path, timeout=0):
+                pass
+        except Timeout:
+            names.append(path.name.removeprefix(_WORKER))
+    return names
 
 
 def claim_shares(directory: Path, process: Process) -> Generator[Process, None, None]:

@@ -64,15 +64,3 @@ def _cgroup_limits() -> list[int]:
             if text.isdigit():  # else "max"
                 limits.append(int(text))
     return limits
-
-
-def format_bytes(size: int) -> str:
-    """Return a size with a suitable unit.
-
-    >>> format_bytes(1_500_000_000), format_bytes(20_300), format_bytes(7)
-    ('1.5 GB', '20.3 kB', '7 B')
-    """
-    for unit, factor in (("TB", 1e12), ("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
-        if size >= factor:
-            return f"{size / factor:.1f} {unit}"
-    return f"{size} B"

@@ -7,19 +7,13 @@ all   ━━━━━╸━━━━━━━━━━━━━━━  38/120 ru
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import ClassVar
 
+from rich import progress
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    Progress,
-    ProgressColumn,
-    Task,
-    TaskID,
-    TextColumn,
-)
 from rich.table import Column
 from rich.text import Text
 
@@ -66,43 +60,32 @@ class _Group:
         return ", ".join(words)
 
 
+@dataclass
 class ProgressReporter:
     """Count runs, steps and divergences; print one line per run (`--quiet`)."""
 
-    def __init__(
-        self,
-        console: Console,
-        group_names: Mapping[str, str],
-        total_steps: int,
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
-        """Start with no finished run.
+    console: Console
+    group_names: Mapping[str, str]
+    """The group of each run, by the name of the run."""
+    total_steps: int
+    """Steps of a run."""
+    clock: Callable[[], float]
+    """Returns the time in seconds."""
 
-        Args:
-            console: Where to show progress.
-            group_names: The group of each run, by the name of the run.
-            total_steps: Steps of a run.
-            clock: Returns the time in seconds.
-        """
-        self.console, self.total_steps, self.clock = console, total_steps, clock
-        self.group_names = group_names
-        sizes = Counter(group_names.values())
+    hidden: ClassVar[tuple[str, ...]] = ()
+    """Statuses of runs that have no line of their own."""
+
+    def __post_init__(self) -> None:
+        sizes = Counter(self.group_names.values())
         self.groups = {name: _Group(name, size) for name, size in sizes.items()}
-        self.all = _Group(ALL, len(group_names))
+        self.all = _Group(ALL, len(self.group_names))
         self.names: set[str] = set()
-        self.began, self.progress_before = clock(), 0.0
+        self.began, self.progress_before = self.clock(), 0.0
 
     def add_records(self, records: Iterable[RunRecord]) -> list[RunRecord]:
         """Count runs that were finished before or by others; return the new ones."""
-        new = [
-            record
-            for record in records
-            if record.run in self.group_names and record.run not in self.names
-        ]
-        for record in new:
-            self.names.add(record.run)
-            self.progress_before += 1
-            self._count(record)
+        new = [record for record in records if self._count(record)]
+        self.progress_before += len(new)
         for name in dict.fromkeys(self.group_names[record.run] for record in new):
             self._show(self.groups[name])
         return new
@@ -131,12 +114,12 @@ class ProgressReporter:
         group = self.groups[self.group_names[batch[0].name]]
         for each in (group, self.all):
             each.steps.pop(batch[0].name, None)
-        new = [record for record in records if record.run not in self.names]
-        for record in new:
-            self.names.add(record.run)
-            self._count(record)
-            self._show_run(record, (notes or {}).get(record.run, record.status))
-        self._show(group, new)
+        has_new = False
+        for record in records:
+            if self._count(record):
+                has_new = True
+                self._show_run(record, (notes or {}).get(record.run, record.status))
+        self._show(group, has_new)
 
     @property
     def remaining_seconds(self) -> float | None:
@@ -145,19 +128,25 @@ class ProgressReporter:
         remaining = self.all.num_runs - self.all.progress
         return (self.clock() - self.began) / done * remaining if done > 0 else None
 
-    def _count(self, record: RunRecord) -> None:
+    def _count(self, record: RunRecord) -> bool:
+        """Count a run of this study; return False where it is counted already."""
+        if record.run not in self.group_names or record.run in self.names:
+            return False
+        self.names.add(record.run)
         group = self.groups[self.group_names[record.run]]
         for each in (group, self.all):
             each.finished += 1
             each.diverged += record.status == "diverged"
         group.loss = group.loss if record.last_loss is None else record.last_loss
+        return True
 
-    def _show(self, group: _Group, new: Sequence[RunRecord] = ()) -> None:
-        """Show the state of a group, with the runs that it just finished."""
+    def _show(self, group: _Group, has_new: bool = False) -> None:
+        """Show the state of a group, and whether some of its runs just finished."""
 
     def _show_run(self, record: RunRecord, status: str) -> None:
-        loss = "" if record.last_loss is None else f", loss {record.last_loss:.4g}"
-        self._print(f"{record.run}: {status}{loss}")
+        if status not in self.hidden:
+            loss = "" if record.last_loss is None else f", loss {record.last_loss:.4g}"
+            self._print(f"{record.run}: {status}{loss}")
 
     def _print(self, text: str) -> None:
         line = f"[{self.all.finished}/{self.all.num_runs}] {text}"
@@ -167,20 +156,16 @@ class ProgressReporter:
 class LogReporter(ProgressReporter):
     """Print a line per trial batch, and one about every ten seconds within it."""
 
+    hidden = ("finished",)
     printed = float("-inf")
 
-    def _show(self, group: _Group, new: Sequence[RunRecord] = ()) -> None:
+    def _show(self, group: _Group, has_new: bool = False) -> None:
         now = self.clock()
-        if not new and (not group.steps or now - self.printed < LOG_SECONDS):
-            return
-        seconds = self.remaining_seconds
-        remaining = "" if seconds is None else f", {_clock(seconds)} left"
-        self._print(f"{group.name}: {group.describe()}{remaining}")
-        self.printed = now
-
-    def _show_run(self, record: RunRecord, status: str) -> None:
-        if status != "finished":
-            super()._show_run(record, status)
+        if has_new or (group.steps and now - self.printed >= LOG_SECONDS):
+            seconds = self.remaining_seconds
+            remaining = "" if seconds is None else f", {_clock(seconds)} left"
+            self._print(f"{group.name}: {group.describe()}{remaining}")
+            self.printed = now
 
 
 class BarReporter(ProgressReporter):
@@ -190,23 +175,33 @@ class BarReporter(ProgressReporter):
     terminal has lines.
     """
 
-    def __init__(
-        self,
-        console: Console,
-        group_names: Mapping[str, str],
-        total_steps: int,
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
-        """Start with a bar for all runs."""
-        super().__init__(console, group_names, total_steps, clock)
-        columns = _columns(console.width)
-        self.bars = Progress(*columns, console=console, expand=True, get_time=clock)
-        self.tasks: dict[str, TaskID] = {}
-        self._update(self.all, None)
+    hidden = ("finished", "diverged")
 
-    def _show(self, group: _Group, new: Sequence[RunRecord] = ()) -> None:
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        # Names are truncated to a fifth of the width.
+        name = Column(
+            width=max(12, self.console.width // 5), no_wrap=True, overflow="ellipsis"
+        )
+        bar = Column(ratio=1, min_width=4)
+        details = Column(no_wrap=True, overflow="ellipsis")
+        self.bars = progress.Progress(
+            progress.TextColumn("{task.description}", markup=False, table_column=name),
+            progress.BarColumn(bar_width=None, table_column=bar),
+            progress.TextColumn(
+                "{task.fields[details]}", markup=False, table_column=details
+            ),
+            _TimeColumn(Column(width=12, no_wrap=True, justify="right")),
+            console=self.console,
+            expand=True,
+            get_time=self.clock,
+        )
+        self.tasks: dict[str, progress.TaskID] = {}
+        self._update(self.all)
+
+    def _show(self, group: _Group, has_new: bool = False) -> None:
         if group.steps or group.name in self.tasks:
-            self._update(group, None)
+            self._update(group)
         if group.finished == group.num_runs and group.name in self.tasks:
             id = self.tasks.pop(group.name)
             (task,) = (task for task in self.bars.tasks if task.id == id)
@@ -215,18 +210,31 @@ class BarReporter(ProgressReporter):
         seconds = self.remaining_seconds
         self._update(self.all, None if seconds is None else self.clock() + seconds)
 
-    def _update(self, group: _Group, end: float | None) -> None:
-        details = group.describe(total=self.console.width >= WIDE)
-        if group.name not in self.tasks:
-            self.tasks[group.name] = self.bars.add_task(
-                group.name, total=group.num_runs, details=details, end=end
-            )
-        id, done = self.tasks[group.name], group.progress
-        self.bars.update(id, completed=done, details=details, end=end)
+    def _update(self, group: _Group, end: float | None = None) -> None:
+        name, details = group.name, group.describe(total=self.console.width >= WIDE)
+        fields = {"details": details, "end": end}
+        if name not in self.tasks:
+            self.tasks[name] = self.bars.add_task(name, total=group.num_runs, **fields)
+        self.bars.update(self.tasks[name], completed=group.progress, **fields)
 
-    def _show_run(self, record: RunRecord, status: str) -> None:
-        if status not in ("finished", "diverged"):
-            super()._show_run(record, status)
+
+class _TimeColumn(progress.TimeElapsedColumn):
+    """Remaining time of all runs, elapsed time of a group.
+
+    `rich.progress.TimeRemainingColumn` extrapolates the last 30 seconds, without the
+    compilations to come.
+    """
+
+    def render(self, task: progress.Task) -> Text:
+        end = task.fields["end"]
+        if task.finished or end is None:
+            return super().render(task)
+        remaining = max(0.0, end - task.get_time())
+        return Text(f"{_clock(remaining)} left", style="progress.remaining")
+
+
+def _clock(seconds: float) -> str:
+    return str(timedelta(seconds=int(seconds)))
 
 
 @contextmanager
@@ -247,53 +255,8 @@ def report_progress(
         quiet: Whether to print only a line per run.
         clock: Returns the time in seconds.
     """
-    arguments = console, group_names, total_steps, clock
-    if quiet:
-        yield ProgressReporter(*arguments)
-    elif console.is_terminal or console.is_jupyter:
-        reporter = BarReporter(*arguments)
-        with reporter.bars:
-            yield reporter
-    else:
-        yield LogReporter(*arguments)
-
-
-def _columns(width: int) -> list[ProgressColumn]:
-    """Return the columns for a terminal of that width; names are cut to a fifth."""
-    name = Column(width=max(12, width // 5), no_wrap=True, overflow="ellipsis")
-    details = Column(no_wrap=True, overflow="ellipsis")
-    time = Column(width=12, no_wrap=True, justify="right")
-    return [
-        TextColumn("{task.description}", markup=False, table_column=name),
-        BarColumn(bar_width=None, table_column=Column(ratio=1, min_width=4)),
-        TextColumn("{task.fields[details]}", markup=False, table_column=details),
-        _TimeColumn(table_column=time),
-    ]
-
-
-class _TimeColumn(ProgressColumn):
-    """Remaining time of all runs, elapsed time of a group.
-
-    `rich.progress.TimeRemainingColumn` extrapolates the last 30 seconds, without the
-    compilations to come.
-    """
-
-    max_refresh = 0.5
-
-    def render(self, task: Task) -> Text:
-        """Return the time of a bar."""
-        end = task.fields["end"]
-        if task.finished or end is None:
-            seconds = task.finished_time if task.finished else task.elapsed
-            return Text(_clock(seconds or 0), style="progress.elapsed")
-        remaining = max(0.0, end - task.get_time())
-        return Text(f"{_clock(remaining)} left", style="progress.remaining")
-
-
-def _clock(seconds: float) -> str:
-    """Return a time as hours, minutes and seconds.
-
-    >>> _clock(3723.4)
-    '1:02:03'
-    """
-    return str(timedelta(seconds=int(seconds)))
+    has_bars = console.is_terminal or console.is_jupyter
+    kind = ProgressReporter if quiet else BarReporter if has_bars else LogReporter
+    reporter = kind(console, group_names, total_steps, clock)
+    with reporter.bars if isinstance(reporter, BarReporter) else nullcontext():
+        yield reporter

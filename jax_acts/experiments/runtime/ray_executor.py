@@ -7,10 +7,10 @@ worker whose data or model differ from the driver's refuses to train. Only the d
 writes.
 """
 
-import contextlib
 import importlib
 import os
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from functools import lru_cache
 from typing import Any
 
@@ -21,21 +21,14 @@ from jax_acts.experiments.config.schema import StudyConfig
 from jax_acts.experiments.records import RunRecord
 from jax_acts.experiments.runtime import devices
 from jax_acts.experiments.runtime.fingerprint import Fingerprint, describe_changes
-from jax_acts.experiments.runtime.interrupt import Interrupt
+from jax_acts.experiments.runtime.interrupt import CheckInterrupt
 from jax_acts.experiments.runtime.progress import ProgressReporter
-from jax_acts.experiments.study import (
-    BatchedTrainer,
-    ProgressCallback,
-    RunSpec,
-    Study,
-)
+from jax_acts.experiments.study import BatchedTrainer, ProgressCallback, RunSpec, Study
 
 RETRIES = 3
 """Times that a trial batch is restarted after its worker or its machine died."""
 POLL_SECONDS = 1.0
-
 Batch = tuple[RunSpec, ...]
-Progress = tuple[int, int, float | None]
 
 
 def import_ray() -> Any:
@@ -76,7 +69,7 @@ def train_batches(
     fingerprint: Fingerprint,
     batches: Sequence[Batch],
     reporter: ProgressReporter,
-    interrupt: Interrupt,
+    check_interrupt: CheckInterrupt,
 ) -> Iterator[tuple[Batch, Sequence[RunRecord]]]:
     """Yield the records of each trial batch, in the order in which they finish.
 
@@ -93,11 +86,8 @@ def train_batches(
     if not batches:
         return
     # "local": otherwise Ray looks for a cluster that someone started on this machine.
-    local = {
-        "address": "local",
-        "include_dashboard": False,
-        "_node_ip_address": "127.0.0.1",
-    }
+    local = {"address": "local", "include_dashboard": False}
+    local["_node_ip_address"] = "127.0.0.1"
     gpus = 0 if jax.default_backend() == "cpu" else 1
     task = ray.remote(num_cpus=1, num_gpus=gpus, max_retries=RETRIES)(_train)
     source = study.import_path, config.model_dump_json(), fingerprint
@@ -112,12 +102,15 @@ def train_batches(
             callbacks: dict[int, ProgressCallback] = {}
             while pending:
                 ready, _ = ray.wait([*pending], timeout=POLL_SECONDS)
-                for index, progress in _take_progress(ray, board).items():
+                latest = {}
+                with suppress(ray.exceptions.RayError):  # records do not need the board
+                    latest = ray.get(board.take.remote(), timeout=POLL_SECONDS)
+                for index, progress in latest.items():
                     if batches[index] in pending.values():
                         if index not in callbacks:
                             callbacks[index] = reporter.start(batches[index])
                         callbacks[index](*progress)
-                interrupt.check()
+                check_interrupt()
                 for result in ready:
                     yield pending.pop(result), ray.get(result)
     except ray.exceptions.RayTaskError as error:
@@ -133,21 +126,14 @@ class _ProgressBoard:
     """Ray actor that workers report to, without waiting for it."""
 
     def __init__(self) -> None:
-        self.latest: dict[int, Progress] = {}
+        self.latest: dict[int, tuple[int, int, float | None]] = {}
 
-    def update(self, index: int, progress: Progress) -> None:
+    def update(self, index: int, *progress: Any) -> None:
         self.latest[index] = progress
 
-    def take(self) -> dict[int, Progress]:
+    def take(self) -> dict[int, tuple[int, int, float | None]]:
         latest, self.latest = self.latest, {}
         return latest
-
-
-def _take_progress(ray: Any, board: Any) -> dict[int, Progress]:
-    """Return the new progress; none if the board died, as records do not need it."""
-    with contextlib.suppress(ray.exceptions.RayError):
-        return ray.get(board.take.remote(), timeout=POLL_SECONDS)
-    return {}
 
 
 def _train(
@@ -160,10 +146,7 @@ def _train(
 ) -> Sequence[RunRecord]:
     """Train a trial batch in a worker."""
     trainer = _prepare_trainer(path, config, fingerprint)
-
-    def report(step: int, total_steps: int, loss: float | None) -> None:
-        board.update.remote(index, (step, total_steps, loss))
-
+    report = lambda *progress: board.update.remote(index, *progress)
     return trainer.train(batch, report, None)
 
 

@@ -15,11 +15,10 @@ Records are only appended, by one process per file; readers read all files. The 
 last line of a killed process is dropped.
 """
 
-import contextlib
 import json
 import tomllib
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,12 +29,7 @@ from pydantic import ValidationError
 from jax_acts.experiments.config.errors import ConfigError, ConfigIssue, RunError
 from jax_acts.experiments.config.schema import StudyConfig
 from jax_acts.experiments.records import RunRecord
-from jax_acts.experiments.runtime.files import (
-    append_line,
-    drop_torn_line,
-    read_lines,
-    write_atomic,
-)
+from jax_acts.experiments.runtime import files, locking
 from jax_acts.experiments.runtime.fingerprint import (
     FINGERPRINT,
     FRESH,
@@ -43,17 +37,10 @@ from jax_acts.experiments.runtime.fingerprint import (
     save_fingerprint,
     verify_fingerprint,
 )
-from jax_acts.experiments.runtime.locking import (
-    SINGLE_PROCESS,
-    Process,
-    active_workers,
-    hold_worker_lock,
-    startup_lock,
-)
+from jax_acts.experiments.runtime.locking import SINGLE_PROCESS, Process
 
 CONFIG, ENVIRONMENT, RECORDS = "config.toml", "environment.jsonl", "records.jsonl"
 CHECKPOINTS, DATA = "checkpoints", "data.json"
-ARCHIVE = "previous"
 
 
 @dataclass(frozen=True)
@@ -76,12 +63,12 @@ class Journal:
             OSError: It cannot be written; the file is as it was.
         """
         record = record.model_copy(update={"session": self.session})
-        append_line(self.file, record.model_dump_json())
+        files.append_line(self.file, record.model_dump_json())
 
 
-def run_directory(config: StudyConfig, root: Path = Path("runs")) -> Path:
+def run_directory(config: StudyConfig) -> Path:
     """Return the default directory of a run: its name and the hash of its config."""
-    return root / f"{config.name}-{config.digest()}"
+    return Path("runs") / f"{config.name}-{config.digest()}"
 
 
 @contextmanager
@@ -113,9 +100,9 @@ def open_journal(
     with ExitStack() as stack:
         try:
             directory.mkdir(parents=True, exist_ok=True)
-            with startup_lock(directory):
-                joins = bool(active_workers(directory))
-                stack.enter_context(hold_worker_lock(directory, process))
+            with locking.startup_lock(directory):
+                joins = bool(locking.active_workers(directory))
+                stack.enter_context(locking.hold_worker_lock(directory, process))
                 if joins:
                     verify_fingerprint(directory, fingerprint)
                 elif fresh and _is_outdated(directory, fingerprint, process):
@@ -137,13 +124,11 @@ def _is_outdated(directory: Path, current: Fingerprint, process: Process) -> boo
     A process other than the first keeps those of the current fingerprint: the first
     process of the same command may have just made them.
     """
-    if process.id == 0:
-        return True
     try:
         verify_fingerprint(directory, current)
     except RunError:
         return True
-    return False
+    return process.id == 0
 
 
 def _claim(directory: Path, config: StudyConfig, fingerprint: Fingerprint) -> None:
@@ -154,16 +139,20 @@ def _claim(directory: Path, config: StudyConfig, fingerprint: Fingerprint) -> No
     """
     path = directory / CONFIG
     table = config.model_dump(mode="json", exclude_none=True)
-    if has_results(directory):
+    has_checkpoints = any((directory / CHECKPOINTS).glob("*"))
+    if has_checkpoints or any(f.stat().st_size for f in _record_files(directory)):
         verify_fingerprint(directory, fingerprint)
-        if _read_toml(path) != table:
+        stored = None
+        with suppress(FileNotFoundError, ValueError):  # missing or damaged
+            stored = tomllib.loads(path.read_text(encoding="utf-8"))
+        if stored != table:
             raise RunError(
                 f"{path}: expected the config that the run started with, got another "
                 f"or a damaged one; {FRESH}"
             )
         return
     save_fingerprint(directory, fingerprint)
-    write_atomic(path, tomli_w.dumps(table))
+    files.write_atomic(path, tomli_w.dumps(table))
 
 
 def _start_session(
@@ -171,46 +160,35 @@ def _start_session(
 ) -> Journal:
     """Append the environment of a session and read the records of earlier ones."""
     file = directory / (f"records-{process.id}.jsonl" if process.id else RECORDS)
-    dropped = (
-        (f"{file}: dropped a torn last line; its run is trained again",)
-        if drop_torn_line(file)
-        else ()
-    )
+    dropped = []
+    if files.drop_torn_line(file):
+        dropped = [f"{file}: dropped a torn last line; its run is trained again"]
     records, notices = read_records(directory)
-    session = len(read_lines(directory / ENVIRONMENT))
-    drop_torn_line(directory / ENVIRONMENT)
-    append_line(directory / ENVIRONMENT, json.dumps(environment))
+    sessions = directory / ENVIRONMENT
+    session = len(files.read_lines(sessions))
+    files.drop_torn_line(sessions)
+    files.append_line(sessions, json.dumps(environment))
     return Journal(directory, file, session, records, (*dropped, *notices))
 
 
-def has_results(directory: Path) -> bool:
-    """Return whether a directory has records or checkpoints of a run."""
-    return any(path.stat().st_size for path in _record_files(directory)) or any(
-        (directory / CHECKPOINTS).glob("*")
-    )
-
-
-def archive_results(directory: Path) -> Path | None:
-    """Move the results of a run to `previous/<n>/`; return that directory.
+def archive_results(directory: Path) -> None:
+    """Move the results of a run to `previous/<n>/`.
 
     The fingerprint is moved first: what an interruption leaves behind belongs to no
     config. Files that are not of the run stay.
     """
     names = [FINGERPRINT, CONFIG, DATA, ENVIRONMENT, CHECKPOINTS]
-    paths = [
-        *(directory / name for name in names),
-        *_record_files(directory),
-        *sorted(directory.glob("report.*")),
-    ]
-    if not (present := [path for path in paths if path.exists()]):
-        return None
-    archive = directory / ARCHIVE
+    paths = [directory / name for name in names] + _record_files(directory)
+    present = [path for path in paths if path.exists()]
+    present += sorted(directory.glob("report.*"))
+    if not present:
+        return
+    archive = directory / "previous"
     numbers = [int(path.name) for path in archive.glob("*") if path.name.isdigit()]
     target = archive / str(max(numbers, default=0) + 1)
     target.mkdir(parents=True)
     for path in present:
         path.rename(target / path.name)
-    return target
 
 
 def read_records(directory: Path) -> tuple[tuple[RunRecord, ...], tuple[str, ...]]:
@@ -218,7 +196,7 @@ def read_records(directory: Path) -> tuple[tuple[RunRecord, ...], tuple[str, ...
     records: dict[str, RunRecord] = {}
     notices = []
     for path in _record_files(directory):
-        for number, line in enumerate(read_lines(path), 1):
+        for number, line in enumerate(files.read_lines(path), 1):
             try:
                 record = RunRecord.model_validate_json(line)
             except ValidationError:
@@ -231,15 +209,15 @@ def read_records(directory: Path) -> tuple[tuple[RunRecord, ...], tuple[str, ...
 def read_environments(directory: Path) -> tuple[dict[str, Any], ...]:
     """Return the environments of the sessions of a run, in order."""
     sessions = []
-    for line in read_lines(directory / ENVIRONMENT):
-        with contextlib.suppress(json.JSONDecodeError):
+    for line in files.read_lines(directory / ENVIRONMENT):
+        with suppress(json.JSONDecodeError):
             sessions.append(json.loads(line))
     return tuple(session for session in sessions if isinstance(session, dict))
 
 
 def save_data_contents(directory: Path, contents: Mapping[str, str]) -> None:
     """Write what each dataset holds, by its title."""
-    write_atomic(directory / DATA, json.dumps(dict(contents), indent=2) + "\n")
+    files.write_atomic(directory / DATA, json.dumps(dict(contents), indent=2) + "\n")
 
 
 def read_data_contents(directory: Path) -> dict[str, str]:
@@ -254,10 +232,3 @@ def read_data_contents(directory: Path) -> dict[str, str]:
 def _record_files(directory: Path) -> list[Path]:
     paths = [directory / RECORDS, *sorted(directory.glob("records-*.jsonl"))]
     return [path for path in paths if path.exists()]
-
-
-def _read_toml(path: Path) -> dict[str, Any] | None:
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (FileNotFoundError, UnicodeDecodeError, tomllib.TOMLDecodeError):
-        return None

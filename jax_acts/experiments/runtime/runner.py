@@ -1,10 +1,10 @@
 """Train the runs of a study that have no record yet."""
 
 import contextlib
-import shutil
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -13,11 +13,10 @@ from rich.console import Console
 from jax_acts.experiments.config.errors import RunError
 from jax_acts.experiments.config.schema import StudyConfig
 from jax_acts.experiments.records import RunRecord
-from jax_acts.experiments.runtime import ray_executor
-from jax_acts.experiments.runtime.checkpoint import checkpoint_directory
+from jax_acts.experiments.runtime import checkpoint, ray_executor
 from jax_acts.experiments.runtime.environment import collect_environment
 from jax_acts.experiments.runtime.fingerprint import Fingerprint
-from jax_acts.experiments.runtime.interrupt import Interrupt, handle_interrupt
+from jax_acts.experiments.runtime.interrupt import CheckInterrupt, handle_interrupt
 from jax_acts.experiments.runtime.locking import SINGLE_PROCESS, Process, claim_shares
 from jax_acts.experiments.runtime.progress import ProgressReporter, report_progress
 from jax_acts.experiments.runtime.run_directory import (
@@ -27,18 +26,10 @@ from jax_acts.experiments.runtime.run_directory import (
     read_records,
     save_data_contents,
 )
-from jax_acts.experiments.study import (
-    BatchedTrainer,
-    PreparedStudy,
-    ProgressCallback,
-    RunSpec,
-    Study,
-)
+from jax_acts.experiments.study import BatchedTrainer, PreparedStudy, RunSpec, Study
 
 C = TypeVar("C", bound=StudyConfig)
-
 Batch = tuple[RunSpec, ...]
-"""A trial batch."""
 
 
 class Executor(StrEnum):
@@ -89,10 +80,12 @@ def run_study(
             data or another model; the executor fails; or the disk is full.
         KeyboardInterrupt: The user pressed Ctrl-C. Finished trial batches are recorded.
     """
-    if executor == Executor.RAY:
-        ray_executor.import_ray()
     runs, trainer = study.runs(config), prepared.trainer
     fingerprint = Fingerprint.of(config, prepared)
+    train = partial(_train_batches, trainer, directory)
+    if executor == Executor.RAY:
+        ray_executor.import_ray()
+        train = partial(ray_executor.train_batches, study, config, fingerprint)
     with open_journal(
         directory, config, fingerprint, collect_environment(), process, fresh=fresh
     ) as journal:
@@ -104,74 +97,53 @@ def run_study(
             report_progress(
                 console, trainer.group_names(runs), prepared.total_steps, quiet=quiet
             ) as reporter,
-            handle_interrupt(console) as interrupt,
+            handle_interrupt(console) as check_interrupt,
             closing(claim_shares(directory, process)) as owners,  # releases its lock
         ):
             if finished := reporter.add_records(journal.records):
                 console.print(f"resumes: {len(finished)} of {len(runs)} runs finished")
-            for batches in _missing_batches(
-                trainer.batches(runs), directory, owners, reporter
-            ):
-                results = (
-                    ray_executor.train_batches(
-                        study, config, fingerprint, batches, reporter, interrupt
-                    )
-                    if executor == Executor.RAY
-                    else _train_batches(
-                        trainer, batches, directory, reporter, interrupt
-                    )
-                )
-                for batch, records in results:
-                    notes = recorder.save(batch, records)
-                    reporter.finish(batch, records, notes)
-                    interrupt.check()
+            for owner in owners:
+                share = owner.share(trainer.batches(runs))
+                missing = _missing_batches(share, directory, reporter)
+                for batch, records in train(missing, reporter, check_interrupt):
+                    reporter.finish(batch, records, recorder.save(batch, records))
+                    check_interrupt()
         recorder.close()
         by_name = {record.run: record for record in read_records(directory)[0]}
     return tuple(by_name[run.name] for run in runs if run.name in by_name)
 
 
 def _missing_batches(
-    batches: Sequence[Batch],
-    directory: Path,
-    owners: Iterable[Process],
-    reporter: ProgressReporter,
-) -> Iterator[list[Batch]]:
-    """Yield the trial batches of each share that have a run without a record.
+    batches: Sequence[Batch], directory: Path, reporter: ProgressReporter
+) -> list[Batch]:
+    """Return the trial batches that have a run without a record.
 
     Batches are made of all runs, with a record or not, so that a run always has the
     same batch: the other runs of a `vmap` may change its rounding.
     """
-    for owner in owners:
-        records = read_records(directory)[0]
-        reporter.add_records(records)
-        names = {record.run for record in records}
-        yield [
-            batch
-            for batch in owner.share(batches)
-            if any(run.name not in names for run in batch)
-        ]
+    records = read_records(directory)[0]
+    reporter.add_records(records)
+    names = {record.run for record in records}
+    return [batch for batch in batches if any(run.name not in names for run in batch)]
 
 
 def _train_batches(
     trainer: BatchedTrainer,
-    batches: Sequence[Batch],
     directory: Path,
+    batches: Sequence[Batch],
     reporter: ProgressReporter,
-    interrupt: Interrupt,
+    check_interrupt: CheckInterrupt,
 ) -> Iterator[tuple[Batch, Sequence[RunRecord]]]:
     """Yield the records of each trial batch when it is finished."""
     for batch in batches:
-        report = _with_interrupt(reporter.start(batch), interrupt)
-        checkpoints = checkpoint_directory(directory / CHECKPOINTS, batch)
-        yield batch, trainer.train(batch, report, checkpoints)
+        show = reporter.start(batch)
 
+        def report(step: int, total_steps: int, loss: float | None, show=show) -> None:
+            show(step, total_steps, loss)
+            check_interrupt()
 
-def _with_interrupt(report: ProgressCallback, interrupt: Interrupt) -> ProgressCallback:
-    def report_and_check(step: int, total_steps: int, loss: float | None) -> None:
-        report(step, total_steps, loss)
-        interrupt.check()
-
-    return report_and_check
+        path = checkpoint.checkpoint_directory(directory / CHECKPOINTS, batch)
+        yield batch, trainer.train(batch, report, path)
 
 
 class _Recorder:
@@ -187,7 +159,7 @@ class _Recorder:
     def save(self, batch: Batch, records: Sequence[RunRecord]) -> dict[str, str]:
         """Record a trial batch; return a note for each run that is not on the disk."""
         root = self.journal.directory / CHECKPOINTS
-        self.checkpoints.append(checkpoint_directory(root, batch))
+        self.checkpoints.append(checkpoint.checkpoint_directory(root, batch))
         # A trial batch is trained whole when only some of its runs are missing.
         self.unsaved += [r for r in records if r.run not in self.names]
         self.names |= {record.run for record in records}
@@ -199,7 +171,7 @@ class _Recorder:
             self.error = error
             return {r.run: f"{r.status}, not saved yet: {error}" for r in self.unsaved}
         while self.checkpoints:
-            shutil.rmtree(self.checkpoints.pop(), ignore_errors=True)
+            checkpoint.remove(self.checkpoints.pop())
         with contextlib.suppress(OSError):  # missing, or not empty
             root.rmdir()
         return {}

@@ -144,7 +144,6 @@ def classification(
     training: TrainingConfig,
     *,
     extra_metrics: Callable[[Params], Metrics] = lambda params: {},
-    loss: Loss = cross_entropy,
 ) -> Task:
     """Return the task of a linen model whose outputs are the logits of classes.
 
@@ -153,7 +152,6 @@ def classification(
         data: The dataset.
         training: Batch size and sampling; see `make_sampler`.
         extra_metrics: Metrics besides the test accuracy.
-        loss: The loss of logits and labels.
     """
     init, apply = linen_functions(model)
 
@@ -161,7 +159,7 @@ def classification(
         logits = apply(params, data.normalize(data.x_test))
         return {"accuracy": accuracy(logits, data.y_test), **extra_metrics(params)}
 
-    return supervised(init, apply, data, training, loss=loss, metrics=metrics)
+    return supervised(init, apply, data, training, metrics=metrics)
 
 
 PROBE_SIZE = 256

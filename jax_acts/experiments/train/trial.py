@@ -23,21 +23,10 @@ from jax_acts.experiments.study import (
     ProgressCallback,
     RunSpec,
 )
-from jax_acts.experiments.train.loop import (
-    Schedule,
-    Task,
-    TrainState,
-    make_functions,
-    make_schedule,
-)
-from jax_acts.experiments.train.vectorized import (
-    CompiledTrialBatch,
-    InitPrograms,
-    Numbers,
-    compile_trial_batch,
-)
+from jax_acts.experiments.train import loop, vectorized
+from jax_acts.experiments.train.vectorized import CompiledTrialBatch, Numbers
 
-MakeTask = Callable[[Numbers, Any], Task]
+MakeTask = Callable[[Numbers, Any], loop.Task]
 
 
 class Trial(NamedTuple):
@@ -69,17 +58,16 @@ def prepare_trial(
 ) -> PreparedStudy:
     """Return a study whose programs are compiled when they are first needed."""
     axes = {"seed": jnp.uint32} | dict.fromkeys(trial.numeric, jnp.float32)
-    schedule = make_schedule(training, trial.num_train)
-
-    init_programs: InitPrograms = {}
+    schedule = loop.make_schedule(training, trial.num_train)
+    init_programs: vectorized.InitPrograms = {}
 
     @lru_cache(maxsize=1)  # trial batches come by group, and programs take memory
     def compile_group(fixed: tuple[tuple[str, Value], ...]) -> CompiledTrialBatch:
         make_task = trial.make_task(dict(fixed))
-        functions = lambda numbers, data: make_functions(
+        functions = lambda numbers, data: loop.make_functions(
             make_task(numbers, data), training, schedule
         )
-        return compile_trial_batch(
+        return vectorized.compile_trial_batch(
             functions, axes, trial.data, trial_batch, init_programs
         )
 
@@ -113,10 +101,10 @@ CHECKPOINT_SECONDS = 60.0
 
 def train_trial_batch(
     compiled: CompiledTrialBatch,
-    schedule: Schedule,
+    schedule: loop.Schedule,
     runs: Sequence[RunSpec],
-    progress: ProgressCallback = lambda step, total, loss: None,
-    directory: Path | None = None,
+    progress: ProgressCallback,
+    directory: Path | None,
 ) -> list[RunRecord]:
     """Train one trial batch and return its records, in the order of its runs.
 
@@ -130,11 +118,11 @@ def train_trial_batch(
             records of an uninterrupted one.
     """
     batch = compiled.load([dict(run.axes) for run in runs])
-    progress_state = _resume(compiled, directory)
-    if progress_state is None:
-        progress_state = _Progress(0, compiled.init(batch), [], 0.0)
-    step, state, evaluations, seconds = progress_state
-    sums = _loss_sums(compiled, state, len(runs))
+    start = _resume(compiled, directory)
+    start = start or _Progress(0, compiled.init(batch), [], 0.0)
+    step, state, evaluations, seconds = start
+    get_sums = lambda state: compiled.layout.gather(state.loss_sums)[: len(runs)]
+    sums = get_sums(state)
     num_steps, saved = 1, time.monotonic()
     for next_eval in schedule.eval_steps[len(evaluations) :]:
         while step < next_eval:
@@ -143,9 +131,12 @@ def train_trial_batch(
             state = compiled.advance(batch, state, step, stop)
             jax.block_until_ready(state)
             elapsed = time.perf_counter() - begin
-            before, sums = sums, _loss_sums(compiled, state, len(runs))
-            loss = _mean_loss(before, sums, stop - step)
-            progress(stop, schedule.total_steps, loss)
+            before, sums = sums, get_sums(state)
+            with np.errstate(invalid="ignore"):
+                added = sums.astype(np.float64) - before
+            loss = float(added.sum(1).mean()) / (stop - step)
+            shown = loss if np.isfinite(loss) else None
+            progress(stop, schedule.total_steps, shown)
             pace = (stop - step) * REPORT_SECONDS / elapsed
             num_steps = max(1, min(8 * num_steps, int(pace)))
             step, seconds = stop, seconds + elapsed
@@ -157,23 +148,9 @@ def train_trial_batch(
     return _records(compiled, schedule, runs, sums, evaluations, seconds)
 
 
-def _loss_sums(
-    compiled: CompiledTrialBatch, state: TrainState, num_runs: int
-) -> np.ndarray:
-    return compiled.layout.gather(state.loss_sums)[:num_runs]
-
-
-def _mean_loss(before: np.ndarray, after: np.ndarray, steps: int) -> float | None:
-    """Return the mean loss of the last steps; None where it is not finite."""
-    with np.errstate(invalid="ignore"):
-        added = after.astype(np.float64) - before
-    mean = float(added.sum(1).mean()) / steps
-    return mean if np.isfinite(mean) else None
-
-
 def _records(
     compiled: CompiledTrialBatch,
-    schedule: Schedule,
+    schedule: loop.Schedule,
     runs: Sequence[RunSpec],
     sums: np.ndarray,
     evaluations: Sequence[tuple[dict[str, np.ndarray], np.ndarray]],
@@ -207,19 +184,16 @@ class _Progress(NamedTuple):
     """A trial batch after some steps."""
 
     step: int
-    state: TrainState
+    state: loop.TrainState
     evaluations: list[tuple[dict[str, np.ndarray], np.ndarray]]
     seconds: float
 
 
 def _pack(compiled: CompiledTrialBatch, progress: _Progress) -> dict[str, Any]:
-    """Return the progress as dicts of host arrays, independent of the devices."""
-    index = lambda tree: {str(n): x for n, x in enumerate(jax.tree.leaves(tree))}
-    return {
-        "state": index(compiled.layout.gather(progress.state)),
-        "evaluations": index(progress.evaluations),
-        "seconds": np.float64(progress.seconds),
-    }
+    """Return the progress as a dict of host arrays, independent of the devices."""
+    state = compiled.layout.gather(progress.state)
+    tree = state, progress.evaluations, np.float64(progress.seconds)
+    return {str(n): leaf for n, leaf in enumerate(jax.tree.leaves(tree))}
 
 
 def _resume(compiled: CompiledTrialBatch, directory: Path | None) -> _Progress | None:
@@ -228,15 +202,13 @@ def _resume(compiled: CompiledTrialBatch, directory: Path | None) -> _Progress |
     if latest is None:
         return None
     step, packed = latest
-    leaves = lambda name: [packed[name][str(n)] for n in range(len(packed[name]))]
-    init, _, evaluate = compiled.programs
-    fill = lambda program, leaves: jax.tree.unflatten(
-        program.out_tree, [np.asarray(leaf) for leaf in leaves]
-    )
-    state = compiled.layout.scatter(fill(init, leaves("state")))
-    values = leaves("evaluations")
-    size = evaluate.out_tree.num_leaves
+    *leaves, seconds = (np.asarray(packed[str(n)]) for n in range(len(packed)))
+    state = compiled.programs.init.out_tree
+    evaluation = compiled.programs.evaluate.out_tree
+    count, size = state.num_leaves, evaluation.num_leaves
     evaluations = [
-        fill(evaluate, values[n : n + size]) for n in range(0, len(values), size)
+        evaluation.unflatten(leaves[n : n + size])
+        for n in range(count, len(leaves), size)
     ]
-    return _Progress(step, state, evaluations, float(packed["seconds"]))
+    live_state = compiled.layout.scatter(state.unflatten(leaves[:count]))
+    return _Progress(step, live_state, evaluations, float(seconds))

@@ -28,6 +28,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
+from rich.filesize import decimal
 
 from jax_acts.experiments.config.errors import ConfigError, ConfigIssue
 from jax_acts.experiments.config.schema import TrialBatch
@@ -59,19 +60,14 @@ class Layout(NamedTuple):
         return self.trial_batch.size // self.trial_batch.vmap_width
 
     @property
-    def slices_per_device(self) -> int:
-        """Slices of each device; the last device may have fewer."""
-        return math.ceil(self.num_slices / self.mesh.size)
-
-    @property
     def slots(self) -> int:
-        """Slices for which each device has memory.
+        """Slices for which each device has memory; the last devices may need fewer.
 
         On a CPU there are at least two: for a single one XLA would replace the
         indexing of slices, and round the body of the loop differently.
         """
         on_cpu = self.mesh.devices.flat[0].platform == "cpu"
-        return max(self.slices_per_device, 2 if on_cpu else 1)
+        return max(math.ceil(self.num_slices / self.mesh.size), 2 if on_cpu else 1)
 
     def rows(self) -> np.ndarray:
         """Return the position of each slice on the leading axis of sharded arrays."""
@@ -125,11 +121,8 @@ the training: 3.7 of 9 CPU seconds for a small MLP.
 """
 
 
-class LiveBatch(NamedTuple):
-    """The runs of one trial batch on the devices."""
-
-    counts: Array
-    numbers: Any
+LiveBatch = tuple[Array, Any]
+"""The arguments `counts, numbers` of the programs, for the runs of a trial batch."""
 
 
 class CompiledTrialBatch(NamedTuple):
@@ -156,7 +149,7 @@ class CompiledTrialBatch(NamedTuple):
         counts = jax.device_put(
             self.layout.counts(len(runs)), NamedSharding(self.layout.mesh, SPLIT)
         )
-        return LiveBatch(counts, self.layout.scatter(numbers))
+        return counts, self.layout.scatter(numbers)
 
     def init(self, batch: LiveBatch) -> TrainState:
         """Return the initial state of each run."""
@@ -179,7 +172,7 @@ def compile_trial_batch(
     axes: Mapping[str, Any],
     data: Any,
     trial_batch: TrialBatch,
-    init_programs: InitPrograms | None = None,
+    init_programs: InitPrograms,
 ) -> CompiledTrialBatch:
     """Compile the programs of a group for as many devices as have the memory.
 
@@ -193,19 +186,35 @@ def compile_trial_batch(
     Raises:
         ConfigError: No device has the memory; the message states a size that fits.
     """
-    programs = {} if init_programs is None else init_programs
-    build = partial(_compile, make_functions, axes, data, programs)
-    message = ""
-    for layout in _layouts(trial_batch):
-        compiled = build(layout)
-        if fits(compiled):
-            return compiled
-        message = _memory_message(compiled)
-    for smaller in narrower(trial_batch):
-        if any(fits(build(layout)) for layout in _layouts(smaller)):
-            size = f"size = {smaller.size}, vmap_width = {smaller.vmap_width}"
-            raise ConfigError(ConfigIssue("trial_batch", f"{message}; {size} fits"))
-    message = f"{message}; no smaller trial batch fits"
+
+    def compile_batch(batch: TrialBatch) -> CompiledTrialBatch | str:
+        """Return the programs, or the memory that they lack on the fewest devices."""
+        message = ""
+        for layout in _layouts(batch):
+            compiled = _compile(make_functions, axes, data, init_programs, layout)
+            mesh = layout.mesh
+            required = max(map(memory.required_bytes, compiled.programs))
+            available = memory.available_bytes(mesh.devices.flat[0], mesh.size)
+            if available is None or required <= available:
+                return compiled
+            message = (
+                f"at most {decimal(available)} per device, got {decimal(required)}"
+            )
+        return message
+
+    compiled = compile_batch(trial_batch)
+    if isinstance(compiled, CompiledTrialBatch):
+        return compiled
+    describe = lambda b: f"size = {b.size}, vmap_width = {b.vmap_width}"
+    fitting = (
+        f"{describe(batch)} fits"
+        for batch in narrower(trial_batch)
+        if isinstance(compile_batch(batch), CompiledTrialBatch)
+    )
+    message = (
+        f"trial_batch: expected {compiled} with {describe(trial_batch)}; "
+        f"{next(fitting, 'no smaller trial batch fits')}"
+    )
     raise ConfigError(ConfigIssue("trial_batch", message))
 
 
@@ -328,33 +337,6 @@ def over_runs(
         in_specs=(SPLIT, SPLIT, SPLIT, REPLICATED),
         out_specs=SPLIT,
         check_vma=False,  # a constant initial result need not be marked as varying
-    )
-
-
-def required_memory(compiled: CompiledTrialBatch) -> int:
-    """Return the bytes per device that the largest of the programs needs."""
-    return max(map(memory.required_bytes, compiled.programs))
-
-
-def available_memory(compiled: CompiledTrialBatch) -> int | None:
-    """Return the bytes per device, None where they are unknown."""
-    mesh = compiled.layout.mesh
-    return memory.available_bytes(mesh.devices.flat[0], mesh.size)
-
-
-def fits(compiled: CompiledTrialBatch) -> bool:
-    """Return whether the devices have the memory, as far as it is known."""
-    available = available_memory(compiled)
-    return available is None or required_memory(compiled) <= available
-
-
-def _memory_message(compiled: CompiledTrialBatch) -> str:
-    size = compiled.layout.trial_batch
-    available = memory.format_bytes(available_memory(compiled) or 0)
-    required = memory.format_bytes(required_memory(compiled))
-    return (
-        f"trial_batch: expected at most {available} per device, got {required} with "
-        f"size = {size.size}, vmap_width = {size.vmap_width}"
     )
 
 

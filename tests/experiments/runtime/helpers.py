@@ -50,7 +50,7 @@ def start(
     devices: int | None = 1,
     **keys: Any,
 ) -> Process:
-    """Starts a run in a process, with so many devices, or as many as cores."""
+    """Start a run in a process, with a number of devices, or one per core."""
     path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
     environment = {**os.environ, "PYTHONPATH": path}
     environment.pop("JAX_NUM_CPU_DEVICES", None)
@@ -85,25 +85,25 @@ def finish(process: Process) -> str:
 
 
 def count_lines(path: Path) -> int:
-    """Returns the number of lines of a file, 0 where there is none."""
+    """Return the number of lines of a file, 0 where there is none."""
     return path.read_bytes().count(b"\n") if path.exists() else 0
 
 
 def metrics(directory: Path) -> dict[str, str]:
-    """Returns the records of a run by name, without session and times."""
+    """Return the records of a run by name, without session and times."""
     timed = {"session", "train_seconds", "compile_seconds"}
     records, _ = read_records(directory)
     return {record.run: record.model_dump_json(exclude=timed) for record in records}
 
 
 def values(directory: Path) -> list[float]:
-    """Returns the squares that a run recorded."""
+    """Return the squares that a run recorded."""
     return [record.curves["value"].values[0] for record in read_records(directory)[0]]
 
 
 @contextmanager
 def limit_file_size(size: int) -> Iterator[None]:
-    """Makes the operating system refuse what is written beyond so many bytes."""
+    """Makes the operating system refuse what is written beyond a size in bytes."""
     resource = pytest.importorskip("resource", reason="only POSIX limits a process")
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))

@@ -32,7 +32,7 @@ print([*dict.fromkeys(tried)], len(records))
 
 
 def run_program(program: str, **environment: str) -> str:
-    """Returns what a program prints whose process has these variables as well."""
+    """Return what a program prints whose process has these variables as well."""
     inherited = {k: v for k, v in os.environ.items() if k not in ("XLA_FLAGS", NUMBER)}
     process = subprocess.run(
         [sys.executable, "-c", program],

@@ -32,7 +32,7 @@ def record(run: RunSpec, loss: float | None) -> RunRecord:
 
 
 def show(width: int = 80, *, terminal: bool = True, quiet: bool = False) -> list[str]:
-    """Returns the lines that an interrupted run leaves.
+    """Return the lines that an interrupted run leaves.
 
     Of six runs the first has a record. A trial batch of the other two of relu takes
     eight seconds; one of elu diverges, and another one is interrupted half way.

@@ -38,13 +38,13 @@ IMPATIENT = {
 
 
 def node(address: str) -> dict[str, Any]:
-    """Returns the arguments of a node with one worker, at an address of loopback."""
+    """Return the arguments of a node with one worker, at an address of loopback."""
     store = 80 * 2**20  # bytes, the minimum of Ray
     return {"num_cpus": 1, "node_ip_address": address, "object_store_memory": store}
 
 
 def workers(node: Any) -> list[psutil.Process]:
-    """Returns the workers of a node that train a trial batch."""
+    """Return the workers of a node that train a trial batch."""
     result = []
     raylet = psutil.Process(node.all_processes["raylet"][0].process.pid)
     for child in raylet.children():

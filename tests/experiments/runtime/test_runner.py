@@ -32,7 +32,7 @@ LONG = {"training": {"steps": 200_000, "num_evals": 2}, "losses": ("square",)}
 
 
 def prepared_with(train, **keys) -> PreparedStudy:
-    """Returns the count study with another function that trains a trial batch."""
+    """Return the count study with another function that trains a trial batch."""
     prepared = count_study.prepare(count_study.Config(**keys))
     return replace(prepared, trainer=prepared.trainer._replace(train=train))
 
@@ -216,7 +216,7 @@ def test_records_are_returned_in_the_order_of_the_study(tmp_path):
 @pytest.mark.slow
 @pytest.mark.usefixtures("quickly_compiled")
 def test_a_killed_run_resumes_with_equal_records(tmp_path):
-    """Kills a process at its first record, and compares with an uninterrupted run."""
+    """Kill a process at its first record, and compares with an uninterrupted run."""
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     process = start(killed, line_study, **LONG)
     wait_until(lambda: count_lines(killed / RECORDS) > 0, process)

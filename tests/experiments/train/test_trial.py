@@ -34,7 +34,7 @@ LOSSES = {"square": jnp.square, "abs": jnp.abs}
 
 
 def make_trial(traces: list[str] | None = None) -> Trial:
-    """Returns a trial that learns a number, and appends the loss of each group."""
+    """Return a trial that learns a number, and appends the loss of each group."""
 
     def make_task(fixed):
         if traces is not None:
@@ -59,7 +59,7 @@ def ignore(step: int, total: int, loss: float | None) -> None:
 
 
 def numbers(records: list[RunRecord] | tuple[RunRecord, ...]) -> list[str]:
-    """Returns the records without times."""
+    """Return the records without times."""
     times = {"train_seconds", "compile_seconds"}
     return [record.model_dump_json(exclude=times) for record in records]
 
@@ -189,7 +189,7 @@ def test_a_trial_batch_resumes_from_its_checkpoint_with_equal_records(
 
 
 def hungry(size: int) -> Trial:
-    """Returns a trial each run of which needs `size` bytes."""
+    """Return a trial each run of which needs `size` bytes."""
 
     def make_task(fixed):
         def make(numbers, data):

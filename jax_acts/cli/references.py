@@ -8,15 +8,11 @@ import importlib.resources
 import re
 import unicodedata
 from collections.abc import Mapping
-from types import MappingProxyType
 
 _ENTRY = re.compile(r"^@(\w+)\{([^,\s]+),\n(.*?)^\}\n?", re.M | re.S)
 _FIELD = re.compile(r"^  (\w+) = \{(.*)\},\n", re.M)
 _ACCENT = re.compile(r"""\\(['`"^~]|v(?=\{))\{?(\w)\}?""")
-_COMBINING = {"'": "\u0301", "`": "\u0300", '"': "\u0308", "^": "\u0302"} | {
-    "~": "\u0303",
-    "v": "\u030c",
-}
+_COMBINING = dict(zip("'`\"^~v", "\u0301\u0300\u0308\u0302\u0303\u030c", strict=True))
 _PUBLISHED_IN = ("journal", "booktitle", "institution", "school", "howpublished")
 
 
@@ -60,7 +56,7 @@ def _to_unicode(value: str) -> str:
 def references() -> Mapping[str, Mapping[str, str]]:
     """Return the entries of `references.bib`."""
     path = importlib.resources.files("jax_acts") / "references.bib"
-    return MappingProxyType(parse_bibtex(path.read_text(encoding="utf-8")))
+    return parse_bibtex(path.read_text(encoding="utf-8"))
 
 
 def format_reference(key: str) -> str:
@@ -72,15 +68,8 @@ def format_reference(key: str) -> str:
     entry = references()[key]
     title = entry["title"].rstrip(".")
     published = next((entry[n] for n in _PUBLISHED_IN if n in entry), "")
-    identifiers = [
-        form.format(entry[name])
-        for name, form in (
-            ("eprint", "arXiv:{}"),
-            ("doi", "https://doi.org/{}"),
-            ("url", "{}"),
-        )
-        if name in entry
-    ]
+    forms = {"eprint": "arXiv:{}", "doi": "https://doi.org/{}", "url": "{}"}
+    identifiers = [f.format(entry[name]) for name, f in forms.items() if name in entry]
     parts = (f"{_format_authors(entry['author'])} ({entry['year']})", title, published)
     return " ".join([*(f"{part}." for part in parts if part), *identifiers])
 

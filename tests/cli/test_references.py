@@ -3,7 +3,7 @@
 import pytest
 
 from jax_acts._registry.lookup import FUNCTIONS, names
-from jax_acts._registry.references import format_reference, parse_bibtex, references
+from jax_acts.cli.references import format_reference, parse_bibtex, references
 
 
 def test_every_cited_key_has_a_complete_reference():

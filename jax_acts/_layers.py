@@ -1,0 +1,87 @@
+"""Options and computations that the linen and the nnx layers share."""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, get_args
+
+from jax import Array
+
+from jax_acts._core.bound import Bound
+from jax_acts._core.errors import check_choice, did_you_mean
+from jax_acts._core.glu import Layout, Order, split_gate
+from jax_acts._registry.lookup import get
+
+
+def layer_activation(
+    layer: str, activation: Any, arguments: Mapping[str, Any], options: Iterable[str]
+) -> Bound:
+    """Return the activation of a layer.
+
+    Args:
+        layer: The class, for error messages.
+        activation: Anything that `get` accepts. A layer is rejected, because nothing
+            would own its parameters.
+        arguments: Arguments of the activation.
+        options: The names of the options of the layer, to suggest for a misspelled one.
+    """
+    types = () if isinstance(activation, type) else type(activation).__mro__
+    if any(t.__module__.startswith("flax.") for t in types):
+        raise TypeError(
+            f"{layer}: expected the name, function or spec of an activation, got a "
+            f"layer: {type(activation).__name__}"
+        )
+    try:
+        return get(activation, **arguments)
+    except TypeError as error:
+        hints = "".join(did_you_mean(name, options) for name in arguments)
+        raise TypeError(f"{layer}: {error}{hints}") from None
+
+
+def kernel_names(layer: Any, default: tuple[str, ...]) -> tuple[str, ...]:
+    """Check the options of the kernels of a layer; return as many names as by default.
+
+    Gate and up may share one name.
+    """
+    where = f"{layer.__module__.rpartition('.')[2]}.{layer.__class__.__name__}"
+    check_choice(where, "order", layer.order, get_args(Order))
+    check_choice(where, "layout", layer.layout, get_args(Layout))
+    names = layer.kernel_names or default
+    names = (names,) if isinstance(names, str) else tuple(names)
+    gated = "gate" in default
+    counts = (len(default), len(default) - gated)
+    are_strings = all(isinstance(n, str) for n in names)
+    if not are_strings or len(names) not in counts or len({*names}) < len(names):
+        packed = " or one name of both gate and up" if gated else ""
+        raise ValueError(
+            f"{where}: kernel_names: expected ({', '.join(default)}){packed}, got "
+            f"{names!r}"
+        )
+    return names
+
+
+def mlp_kernels(gated: bool) -> tuple[str, ...]:
+    """Return the default kernel names of an MLP, the output last."""
+    return ("gate", "up", "down") if gated else ("up", "down")
+
+
+def activate(
+    layer: Any,
+    activation: Callable[..., Array],
+    products: list[Array],
+    *,
+    gated: bool = True,
+    **arguments: Any,
+) -> Array:
+    """Apply an activation to one product, or to gate and up in one or two products."""
+    if not gated:
+        return activation(*products, **arguments)
+    if len(products) == 1:
+        axis = products[0].ndim - 1
+        products = [*split_gate(products[0], axis, layer.order, layer.layout)]
+    gate, up = products
+    return activation(gate, up=up, **arguments)
+
+
+def type_name(activation: Bound) -> str:
+    """Return the name that tables of layers show for an activation."""
+    has_arrays = any(hasattr(v, "shape") for v in activation.arguments.values())
+    return f"{activation.name}(…)" if has_arrays else str(activation)
