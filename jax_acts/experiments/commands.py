@@ -21,8 +21,8 @@ from jax_acts.experiments.config.load import Source, load_config
 from jax_acts.experiments.config.schema import StudyConfig
 from jax_acts.experiments.datasets.registry import DATASETS
 from jax_acts.experiments.report.compare_runs import compare_directories
-from jax_acts.experiments.report.export import Sink
-from jax_acts.experiments.report.files import export_records, write_report
+from jax_acts.experiments.report.export import Sink, export_records
+from jax_acts.experiments.report.files import write_report
 from jax_acts.experiments.report.render import html, markdown, terminal
 from jax_acts.experiments.runtime import devices
 from jax_acts.experiments.runtime.files import write_atomic

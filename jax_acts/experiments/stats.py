@@ -17,24 +17,19 @@ Bounds = tuple[float, float]
 """The possible range of a value, to which intervals are clipped."""
 
 UNBOUNDED: Bounds = (-np.inf, np.inf)
+LEVEL = 0.95
+"""The confidence level of intervals; tests are significant at 1 - LEVEL."""
 
 
 def mean_ci(
-    frame: pd.DataFrame,
-    by: str | list[str],
-    value: str = "value",
-    *,
-    bounds: Bounds = UNBOUNDED,
-    level: float = 0.95,
+    frame: pd.DataFrame, by: str | list[str], *, bounds: Bounds = UNBOUNDED
 ) -> pd.DataFrame:
     """Return the mean of each group with Student's t-interval.
 
     Args:
-        frame: A tidy table; NaN values are left out.
+        frame: A tidy table with a column `value`; NaN is left out.
         by: The columns that make a group.
-        value: The column of the values.
         bounds: The possible range of a value; the interval is clipped to it.
-        level: The confidence level.
 
     Returns:
         One row per group, in the order of their first rows: `by`, n, mean, sd (n - 1),
@@ -44,11 +39,10 @@ def mean_ci(
        f  n  mean   sd  ci_low  ci_high
     0  a  3   2.0  1.0  -0.484    4.484
     """
-    groups = frame.groupby(by, sort=False, observed=True)[value]
+    groups = frame.groupby(by, sort=False, observed=True)["value"]
     table = groups.agg(n="count", mean="mean", sd="std").reset_index()
-    half = (
-        stats.t.ppf((1 + level) / 2, table["n"] - 1) * table["sd"] / table["n"] ** 0.5
-    )
+    t = stats.t.ppf((1 + LEVEL) / 2, table["n"] - 1)
+    half = t * table["sd"] / table["n"] ** 0.5
     table["ci_low"] = (table["mean"] - half).clip(*bounds)
     table["ci_high"] = (table["mean"] + half).clip(*bounds)
     return table
@@ -59,7 +53,6 @@ def paired_tests(
     pairs: Sequence[tuple[str, str]],
     *,
     bounds: Bounds = UNBOUNDED,
-    level: float = 0.95,
 ) -> pd.DataFrame:
     """Return two-sided paired t-tests over equal seeds, Holm-adjusted over `pairs`.
 
@@ -67,12 +60,11 @@ def paired_tests(
         scores: One row per seed, one column per group.
         pairs: (group, baseline), both columns of `scores`.
         bounds: The possible range of a score.
-        level: The confidence level of the intervals, which are not adjusted.
 
     Returns:
         One row per pair: group, baseline, n (seeds that both have), mean_diff (group
-        minus baseline), ci_low, ci_high, cohens_d (mean_diff over the standard
-        deviation of the differences; ±inf where that is 0), p, p_holm.
+        minus baseline), ci_low, ci_high (not adjusted), cohens_d (mean_diff over the
+        standard deviation of the differences; ±inf where that is 0), p, p_holm.
 
     >>> scores = pd.DataFrame({"a": [3, 4, 6], "b": [1, 2, 3], "c": [3, 5, 6]})
     >>> tests = paired_tests(scores, [("a", "b"), ("a", "c")])
@@ -81,23 +73,20 @@ def paired_tests(
     0      2.333  0.020   0.040
     1     -0.333  0.423   0.423
     """
-    differences = [(scores[a] - scores[b]).to_numpy(float) for a, b in pairs]
-    columns = ["group", "baseline", "n", "mean_diff", "ci_low", "ci_high"]
-    columns += ["cohens_d", "p", "p_holm"]
-    if not differences:
-        return pd.DataFrame(columns=columns)
-    values = pd.DataFrame(np.stack(differences, 1))
-    long = values.melt(var_name="pair", value_name="value")
     low, high = bounds
-    table = mean_ci(long, "pair", bounds=(low - high, high - low), level=level)
-    table[["group", "baseline"]] = list(pairs)
+    differences = pd.DataFrame(
+        {n: scores[a] - scores[b] for n, (a, b) in enumerate(pairs)}, dtype=float
+    )
+    long = differences.melt(var_name="pair").astype({"value": float})
+    means = mean_ci(long, "pair", bounds=(low - high, high - low))
+    table = pd.DataFrame(pairs, columns=["group", "baseline"]).join(means)
     table = table.rename(columns={"mean": "mean_diff"})
     d = table["mean_diff"] / table["sd"]
     table["cohens_d"] = d.mask((table["mean_diff"] == 0) & (table["sd"] == 0), 0.0)
     t = table["cohens_d"].abs() * table["n"] ** 0.5
     table["p"] = 2 * stats.t.sf(t, table["n"] - 1)
     table["p_holm"] = holm(table["p"])
-    return table[columns]
+    return table.drop(columns=["pair", "sd"])
 
 
 def holm(p: pd.Series) -> pd.Series:
@@ -122,7 +111,6 @@ def difference_to_best(
     *,
     lower_is_better: bool = False,
     bounds: Bounds = UNBOUNDED,
-    level: float = 0.95,
 ) -> pd.DataFrame:
     """Return the tests of each group against the best mean of its family.
 
@@ -131,11 +119,10 @@ def difference_to_best(
         families: The groups that are compared with each other; all if left out.
         lower_is_better: Whether the lowest mean is the best.
         bounds: The possible range of a score.
-        level: The confidence level.
 
     Returns:
         The table of `paired_tests`, Holm-adjusted over all families, with a column
-        `tied`: p_holm is at least 1 - level. There is no row of the best group itself,
+        `tied`: not significantly different. There is no row of the best group itself,
         which is `baseline`.
     """
     pairs = []
@@ -143,5 +130,5 @@ def difference_to_best(
         means = scores[[name for name in names if name in scores]].mean().dropna()
         ranking = means.sort_values(ascending=lower_is_better, kind="stable").index
         pairs += [(other, ranking[0]) for other in ranking[1:]]
-    table = paired_tests(scores, pairs, bounds=bounds, level=level)
-    return table.assign(tied=table["p_holm"] >= 1 - level)
+    table = paired_tests(scores, pairs, bounds=bounds)
+    return table.assign(tied=table["p_holm"] >= 1 - LEVEL)

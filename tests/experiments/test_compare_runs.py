@@ -25,8 +25,8 @@ def test_groups_are_paired_by_seed():
     result = compared()
     rows = {row["name"]: row for row in to_rows(result.tables[0].frame)}
     assert list(rows) == ["relu", "sigmoid"], "sorted by score"
-    assert rows["relu"]["mean change b"] == pytest.approx(2.0333333)
-    assert rows["sigmoid"]["mean change b"] == pytest.approx(0)
+    assert rows["relu"]["change b mean"] == pytest.approx(2.0333333)
+    assert rows["sigmoid"]["change b mean"] == pytest.approx(0)
     assert result.conclusion.startswith("1 of 2 groups differ significantly: relu · b")
 
 

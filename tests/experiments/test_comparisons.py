@@ -8,7 +8,6 @@ from jax_acts.experiments.report.comparisons import (
     ACCURACY,
     NO_CONCLUSION,
     TRAIN_LOSS,
-    TRAIN_TIME,
     conclude,
     group_runs,
 )
@@ -17,6 +16,7 @@ from jax_acts.experiments.report.tables import score_table, summarize
 from jax_acts.experiments.study import grid
 from tests.experiments.synthetic import FAR, TIED, record, records, report
 
+TRAIN_TIME = Metric("train_seconds", "train time", "s")
 DEAD = Metric("dead_fraction", "dead units", "%", 100, bounds=(0, 100), layer=-1)
 
 
@@ -52,7 +52,7 @@ def test_a_single_seed_allows_no_test():
         "difference is possible."
     )
     rows = to_rows(summarize(group_runs(records(relu=[0.9], tanh=[0.8])), [ACCURACY]))
-    assert not any(row["tied"] for row in rows)
+    assert [row["delta_remark"] for row in rows] == ["best", ""]
 
 
 def test_of_losses_the_lowest_is_the_best():
@@ -87,7 +87,7 @@ def test_rows_are_sorted_by_score_and_colors_follow_the_config():
     assert comparison.series == ("sigmoid", "relu")
     frame = score_table(comparison, ACCURACY).frame
     assert frame["activation"].tolist() == ["relu", "sigmoid"]
-    assert frame["is_best"].tolist() == [True, False]
+    assert frame["delta_remark"].tolist() == ["best", ""]
 
 
 def test_differences_are_between_equal_seeds():

@@ -8,8 +8,7 @@ import pandas as pd
 import pytest
 
 from jax_acts.experiments.config.errors import RunError
-from jax_acts.experiments.report.export import Sink
-from jax_acts.experiments.report.files import export_records
+from jax_acts.experiments.report.export import Sink, export_records
 from tests.experiments.synthetic import FAR, STUDIES, records, write_run
 
 

@@ -7,12 +7,12 @@ Each run must have a config under `configs/`, whose command the report names. Wi
 `--busy` the report states that other programs ran on the machine.
 """
 
+import shutil
 import sys
 from pathlib import Path
 
 from experiments.catalogue import STUDIES
 from jax_acts.experiments.config.load import Source, load_config
-from jax_acts.experiments.config.schema import StudyConfig
 from jax_acts.experiments.report.files import load_run
 from jax_acts.experiments.report.render import markdown
 from jax_acts.experiments.report.theme import file_svg
@@ -23,12 +23,7 @@ BUSY = "Other programs ran on the machine: the times are upper bounds."
 
 
 def write(run: Path, target: Path = TARGET, *, busy: bool = False) -> Path:
-    """Write the report of a run with its charts; return the path of the report.
-
-    Args:
-        run: The run directory.
-        target: The directory to write to.
-        busy: Whether other programs ran on the machine.
+    """Write the report of a run directory with its charts; return its path.
 
     Raises:
         SystemExit: The run is not finished, or its config is not under `configs/`.
@@ -37,12 +32,17 @@ def write(run: Path, target: Path = TARGET, *, busy: bool = False) -> Path:
     total = len(STUDIES[loaded.config.study].runs(loaded.config))
     if len(loaded.records) < total:
         sys.exit(f"{run}: expected {total} runs, got {len(loaded.records)}")
-    source = find_config(loaded.config)
+    schemas = {name: study.config for name, study in STUDIES.items()}
+    digest = loaded.config.digest()
+    for source in sorted((ROOT / "configs").rglob("*.toml")):
+        if load_config(Source(source), schemas).digest() == digest:
+            break
+    else:
+        sys.exit(f"{run}: expected a config under configs/, got another")
     stem = "-".join(source.with_suffix("").relative_to(ROOT / "configs").parts)
     directory = target / stem
-    directory.mkdir(parents=True, exist_ok=True)
-    for old in directory.glob("*.svg"):
-        old.unlink()
+    shutil.rmtree(directory, ignore_errors=True)
+    directory.mkdir(parents=True)
     parts = [f"Made by `jax-acts run {source.relative_to(ROOT)}`."]
     parts += [BUSY] if busy else []
     for n, chart in enumerate(loaded.report.charts):
@@ -53,15 +53,6 @@ def write(run: Path, target: Path = TARGET, *, busy: bool = False) -> Path:
     text = markdown(loaded.report, [loaded.info], "\n\n".join(parts))
     path.write_text(text, encoding="utf-8")
     return path
-
-
-def find_config(config: StudyConfig) -> Path:
-    """Return the file under `configs/` that a config was read from."""
-    schemas = {name: study.config for name, study in STUDIES.items()}
-    for path in sorted((ROOT / "configs").rglob("*.toml")):
-        if load_config(Source(path), schemas).digest() == config.digest():
-            return path
-    sys.exit(f"{config.name}: expected a config under configs/, got another")
 
 
 if __name__ == "__main__":

@@ -1,8 +1,5 @@
 """Reports: pure functions of records, rendered as HTML, Markdown, text or PNG.
 
-    format -> model -> comparisons -> tables, charts -> builders     build a Report
-    theme -> render -> files                                         render and write it
-
 A study that compares activations by one metric:
 
     comparison = group_runs(records, study.runs(config), by=("activation",))
@@ -24,6 +21,4 @@ A study that compares activations by one metric:
     score_table(comparison, metric, more_metrics, extra, extra_columns)
     paired_test_sections(paired_tests(scores, pairs), metric, title)
     conclude(comparison, metric), describe_difference(row of tests, metric)
-
-`files.load_run` sets `Report.is_quick` from the config.
 """

@@ -1,30 +1,16 @@
-"""The default report: which group is the best by a metric?
-
-A study that compares activations by a metric needs only
-
-    comparison = group_runs(records, study.runs(config), by=("activation",))
-    return compare_report(question, setup, comparison, ACCURACY, data=(summary,))
-"""
+"""The default report: which group is the best by a metric?"""
 
 from collections.abc import Sequence
 
 import pandas as pd
 
+from jax_acts.experiments.report import model
 from jax_acts.experiments.report.charts import curve_chart, dot_chart
 from jax_acts.experiments.report.comparisons import (
     ACCURACY,
     TRAIN_LOSS,
     Comparison,
     conclude,
-)
-from jax_acts.experiments.report.model import (
-    Chart,
-    DataSummary,
-    Metric,
-    Report,
-    Scores,
-    Section,
-    Table,
 )
 from jax_acts.experiments.report.tables import paired_test_table, score_table
 
@@ -45,9 +31,8 @@ def run_notes(comparison: Comparison) -> tuple[str, ...]:
     diverged = list(runs.loc[runs["status"] == "diverged", "run"])
     if diverged:
         names = "; ".join(diverged[:5]) + ("; …" if len(diverged) > 5 else "")
-        notes.append(
-            f"{len(diverged)} of {len(runs)} runs diverged and are left out: {names}."
-        )
+        count = f"{len(diverged)} of {len(runs)}"
+        notes.append(f"{count} runs diverged and are left out: {names}.")
     if len(runs) < comparison.num_planned:
         count = f"{len(runs)} of {comparison.num_planned}"
         notes.append(f"The study is not finished: {count} runs.")
@@ -58,17 +43,17 @@ def compare_report(
     question: str,
     setup: str,
     comparison: Comparison,
-    metric: Metric = ACCURACY,
+    metric: model.Metric = ACCURACY,
     *,
     conclusion: str | None = None,
-    columns: Sequence[Metric] = (),
-    table: Table | None = None,
-    charts: Sequence[Chart] | None = None,
-    sections: Sequence[Section] = (),
+    columns: Sequence[model.Metric] = (),
+    table: model.Table | None = None,
+    charts: Sequence[model.Chart] | None = None,
+    sections: Sequence[model.Section] = (),
     notes: Sequence[str] = (),
-    data: Sequence[DataSummary] = (),
+    data: Sequence[model.DataSummary] = (),
     is_quick: bool = False,
-) -> Report:
+) -> model.Report:
     """Return the report of a comparison by one metric.
 
     Args:
@@ -86,7 +71,7 @@ def compare_report(
         is_quick: Whether the config is `quick`.
     """
     tests = comparison.tests(metric)
-    return Report(
+    return model.Report(
         question,
         conclude(comparison, metric) if conclusion is None else conclusion,
         setup,
@@ -96,23 +81,23 @@ def compare_report(
         (*run_notes(comparison), *NOTES, *notes),
         (*sections, *paired_test_sections(tests, metric)),
         tuple(data),
-        Scores(comparison.scores(metric), metric),
+        model.Scores(comparison.scores(metric), metric),
         is_quick,
         comparison.colors,
     )
 
 
 def paired_test_sections(
-    tests: pd.DataFrame, metric: Metric, title: str = "Tests against the best"
-) -> tuple[Section, ...]:
+    tests: pd.DataFrame, metric: model.Metric, title: str = "Tests against the best"
+) -> tuple[model.Section, ...]:
     """Return a section with paired tests, or none where there are none."""
     tests = tests[tests["n"] > 0]
     if tests.empty:
         return ()
-    return (Section(title, (), paired_test_table(tests, metric)),)
+    return (model.Section(title, (), paired_test_table(tests, metric)),)
 
 
-def default_charts(comparison: Comparison, metric: Metric) -> list[Chart]:
+def default_charts(comparison: Comparison, metric: model.Metric) -> list[model.Chart]:
     """Return the scores, their curve over training, and the training loss."""
     charts = [dot_chart(comparison, metric)]
     for shown, log in ((metric, False), (TRAIN_LOSS, True)):

@@ -10,30 +10,20 @@ compares activations at equal depth, in the color of the activation.
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal, Protocol
+from typing import Literal
 
 import pandas as pd
 
 from jax_acts.experiments.records import RunRecord, Value, metrics_frame, runs_frame
-from jax_acts.experiments.report.format import interval, join, number, p_equals
+from jax_acts.experiments.report.format import interval, join, number, p_value
 from jax_acts.experiments.report.model import Metric, Row, to_rows
 from jax_acts.experiments.stats import difference_to_best, mean_ci
+from jax_acts.experiments.study import RunSpec
 
 ACCURACY = Metric("accuracy", "test accuracy", "%", 100, bounds=(0, 100))
 TRAIN_LOSS = Metric("train_loss", "training loss", digits=3, lower_is_better=True)
-TRAIN_TIME = Metric("train_seconds", "train time", "s", bounds=(0, float("inf")))
 
 NO_CONCLUSION = "No conclusion: no run has finished without diverging."
-
-
-class HasAxes(Protocol):
-    """A planned run: `RunSpec`."""
-
-    @property
-    def axes(self) -> tuple[tuple[str, Value], ...]:
-        """(axis, value) of each axis."""
-        ...
-
 
 Label = Callable[[Mapping[str, Value]], str]
 """Returns the display name of a group from its axes."""
@@ -109,19 +99,16 @@ class Comparison:
 
     def select(self, **axes: Value) -> "Comparison":
         """Return the comparison of the runs at these positions on the axes."""
-
-        def keep(frame: pd.DataFrame) -> pd.DataFrame:
-            return frame[(frame[list(axes)] == pd.Series(axes)).all(axis=1)]
-
+        keep = lambda frame: frame[(frame[[*axes]] == pd.Series(axes)).all(axis=1)]
         runs = keep(self.runs)
         names = set(runs["group"])
-        families = [tuple(g for g in family if g in names) for family in self.families]
+        present = lambda groups: tuple(g for g in groups if g in names)
         return replace(
             self,
             runs=runs,
             metrics=keep(self.metrics),
-            groups=tuple(g for g in self.groups if g in names),
-            families=tuple(filter(None, families)),
+            groups=present(self.groups),
+            families=tuple(filter(None, map(present, self.families))),
         )
 
     def derive(
@@ -152,7 +139,7 @@ def at_end(rows: pd.DataFrame, at: Literal["first", "last"]) -> pd.DataFrame:
 
 def group_runs(
     records: Iterable[RunRecord],
-    planned: Sequence[HasAxes] | None = None,
+    planned: Sequence[RunSpec] | None = None,
     *,
     by: Sequence[str] = ("activation",),
     within: Sequence[str] = (),
@@ -174,40 +161,29 @@ def group_runs(
         series_label: The display name of a color.
         title: The heading of the column of groups; the axes if left out.
     """
-    records = list(records)
-    if planned is None:
-        places = [record.axes for record in records]
-    else:
-        places = [dict(run.axes) for run in planned]
-    axes = pd.DataFrame(places, columns=list(places[0]) if places else [*by, "seed"])
-    series = [axis for axis in by if axis not in within] if series is None else series
-    groups = to_rows(axes[list(by)].drop_duplicates())
-    naming, coloring = label or _label, series_label or _label
-    subset = lambda values, keys: {key: values[key] for key in keys}
-    names = {tuple(g.values()): naming(g) for g in groups}
-    colors = {tuple(g.values()): coloring(subset(g, series)) for g in groups}
-    families: dict[tuple[Value, ...], list[str]] = {}
-    for group in groups:
-        key = tuple(group[axis] for axis in within)
-        families.setdefault(key, []).append(names[tuple(group.values())])
+    records, by, within = list(records), list(by), list(within)
+    series = [a for a in by if a not in within] if series is None else list(series)
+    places = [dict(run.axes) for run in (records if planned is None else planned)]
+    table = pd.DataFrame(places, columns=by).drop_duplicates(ignore_index=True)
+    axes = to_rows(table)
+    table["group"] = list(map(label or _label, axes))
+    table["series"] = [
+        (series_label or _label)({axis: row[axis] for axis in series}) for row in axes
+    ]
+    one_family = [0] * len(table)
+    families = table.groupby(within or one_family, sort=False)["group"].agg(tuple)
 
     def tag(frame: pd.DataFrame) -> pd.DataFrame:
-        keys = list(frame[list(by)].itertuples(index=False, name=None))
-        columns = {"group": names, "series": colors}
-        return frame.assign(
-            **{c: [of[key] for key in keys] for c, of in columns.items()}
-        )
+        if not records:
+            return frame.reindex(columns=[*frame, *by, "seed", "group", "series"])
+        return frame.merge(table, on=by, how="left")
 
-    runs, metrics = runs_frame(records), metrics_frame(records)
-    if not records:
-        runs = runs.reindex(columns=[*runs, *by, "seed"])
-        metrics = metrics.reindex(columns=[*metrics, *by, "seed"])
     return Comparison(
-        tag(runs),
-        tag(metrics),
-        tuple(names.values()),
-        tuple(dict.fromkeys(colors.values())),
-        tuple(map(tuple, families.values())),
+        tag(runs_frame(records)),
+        tag(metrics_frame(records)),
+        tuple(table["group"]),
+        tuple(table["series"].unique()),
+        tuple(families),
         title or join([axis.replace("_", " ") for axis in by]),
         len(places),
     )
@@ -227,29 +203,28 @@ def _label(axes: Mapping[str, Value]) -> str:
 
 def conclude(comparison: Comparison, metric: Metric) -> str:
     """Return which group of one family is the best, no more surely than its tests."""
-    scores = comparison.scores(metric)
-    means = scores.mean().dropna().sort_values(ascending=metric.lower_is_better)
+    means = comparison.summary(metric).dropna(subset=["mean"])
     if means.empty:
         return NO_CONCLUSION
-    best = str(means.index[0])
+    means = means.sort_values("mean", ascending=metric.lower_is_better, kind="stable")
+    best = to_rows(means)[0]
     extreme = "lowest" if metric.lower_is_better else "highest"
-    unit = f" {metric.unit}" if metric.unit else ""
-    value = f"{number(means.iloc[0], metric.digits)}{unit}"
-    n = int(scores[best].count())
-    if n < 2:
+    value = f"{number(best['mean'], metric.digits)} {metric.unit}".strip()
+    name = best["group"]
+    if best["n"] < 2:
         return (
-            f"{best} has the {extreme} {metric.title}, {value}, from a single seed: "
+            f"{name} has the {extreme} {metric.title}, {value}, from a single seed: "
             "no test of a difference is possible."
         )
-    summary = comparison.summary(metric)
-    (row,) = to_rows(summary[summary["group"] == best])
-    ci = interval(row["ci_low"], row["ci_high"], metric.digits)
-    text = f"{extreme} mean {metric.title}, {value} (95 % CI {ci}, {n} seeds)"
+    ci = interval(best["ci_low"], best["ci_high"], metric.digits)
+    text = (
+        f"{name} has the {extreme} mean {metric.title}, {value} (95 % CI {ci}, "
+        f"{best['n']} seeds)"
+    )
     tests = comparison.tests(metric).dropna(subset=["p"])
     tied = list(tests.loc[tests["tied"], "group"])
     if len(tied) == len(tests) > 0:
-        return f"No significant differences: {best} has the {text}."
-    text = f"{best} has the {text}"
+        return f"No significant differences: {text}."
     if tied:
         verb = "is" if len(tied) == 1 else "are"
         text += f"; {join(tied)} {verb} not significantly different"
@@ -266,6 +241,7 @@ def describe_difference(test: Row, metric: Metric) -> str:
     'by −0.83 pp (95 % CI [−1.59, −0.07], p = 0.042)'
     """
     size = number(test["mean_diff"], metric.digits, sign=True)
-    unit = f" {metric.difference_unit}" if metric.difference_unit else ""
+    size = f"{size} {metric.difference_unit}".strip()
     ci = interval(test["ci_low"], test["ci_high"], metric.digits, sign=True)
-    return f"by {size}{unit} (95 % CI {ci}, {p_equals(test['p_holm'])})"
+    p = p_value(test["p_holm"])
+    return f"by {size} (95 % CI {ci}, p {p if p.startswith('<') else f'= {p}'})"

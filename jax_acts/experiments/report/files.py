@@ -1,13 +1,10 @@
-"""Reports, comparisons and exports of run directories.
-
-    write_report(directory, studies)           report.html, report.md, report.png
-    export_records(directory, studies, sink)   records for other programs
+"""Reports of run directories.
 
 `studies` maps the key `study` of a config to its study.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,16 +12,10 @@ from typing import Any, NamedTuple
 from jax_acts.experiments.config.load import Source, load_config
 from jax_acts.experiments.config.schema import StudyConfig
 from jax_acts.experiments.records import RunRecord
-from jax_acts.experiments.report.export import Sink, export, frames
 from jax_acts.experiments.report.model import DataSummary, Report
 from jax_acts.experiments.report.render import RunInfo, html, markdown, png_sheet
+from jax_acts.experiments.runtime import run_directory
 from jax_acts.experiments.runtime.files import write_atomic
-from jax_acts.experiments.runtime.run_directory import (
-    CONFIG,
-    read_data_contents,
-    read_environments,
-    read_records,
-)
 from jax_acts.experiments.study import Study
 
 Studies = Mapping[str, Study[Any]]
@@ -33,6 +24,8 @@ Studies = Mapping[str, Study[Any]]
 class LoadedRun(NamedTuple):
     """A run directory in memory."""
 
+    path: Path
+    """The HTML file of the report."""
     config: StudyConfig
     records: tuple[RunRecord, ...]
     environments: tuple[dict[str, Any], ...]
@@ -42,15 +35,6 @@ class LoadedRun(NamedTuple):
     """One sentence for each damaged line."""
 
 
-class WrittenReport(NamedTuple):
-    """A report that is on the disk."""
-
-    report: Report
-    path: Path
-    """The HTML file."""
-    notices: tuple[str, ...]
-
-
 def load_run(directory: Path, studies: Studies) -> LoadedRun:
     """Return a run with its report, which is a pure function of the directory.
 
@@ -58,20 +42,26 @@ def load_run(directory: Path, studies: Studies) -> LoadedRun:
         ConfigError: The config of the run cannot be read.
     """
     schemas = {name: study.config for name, study in studies.items()}
-    config = load_config(Source(directory / CONFIG), schemas)
-    records, notices = read_records(directory)
-    environments = read_environments(directory)
+    source = Source(directory / run_directory.CONFIG)
+    config = load_config(source, schemas)
+    records, notices = run_directory.read_records(directory)
+    environments = run_directory.read_environments(directory)
     report = studies[config.study].report(config, records)
-    data = _add_contents(report.data, read_data_contents(directory))
-    report = replace(report, is_quick=bool(config.quick), data=data)
-    text = (directory / CONFIG).read_text(encoding="utf-8")
-    info = RunInfo(config.name, text, _distinct(environments))
-    return LoadedRun(config, records, environments, report, info, notices)
+    data = {one.name: one for one in report.data}  # only the run knows the contents
+    for name, content in run_directory.read_data_contents(directory).items():
+        data[name] = data.get(name, DataSummary(name))._replace(content=content)
+    report = replace(report, is_quick=bool(config.quick), data=tuple(data.values()))
+    # The environments that differ in more than the time they started.
+    distinct: dict[str, dict[str, Any]] = {}
+    for session in environments:
+        key = json.dumps(session | {"started": None})
+        distinct.setdefault(key, session)
+    info = RunInfo(config.name, source.path.read_text("utf-8"), [*distinct.values()])
+    path = directory / "report.html"
+    return LoadedRun(path, config, records, environments, report, info, notices)
 
 
-def write_report(
-    directory: Path, studies: Studies, *, png: bool = False
-) -> WrittenReport:
+def write_report(directory: Path, studies: Studies, *, png: bool = False) -> LoadedRun:
     """Write `report.html`, `report.md` and, if asked for, `report.png`.
 
     Equal records, config and environments give equal bytes.
@@ -80,45 +70,8 @@ def write_report(
         ConfigError: The config of the run cannot be read.
     """
     run = load_run(directory, studies)
-    path = directory / "report.html"
-    write_atomic(path, html(run.report, [run.info]))
+    write_atomic(run.path, html(run.report, [run.info]))
     write_atomic(directory / "report.md", markdown(run.report, [run.info]))
     if png:
         write_atomic(directory / "report.png", png_sheet(run.report))
-    return WrittenReport(run.report, path, run.notices)
-
-
-def export_records(directory: Path, studies: Studies, sink: Sink) -> str:
-    """Write the records of a run for a sink; return where they are.
-
-    Raises:
-        RunError: The package of the sink is missing, or there is no record.
-        ConfigError: The config of the run cannot be read.
-    """
-    run = load_run(directory, studies)
-    config = run.config.model_dump(mode="json")
-    tables = frames(run.config.name, run.records, config, run.environments)
-    return export(tables, directory, sink)
-
-
-def _add_contents(
-    data: Sequence[DataSummary], contents: Mapping[str, str]
-) -> tuple[DataSummary, ...]:
-    """Return the datasets with their contents, which only the run itself knows."""
-    origins = {one.name: one for one in data}
-    names = [*origins, *(name for name in contents if name not in origins)]
-    return tuple(
-        origins.get(name, DataSummary(name))._replace(content=contents[name])
-        if name in contents
-        else origins[name]
-        for name in names
-    )
-
-
-def _distinct(environments: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return the environments that differ in more than the time they started."""
-    distinct: dict[str, dict[str, Any]] = {}
-    for session in environments:
-        key = json.dumps({k: v for k, v in session.items() if k != "started"})
-        distinct.setdefault(key, session)
-    return list(distinct.values())
+    return run

@@ -3,14 +3,14 @@
 from collections.abc import Sequence
 
 
-def join(words: Sequence[str], conjunction: str = "and") -> str:
+def join(words: Sequence[str]) -> str:
     """Return the words as a list in a sentence.
 
     >>> join(["relu", "gelu", "silu"])
     'relu, gelu and silu'
     """
     *first, last = words
-    return f"{', '.join(first)} {conjunction} {last}" if first else last
+    return f"{', '.join(first)} and {last}" if first else last
 
 
 def number(value: float | None, digits: int = 2, *, sign: bool = False) -> str:
@@ -46,15 +46,6 @@ def p_value(p: float) -> str:
     if p != p:
         return "–"
     return "< 0.001" if p < 0.001 else f"{p:.2g}"
-
-
-def p_equals(p: float) -> str:
-    """Return a p-value as part of a sentence.
-
-    >>> p_equals(0.0123), p_equals(0.00001)
-    ('p = 0.012', 'p < 0.001')
-    """
-    return f"p {text}" if (text := p_value(p)).startswith("<") else f"p = {text}"
 
 
 def effect_size(d: float) -> str:

@@ -49,6 +49,17 @@ class Metric(NamedTuple):
         """The unit of a difference: percentage points of percentages."""
         return "pp" if self.unit == "%" else self.unit
 
+    def difference_label(self, title: str = "Δ") -> str:
+        """Return the title of a column of differences with its unit."""
+        return f"{title} ({self.difference_unit})" if self.unit else title
+
+    @property
+    def key(self) -> str:
+        """The prefix of the columns of the metric: "accuracy", "rms_first_0"."""
+        layer = None if self.layer == "mean" else self.layer
+        parts = (self.name, "first" if self.at == "first" else None, layer)
+        return "_".join(str(part) for part in parts if part is not None)
+
 
 class Column(NamedTuple):
     """How a column of a DataFrame is shown."""

@@ -1,7 +1,7 @@
 """A report as HTML, Markdown, a table in the terminal, or PNG."""
 
 import textwrap
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,27 +14,12 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from jax_acts.experiments.report.model import Report, Table, to_rows
-from jax_acts.experiments.report.theme import (
-    DARK,
-    FONT,
-    LIGHT,
-    css_variables,
-    page_svg,
-    png,
-    series_color,
-)
+from jax_acts.experiments.report.theme import COLORS, FONT, NUM_COLORS, page_svg, png
 
 QUICK = "Quick run: not a result."
 QUICK_DETAIL = "It is too small for a conclusion and only shows that everything runs."
 
 TEMPLATES = Path(__file__).parent / "templates"
-_TEMPLATES = jinja2.Environment(
-    loader=jinja2.FileSystemLoader(TEMPLATES),
-    autoescape=True,
-    undefined=jinja2.StrictUndefined,
-    trim_blocks=True,
-    lstrip_blocks=True,
-)
 
 
 class RunInfo(NamedTuple):
@@ -79,27 +64,27 @@ def cells(table: Table) -> list[list[Cell]]:
 
 def html(report: Report, runs: Sequence[RunInfo] = ()) -> str:
     """Return the report as one HTML file that loads nothing."""
+    templates = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    lines = {name: n for n, name in enumerate(report.series)}
+    lines |= {group: lines[series] for group, series in report.colors.items()}
     count = len(report.series)
-    lines = {f"line-{n}": f"var(--{series_color(n)})" for n in range(count)}
-    return _TEMPLATES.get_template("report.html").render(
+    return templates.get_template("report.html").render(
         report=report,
         runs=runs,
         cells=cells,
-        line=_line_numbers(report),
+        lines=lines,
         charts=[(chart, page_svg(chart.spec, count)) for chart in report.charts],
         quick=(QUICK, QUICK_DETAIL),
         font=FONT,
-        light=css_variables(LIGHT),
-        dark=css_variables(DARK),
-        lines=css_variables(lines),
-        script=(TEMPLATES / "report.js").read_text(encoding="utf-8"),
+        colors=COLORS,
+        num_colors=NUM_COLORS,
     )
-
-
-def _line_numbers(report: Report) -> dict[str, int]:
-    """Return the index of the series of each name that a table may have."""
-    series = {name: n for n, name in enumerate(report.series)}
-    return series | {group: series[name] for group, name in report.colors.items()}
 
 
 def markdown(
@@ -117,8 +102,7 @@ def markdown(
         parts += [f"## {section.title}", *section.text]
         parts += [_markdown_table(section.table)] if section.table else []
     parts += [charts, "## Notes", "\n".join(f"- {note}" for note in report.notes)]
-    if report.data:
-        parts.append("## Data")
+    parts += ["## Data"] if report.data else []
     for data in report.data:
         parts.append(" ".join(filter(None, (f"**{data.name}**.", *data[1:]))))
     for run in runs:
@@ -131,11 +115,9 @@ def markdown(
 
 def _markdown_table(table: Table) -> str:
     titles = [column.title for column in table.columns]
-    rows = [
-        [f"{c.text} {c.detail}".strip().replace("|", "\\|") for c in row]
-        for row in cells(table)
-    ]
     rule = ["---", *["---:"] * (len(titles) - 1)]
+    rows = [[f"{c.text} {c.detail}".strip() for c in row] for row in cells(table)]
+    rows = [[text.replace("|", "\\|") for text in row] for row in rows]
     return "\n".join(f"| {' | '.join(row)} |" for row in (titles, rule, *rows))
 
 
@@ -155,21 +137,27 @@ def terminal(report: Report, width: int) -> RenderableType:
 
 
 def _terminal_table(table: Table, width: int) -> RichTable:
-    rows = cells(table)
-    titles = [textwrap.fill(column.title, 10) for column in table.columns]
+    columns = table.columns
+    grid = [
+        [
+            Text.assemble(c.text, (f"\n{c.detail}" if c.detail else "", "dim"))
+            for c in row
+        ]
+        for row in cells(table)
+    ]
+    titles = [textwrap.fill(column.title, 10) for column in columns]
     widths = [
-        max(len(line) for line in (*title.split("\n"), *_lines(row[n] for row in rows)))
-        for n, title in enumerate(titles)
+        max(len(line) for text in (title, *cell) for line in str(text).split("\n"))
+        for title, *cell in zip(titles, *grid, strict=True)
     ]
     widths[0] = max(min(widths[0], width - 14), 8)
     shown, left = [0], width - widths[0] - 1
-    order = sorted(range(1, len(titles)), key=lambda n: not table.columns[n].essential)
-    for n in order:
-        if widths[n] + 2 > left:
+    for n in sorted(range(1, len(columns)), key=lambda n: not columns[n].essential):
+        left -= widths[n] + 2
+        if left < 0:
             break
         shown.append(n)
-        left -= widths[n] + 2
-    dropped = [table.columns[n].title for n in range(len(titles)) if n not in shown]
+    dropped = [column.title for n, column in enumerate(columns) if n not in shown]
     result = RichTable(
         box=box.SIMPLE_HEAD,
         padding=(0, 1, 0, 0),
@@ -177,7 +165,8 @@ def _terminal_table(table: Table, width: int) -> RichTable:
         caption=f"not shown: {', '.join(dropped)}" if dropped else None,
         caption_justify="left",
     )
-    for n in sorted(shown):
+    shown.sort()
+    for n in shown:
         result.add_column(
             Text(titles[n]),
             justify="right" if n else "left",
@@ -185,17 +174,9 @@ def _terminal_table(table: Table, width: int) -> RichTable:
             no_wrap=True,
             width=widths[n],
         )
-    for row in rows:
-        texts = []
-        for n in sorted(shown):
-            detail = f"\n{row[n].detail}" if row[n].detail else ""
-            texts.append(Text.assemble(row[n].text, (detail, "dim")))
-        result.add_row(*texts)
+    for row in grid:
+        result.add_row(*(row[n] for n in shown))
     return result
-
-
-def _lines(column: Iterable[Cell]) -> list[str]:
-    return [line for cell in column for line in (cell.text, cell.detail)]
 
 
 def png_sheet(report: Report) -> bytes:
