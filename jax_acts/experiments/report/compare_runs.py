@@ -11,7 +11,6 @@ from jax_acts.experiments.report import model
 from jax_acts.experiments.report.builders import NOTES, paired_test_sections
 from jax_acts.experiments.report.charts import dot_chart
 from jax_acts.experiments.report.comparisons import Comparison, describe_difference
-from jax_acts.experiments.report.export import flatten
 from jax_acts.experiments.report.files import Studies, load_run
 from jax_acts.experiments.report.format import join
 from jax_acts.experiments.report.render import RunInfo
@@ -159,7 +158,7 @@ def _config_differences(
     names: Sequence[str], configs: Sequence[Mapping[str, Any]]
 ) -> model.Section:
     """Return the keys in which the configs differ, one row each."""
-    frame = flatten(configs).set_axis(list(names)).T.map(str).replace("nan", "–")
+    frame = model.flatten(configs).set_axis(list(names)).T.map(str).replace("nan", "–")
     frame = frame[frame.nunique(axis=1) > 1].rename_axis("key").reset_index()
     title = "Differences of the configs"
     if frame.empty:

@@ -8,20 +8,19 @@ An export is a function of the records, so it may run at any time, and again.
 """
 
 import importlib
-import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from enum import StrEnum
 from pathlib import Path
 from types import ModuleType
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import pandas as pd
 
 from jax_acts.experiments.config.errors import RunError
 from jax_acts.experiments.records import metrics_frame, runs_frame
 from jax_acts.experiments.report.files import LoadedRun, Studies, load_run
-from jax_acts.experiments.report.model import Row, to_rows
+from jax_acts.experiments.report.model import Row, flatten, to_rows
 
 
 class Sink(StrEnum):
@@ -80,17 +79,6 @@ def make_tables(run: LoadedRun) -> Tables:
 
 def _layer_suffix(metrics: pd.DataFrame, separator: str) -> pd.Series:
     return metrics["layer"].astype("string").radd(separator).fillna("")
-
-
-def flatten(trees: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
-    """Return the leaves of nested tables, a row each, by dotted names; lists as JSON.
-
-    >>> flatten([{"data": {"name": "digits"}, "depths": [2, 5]}])
-       depths data.name
-    0  [2, 5]    digits
-    """
-    text = lambda leaf: json.dumps(leaf) if isinstance(leaf, list | tuple) else leaf
-    return pd.json_normalize([dict(tree) for tree in trees]).map(text)
 
 
 def _write(tables: Tables, directory: Path, kind: Sink) -> str:

@@ -1,6 +1,7 @@
 """A report as data: tables of DataFrames, Altair charts, text; nothing is rendered."""
 
-from collections.abc import Callable, Mapping
+import json
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
@@ -15,6 +16,17 @@ Row = dict[str, Any]
 def to_rows(frame: pd.DataFrame) -> list[Row]:
     """Return the rows of a DataFrame as dicts, without the index."""
     return [{str(k): v for k, v in row.items()} for row in frame.to_dict("records")]
+
+
+def flatten(trees: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+    """Return the leaves of nested tables, a row each, by dotted names; lists as JSON.
+
+    >>> flatten([{"data": {"name": "digits"}, "depths": [2, 5]}])
+       depths data.name
+    0  [2, 5]    digits
+    """
+    text = lambda leaf: json.dumps(leaf) if isinstance(leaf, list | tuple) else leaf
+    return pd.json_normalize([dict(tree) for tree in trees]).map(text)
 
 
 class Metric(NamedTuple):
