@@ -20,6 +20,12 @@ from jax_acts.cli.main import app
 ELEMENTWISE = [n for n in names() if isinstance(FUNCTIONS[n], ActivationFunction)]
 
 
+@pytest.fixture(autouse=True)
+def _no_terminal_width(monkeypatch):
+    """Print as to a file; the workers of pytest-xdist set a width."""
+    monkeypatch.delenv("COLUMNS", raising=False)
+
+
 def run(*arguments):
     """Return the output of a command that must succeed."""
     result = CliRunner().invoke(app, arguments)
