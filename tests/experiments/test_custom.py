@@ -48,6 +48,7 @@ def result():
     return compare(make_model, arrays(), ["relu", "tanh"], **TINY)
 
 
+@pytest.mark.xdist_group("compare")
 def test_compare_returns_a_table_of_the_activations(result):
     assert set(result.table["activation"]) == {"relu", "tanh"}
     assert result.table.columns.name == "test accuracy (%)"
@@ -60,6 +61,7 @@ def test_compare_returns_a_table_of_the_activations(result):
     assert "<table" in result._repr_html_()
 
 
+@pytest.mark.xdist_group("compare")
 @pytest.mark.parametrize("suffix", ["html", "md"])
 def test_compare_writes_a_report(result, suffix, tmp_path):
     path = result.report(tmp_path / f"out.{suffix}")
