@@ -16,7 +16,7 @@ CheckInterrupt = Callable[[], None]
 def handle_interrupt(console: Console) -> Iterator[CheckInterrupt]:
     """Let the first Ctrl-C stop at the next check, and the second one at once.
 
-    Outside the main thread, which alone receives signals, nothing is changed.
+    Outside the main thread nothing changes: Python delivers signals to it only.
     """
     requested = threading.Event()
 
