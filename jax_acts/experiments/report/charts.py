@@ -295,7 +295,7 @@ def _data(frame: pd.DataFrame) -> alt.Data:
 
 
 def _layer(targets: alt.Chart, *layers: alt.Chart) -> alt.LayerChart | alt.Chart:
-    """Return the marks over which the pointer shows a description."""
+    """Draw `layers` over `targets`; only the targets have accessible descriptions."""
     if not targets.data.values:
         empty = alt.Chart(alt.Data(values=[{"text": "no finished run"}])).mark_text()
         return empty.encode(text="text:N").properties(width=WIDTH, height=110)
