@@ -3,7 +3,8 @@
 Set JAX_COMPILATION_CACHE_DIR to keep compiled programs between runs, as CI does.
 """
 
-from collections.abc import Callable, Iterator
+import gc
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import jax
@@ -32,6 +33,27 @@ def quickly(program: Callable[..., Any]) -> Callable[..., Any]:
         "xla_llvm_disable_expensive_passes": True,
     }
     return jax.jit(program, compiler_options=options)
+
+
+def check_each(check: Callable[[Any], None], cases: Iterable[Any]) -> None:
+    """Run a check on every case; fail with all cases that fail.
+
+    One test per case would cost more than most checks of text do.
+    """
+    errors = []
+    for case in cases:
+        try:
+            check(case)
+        except (Exception, pytest.fail.Exception) as error:
+            errors.append(f"{case}: {type(error).__name__}: {error}")
+    assert not errors, "\n".join([f"{len(errors)} cases failed", *errors])
+
+
+def pytest_collection_finish() -> None:
+    """Collect garbage rarely: traces allocate much, and a full collection is slow."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 50)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

@@ -3,9 +3,14 @@
 from jax_acts import ActivationFunction
 from jax_acts._core.latex import formula, to_unicode
 from jax_acts._registry.lookup import FUNCTIONS
+from tests.conftest import ACTIVATIONS, check_each
 
 
-def test_every_formula_is_readable(f):
+def test_every_formula_is_readable():
+    check_each(is_readable, ACTIVATIONS.values())
+
+
+def is_readable(f):
     text = to_unicode(formula(f))
     assert isinstance(f, ActivationFunction)
     assert "\\" not in text

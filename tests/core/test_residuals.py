@@ -12,9 +12,10 @@ import jax_acts.linen
 import jax_acts.nnx
 from jax_acts import Bound, tanh
 from jax_acts.testing import off_kinks
+from jax_acts.testing.properties import NUM_POINTS
 from tests.conftest import ACTIVATIONS, quickly
 
-X = np.linspace(-6, 6, 96, dtype=np.float32)  # without 0
+X = np.linspace(-6, 6, NUM_POINTS, dtype=np.float32)  # without 0
 WITH_OUTPUT = [n for n, f in ACTIVATIONS.items() if f._output_rule is not None]
 
 
@@ -24,31 +25,36 @@ def residuals(f, x):
 
 
 def inputs(f):
-    return jnp.asarray(off_kinks(X, f.spec))
+    # Operations that run eagerly are compiled once for each size.
+    return jnp.asarray(np.resize(off_kinks(X, f.spec), X.size))
 
 
 def test_policy_input_saves_x_and_gives_the_same_gradient(f):
     x, from_input = inputs(f), f.with_residuals("input")
-    for array in quickly(lambda x: residuals(from_input, x))(x):
-        np.testing.assert_array_equal(array, x)
     gradients = lambda h: (jax.vjp(h, x)[1](x)[0], jax.jvp(h, (x,), (x,))[1])
-    program = quickly(lambda: (gradients(from_input), gradients(f)))
-    # In recomputed code XLA may contract other products and sums to FMAs, and flush
-    # other subnormal numbers.
-    np.testing.assert_allclose(*program(), rtol=2.5e-7, atol=np.finfo(np.float32).tiny)
+    with jax.disable_jit():  # no compilation, and no contraction to FMAs
+        for array in residuals(from_input, x):
+            np.testing.assert_array_equal(array, x)
+        got, want = gradients(from_input), gradients(f)
+    np.testing.assert_array_equal(got, want)
 
 
 @pytest.mark.parametrize("name", WITH_OUTPUT)
 def test_policy_output_saves_f_of_x_and_gives_nearly_the_same_gradient(name):
     f = ACTIVATIONS[name]
     x, from_output = inputs(f), f.with_residuals("output")
-    (array,) = residuals(from_output, x)
-    np.testing.assert_array_equal(array, f(x))
-    gradient = jax.vmap(jax.grad(from_output))(x)
+
+    def program(x):
+        (array,) = residuals(from_output, x)
+        gradient = jax.grad(from_output)
+        got = array, jax.vmap(gradient)(x), jax.vmap(jax.grad(gradient))(x)
+        return got, (f(x), f.derivative(x), f.derivative.derivative(x))
+
+    got, want = quickly(program)(x)
+    np.testing.assert_array_equal(got[0], want[0])
     # The output is rounded to 6e-8 relative; a square root of it amplifies this.
-    np.testing.assert_allclose(gradient, f.derivative(x), rtol=3e-6, atol=5e-7)
-    second = jax.vmap(jax.grad(jax.grad(from_output)))(x)
-    np.testing.assert_allclose(second, f.derivative.derivative(x), rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(got[1], want[1], rtol=3e-6, atol=5e-7)
+    np.testing.assert_allclose(got[2], want[2], rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("name", ["relu", "relu6"])

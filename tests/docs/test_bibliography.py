@@ -4,7 +4,7 @@ import re
 import unicodedata
 from pathlib import Path
 
-import pytest
+from tests.conftest import check_each
 
 ROOT = Path(__file__).parents[2]
 ENTRY = re.compile(r"^@\w+\{(?P<key>[^,]+),\n(?P<body>.*?)^\}", re.M | re.S)
@@ -28,16 +28,22 @@ def test_keys_are_unique_and_sorted():
     assert sorted(set(KEYS)) == KEYS
 
 
-@pytest.mark.parametrize("key", ENTRIES)
-def test_an_entry_has_author_title_year_and_identifier(key):
+def test_an_entry_has_author_title_year_and_identifier():
+    check_each(is_complete, ENTRIES)
+
+
+def is_complete(key):
     entry = ENTRIES[key]
     assert entry.keys() >= {"author", "title", "year"}
     assert entry.keys() & {"eprint", "doi", "url"}
     assert all(entry.values()), "a field is empty"
 
 
-@pytest.mark.parametrize("key", ENTRIES)
-def test_an_identifier_is_well_formed(key):
+def test_an_identifier_is_well_formed():
+    check_each(has_a_well_formed_identifier, ENTRIES)
+
+
+def has_a_well_formed_identifier(key):
     patterns = {
         "eprint": r"\d{4}\.\d{4,5}",
         "doi": r"10\.\d{4,}/\S+",
@@ -48,8 +54,11 @@ def test_an_identifier_is_well_formed(key):
     assert ("eprint" in ENTRIES[key]) == ("archiveprefix" in ENTRIES[key])
 
 
-@pytest.mark.parametrize("key", ENTRIES)
-def test_a_key_is_first_author_and_year(key):
+def test_a_key_is_first_author_and_year():
+    check_each(is_author_and_year, ENTRIES)
+
+
+def is_author_and_year(key):
     first = ENTRIES[key]["author"].split(" and ")[0].split(",")[0]
     ascii_name = unicodedata.normalize("NFKD", first).encode("ascii", "ignore").decode()
     name = re.sub(r"[^a-z]", "", ascii_name.lower())

@@ -152,23 +152,26 @@ def declaration(name, parameter):
 TOLERANCE = {"float64": 32, "float32": 8, "bfloat16": 4, "float16": 6}
 
 
-@pytest.mark.parametrize("dtype", TOLERANCE)
 @pytest.mark.parametrize("name", SHARED)
-def test_values_and_derivatives_are_those_of_jax_nn(name, dtype):
-    with enable_x64(dtype == "float64"):
-        x = inputs(SHARED[name], dtype)
-        f = getattr(jax.nn, name)
-        if differs("the default of `algorithm`", name):
-            f = functools.partial(f, algorithm="stable")
+def test_values_and_derivatives_are_those_of_jax_nn(name):
+    f = getattr(jax.nn, name)
+    if differs("the default of `algorithm`", name):
+        f = functools.partial(f, algorithm="stable")
 
-        def value_and_gradient(f, x):
-            y, pullback = jax.vjp(f, x)
-            weights = jnp.cos(jnp.arange(y.size)).reshape(y.shape).astype(dtype)
-            return y, *pullback(weights)
+    def value_and_gradient(f, x):
+        y, pullback = jax.vjp(f, x)
+        weights = jnp.cos(jnp.arange(y.size)).reshape(y.shape).astype(x.dtype)
+        return y, *pullback(weights)
 
-        got, want = quickly(
-            lambda x: (value_and_gradient(SHARED[name], x), value_and_gradient(f, x))
-        )(x)
+    @quickly
+    def program(xs):
+        return [[value_and_gradient(g, x) for g in (SHARED[name], f)] for x in xs]
+
+    with enable_x64(True):
+        xs = [inputs(SHARED[name], dtype) for dtype in TOLERANCE]
+        results = program(xs)
+    for dtype, x, (got, want) in zip(TOLERANCE, xs, results, strict=True):
+        assert got[0].dtype == dtype
         assert_close(f"{name} in {dtype}", x, got[0], want[0])
         assert_close(f"the gradient of {name} in {dtype}", x, got[1], want[1])
 
@@ -204,14 +207,16 @@ def test_limits_and_nan_are_those_of_jax_nn_except_for_listed_differences(name):
     theirs, ours = getattr(jax.nn, name), SHARED[name]
     low, high = ours.spec.domain
     ends = [x for x in (-np.inf, np.inf) if low <= x <= high]
-    for difference, f, g, points in (
-        ("the value at -inf or inf", ours, theirs, ends),
-        ("the derivative at -inf or inf", jax.grad(ours), jax.grad(theirs), ends),
-        ("the derivative at NaN", jax.grad(ours), jax.grad(theirs), [np.nan]),
+    value_and_derivative = lambda f: jax.vmap(jax.value_and_grad(f))
+    both = quickly(lambda x: [value_and_derivative(f)(x) for f in (ours, theirs)])
+    results = both(jnp.array([*ends, np.nan]))
+    (values, derivatives), (their_values, their_derivatives) = map(np.array, results)
+    for difference, got, want in (
+        ("the value at -inf or inf", values[:-1], their_values[:-1]),
+        ("the derivative at -inf or inf", derivatives[:-1], their_derivatives[:-1]),
+        ("the derivative at NaN", derivatives[-1:], their_derivatives[-1:]),
     ):
-        got = [float(f(x)) for x in points]
-        want = [float(g(x)) for x in points]
-        assert np.isnan(got).all() == np.isnan(points).all(), difference
+        assert np.isnan(got).all() == (difference == "the derivative at NaN")
         is_equal = np.allclose(got, want, rtol=1e-6, equal_nan=True)
         listed = differs(difference, name)
         assert is_equal != listed, f"{name}, {difference}: {got}, {want}"

@@ -14,7 +14,7 @@ import pytest
 
 from jax_acts import get
 from jax_acts._core.compat import enable_x64
-from tests.conftest import quickly
+from tests.conftest import check_each, quickly
 
 GOLDEN = json.loads((Path(__file__).parents[1] / "data" / "golden.json").read_text())
 INPUTS = np.array(GOLDEN["inputs"])
@@ -81,22 +81,29 @@ def evaluate(f):
         return jax.device_get(quickly(value_and_derivative)(jnp.asarray(INPUTS)))
 
 
-def parametrize(specs):
-    """Parametrize a test by specs; xdist runs those of one function in one process."""
-    group = lambda spec: pytest.mark.xdist_group(resolve(spec).name)
-    return pytest.mark.parametrize(
-        "spec", [pytest.param(spec, marks=group(spec)) for spec in specs]
-    )
+SPECS = {}
+"""By function, the specs that resolve to it."""
+for spec in GOLDEN["answers"]:
+    SPECS.setdefault(resolve(spec).name, []).append(spec)
+
+every_function = pytest.mark.parametrize(
+    "specs", [pytest.param(s, id=n) for n, s in SPECS.items()]
+)
 
 
-@parametrize(GOLDEN["answers"])
-def test_a_name_gives_the_values_of_its_library(spec):
+@every_function
+def test_a_name_gives_the_values_and_derivatives_of_its_library(specs):
+    check_each(has_the_values_of_its_library, specs)
+    with_derivative = [s for s in specs if "derivative" in GOLDEN["answers"][s]]
+    check_each(has_the_derivatives_of_its_library, with_derivative)
+
+
+def has_the_values_of_its_library(spec):
     got = evaluate(resolve(spec))[0].reshape(-1)
     assert_close(spec, got, np.array(GOLDEN["answers"][spec]["value"]))
 
 
-@parametrize(s for s, a in GOLDEN["answers"].items() if "derivative" in a)
-def test_a_name_gives_the_derivatives_of_its_library(spec):
+def has_the_derivatives_of_its_library(spec):
     f = resolve(spec)
     got = evaluate(f)[1]
     want = np.array(GOLDEN["answers"][spec]["derivative"], float)
