@@ -3,6 +3,7 @@
 Set JAX_COMPILATION_CACHE_DIR to keep compiled programs between runs, as CI does.
 """
 
+import contextlib
 import gc
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
@@ -87,15 +88,25 @@ def _doctest_names(doctest_namespace: dict[str, object]) -> None:
     doctest_namespace.update(jax=jax, jnp=jnp)
 
 
-@pytest.fixture
-def quickly_compiled(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+@contextlib.contextmanager
+def quick_compilation() -> Iterator[None]:
     """Compile without optimizations, in child processes as well.
 
     Most of the time of a small training run is compilation; this halves it.
     """
     option = "jax_disable_most_optimizations"
-    monkeypatch.setenv(option.upper(), "true")
     before = jax.config.read(option)
-    jax.config.update(option, True)
-    yield
-    jax.config.update(option, before)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(option.upper(), "true")
+        jax.config.update(option, True)
+        try:
+            yield
+        finally:
+            jax.config.update(option, before)
+
+
+@pytest.fixture
+def quickly_compiled() -> Iterator[None]:
+    """Run a test with `quick_compilation`."""
+    with quick_compilation():
+        yield
