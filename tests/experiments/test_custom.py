@@ -14,7 +14,10 @@ from typer.testing import CliRunner
 from jax_acts.experiments import compare
 from jax_acts.experiments.cli import app
 from jax_acts.experiments.config.errors import ConfigError
+from tests.conftest import quick_compilation
 from tests.experiments.conftest import ROOT
+
+pytestmark = pytest.mark.usefixtures("quickly_compiled")
 
 PROJECT = ROOT / "examples" / "user_project"
 
@@ -45,7 +48,8 @@ TINY = {"seeds": 2, "steps": 20, "learning_rate": 0.1, "quiet": True}
 
 @pytest.fixture(scope="module")
 def result():
-    return compare(make_model, arrays(), ["relu", "tanh"], **TINY)
+    with quick_compilation():
+        return compare(make_model, arrays(), ["relu", "tanh"], **TINY)
 
 
 @pytest.mark.xdist_group("compare")
@@ -82,6 +86,7 @@ def test_regression_targets_are_compared_by_r2():
 
 
 @pytest.mark.slow
+@pytest.mark.xdist_group("compare")
 def test_equal_comparisons_have_equal_values(result):
     again = compare(make_model, arrays(), ["relu", "tanh"], **TINY)
     np.testing.assert_array_equal(again.metrics["value"], result.metrics["value"])
@@ -179,10 +184,10 @@ def test_a_wheel_in_a_clean_environment_runs_the_example(project, tmp_path):
     build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", tmp_path]
     subprocess.run(build, cwd=ROOT, check=True)
     (wheel,) = tmp_path.glob("*.whl")
-    venv.create(tmp_path / "venv", with_pip=True)
+    venv.create(tmp_path / "venv", with_pip=False)
     python = tmp_path / "venv" / "bin" / "python"
-    pip = [python, "-m", "pip", "install", "-q", "--no-deps", "--no-index"]
-    subprocess.run([*pip, wheel], check=True)
+    pip = [sys.executable, "-m", "pip", "--python", python, "install", "-q"]
+    subprocess.run([*pip, "--no-deps", "--no-index", wheel], check=True)
     here = subprocess.run(
         [python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"],
         check=True,
