@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 from jax.extend.core import Primitive
 from jax.interpreters import ad, batching, mlir
 
@@ -116,7 +117,7 @@ def _batch(leaves: Any, axes: Any, **parameters: Any) -> tuple[Any, Any]:
     def transpose_with_axes(*operands: Any) -> list[Any]:
         results = transpose(*operands)
         return [
-            result.sum(0) if axis is None else jax.numpy.moveaxis(result, 0, axis)
+            result.sum(0) if axis is None else jnp.moveaxis(result, 0, axis)
             for result, axis in zip(results, linear_axes, strict=True)
         ]
 
@@ -130,8 +131,10 @@ def _batch(leaves: Any, axes: Any, **parameters: Any) -> tuple[Any, Any]:
 
 
 def _unbatched(leaf: Any, axis: int | None) -> jax.ShapeDtypeStruct:
-    shape = leaf.shape if axis is None else leaf.shape[:axis] + leaf.shape[axis + 1 :]
-    return jax.ShapeDtypeStruct(shape, leaf.dtype)
+    shape = list(jnp.shape(leaf))
+    if axis is not None:
+        del shape[axis]
+    return jax.ShapeDtypeStruct(shape, jnp.result_type(leaf))
 
 
 _linear_map_p.def_impl(_evaluate)
