@@ -7,17 +7,18 @@ import typer
 
 MEASUREMENTS = (
     *("accuracy", "speed", "axis", "instructions", "memory", "overhead", "sweep"),
-    "training",
+    *("training", "losses"),
 )
 
 
 def pages(
     names: Annotated[
-        list[str] | None, typer.Argument(help="accuracy, performance; default both.")
+        list[str] | None,
+        typer.Argument(help="accuracy, performance, losses; default all."),
     ] = None,
 ) -> None:
-    """Write docs/accuracy.md and docs/performance.md from the stored results."""
-    for name in names or ("accuracy", "performance"):
+    """Write the pages in docs from the stored results."""
+    for name in names or ("accuracy", "performance", "losses"):
         importlib.import_module(f"benchmarks.pages.{name}").write()
 
 

@@ -103,6 +103,31 @@ class InstructionRow(NamedTuple):
     """Forward, of `jax.nn`."""
 
 
+class LossRow(NamedTuple):
+    """Cross-entropy of one library at one margin and offset of the logits."""
+
+    library: str
+    version: str
+    margin: float
+    offset: float
+    value: float
+    exact: float
+    gradient: float
+    """Derivative in the logit of the label."""
+    exact_gradient: float
+
+
+class LossMemoryRow(NamedTuple):
+    """Temporary memory of value and gradients of a linear head with its loss."""
+
+    loss: str
+    dtype: str
+    rows: int
+    features: int
+    vocabulary: int
+    bytes: int
+
+
 DIRECTIONS = {"forward": "forward", "forward_backward": "forward + backward"}
 """Keys of what a program computes, and their titles."""
 ROWS = {

@@ -270,7 +270,7 @@ def broadcast_mask(where: str, x: Array, mask: Any) -> Array | None:
     mask = jnp.asarray(mask)
     if mask.dtype != bool:
         raise TypeError(f"{where}: where: expected a boolean mask, got {mask.dtype}")
-    return _broadcast(where, "where", mask, x.shape)
+    return broadcast_argument(where, "where", mask, x.shape)
 
 
 def broadcast_parameter(
@@ -285,10 +285,12 @@ def broadcast_parameter(
     """
     array = as_real(where, name, value).astype(promote_16bit(x).dtype)
     shape = tuple(1 if i in axes else n for i, n in enumerate(x.shape))
-    return _broadcast(where, name, array, shape) if array.ndim else array
+    return broadcast_argument(where, name, array, shape) if array.ndim else array
 
 
-def _broadcast(where: str, name: str, array: Array, shape: tuple[int, ...]) -> Array:
+def broadcast_argument(
+    where: str, name: str, array: Array, shape: tuple[int, ...]
+) -> Array:
     try:
         return jnp.broadcast_to(array, shape)
     except ValueError:

@@ -1,5 +1,6 @@
 """Names that the oldest supported JAX has in another module."""
 
+from functools import partial
 from importlib import import_module
 from typing import Any
 
@@ -9,3 +10,20 @@ import jax
 _module: Any = jax if hasattr(jax, "enable_x64") else import_module("jax.experimental")
 enable_x64 = _module.enable_x64
 """Context manager that enables or disables 64-bit types."""
+_lax: Any = jax.lax  # JAX 0.7 has `pvary` in place of `pcast`
+_vary = partial(_lax.pcast, to="varying") if hasattr(_lax, "pcast") else _lax.pvary
+
+
+def vary_as(v: jax.Array, *arrays: jax.Array) -> jax.Array:
+    """Return v, marked as varying over the mesh axes over which the arrays vary.
+
+    Inside `shard_map` the carry of a loop must have the type of the result.
+    """
+    axes = frozenset().union(*map(_varying_axes, arrays))
+    missing = tuple(sorted(axes - _varying_axes(v)))
+    return _vary(v, missing) if missing else v
+
+
+def _varying_axes(v: jax.Array) -> frozenset[str]:
+    aval: Any = jax.typeof(v)  # JAX before 0.10 has `vma` in place of the type
+    return aval.vma if hasattr(aval, "vma") else aval.manual_axis_type.varying

@@ -24,7 +24,7 @@ from jax_acts._numerics.exp_log import expm1, log, log1p
 from jax_acts._numerics.polynomial import polynomial
 from jax_acts._numerics.types import Axes, Real
 
-_EXPONENT_HEADROOM = 60
+EXPONENT_HEADROOM = 60
 """Exponentials are multiplied by 2^60, so that many that underflow sum correctly."""
 _LN2 = (355 / 512, -2.121944400546905827679e-4)
 """ln 2 as hi + lo; k hi is exact for |k| <= 2^12 (Cody–Waite)."""
@@ -40,7 +40,7 @@ def softmax(
     wide, m, lo = logits(axes, x, where, temperature)
     e = exponentials(wide, m, lo)
     ties, rest = _sum_parts(axes, wide, m, e)
-    s = 2.0**_EXPONENT_HEADROOM * (ties + rest)
+    s = 2.0**EXPONENT_HEADROOM * (ties + rest)
     return (e * (1 / jnp.where(s == 0, 1, s))).astype(x.dtype)
 
 
@@ -132,16 +132,16 @@ def exponentials(x: Array, m: Array, lo: Real) -> Array:
     m_reduced = (near - l * ln2_hi) - l * ln2_lo
 
     y = x - shift
-    underflow = int(jnp.finfo(x.dtype).maxexp) - 1 + _EXPONENT_HEADROOM
+    underflow = int(jnp.finfo(x.dtype).maxexp) - 1 + EXPONENT_HEADROOM
     lowest = near - underflow * math.log(2)  # where `power_of_two` is 0
     y = jnp.where(y < lowest, lowest, y)
     exponent = round_to_int((y - near) * (1 / math.log(2)))
     k = exponent.astype(x.dtype) + l
     r = (y - k * ln2_hi) - (m_reduced + k * ln2_lo) + lo
     q = r + r * r * polynomial(r, table.EXP)
-    scale = power_of_two(exponent + _EXPONENT_HEADROOM, x.dtype)
+    scale = power_of_two(exponent + EXPONENT_HEADROOM, x.dtype)
     # Infinite maxima share the total equally; entries equal to -inf are masked.
-    largest = jnp.where(m == -jnp.inf, 0, 2.0**_EXPONENT_HEADROOM)
+    largest = jnp.where(m == -jnp.inf, 0, 2.0**EXPONENT_HEADROOM)
     return jnp.where(x == m, largest, scale + scale * q)
 
 
@@ -172,13 +172,13 @@ def _sum_parts(axes: Axes, x: Array, m: Array, e: Array) -> tuple[Array, Array]:
     Small terms would be lost one by one if they were added to the maximum directly.
     """
     rest = sum_keepdims(jnp.where(x == m, 0, e), axes)
-    ties = jnp.round((sum_keepdims(e, axes) - rest) * 2.0**-_EXPONENT_HEADROOM)
-    return ties, rest * 2.0**-_EXPONENT_HEADROOM
+    ties = jnp.round((sum_keepdims(e, axes) - rest) * 2.0**-EXPONENT_HEADROOM)
+    return ties, rest * 2.0**-EXPONENT_HEADROOM
 
 
 def _log_mean(axes: Axes, x: Array, m: Array, where: Array | None) -> Array:
     """Return log mean e^(x - m); for a mean near 1 as log1p(mean - 1)."""
-    e = exponentials(x, m, 0.0) / 2.0**_EXPONENT_HEADROOM
+    e = exponentials(x, m, 0.0) / 2.0**EXPONENT_HEADROOM
     mask = jnp.ones_like(x) if where is None else where.astype(x.dtype)
     n = jnp.maximum(sum_keepdims(mask, axes), 1)
     mean = sum_keepdims(e, axes) / n

@@ -9,7 +9,7 @@ import shutil
 import numpy as np
 import pytest
 
-from benchmarks import axis, instructions, limits, overhead, pages
+from benchmarks import axis, instructions, limits, losses, overhead, pages
 from jax_acts.testing import same_limit
 
 
@@ -46,6 +46,16 @@ def test_axis_measures_every_library_that_has_the_function():
     assert all(r.copies > 0 for r in rows), rows
 
 
+def test_losses_compares_with_exact_values():
+    rows = {}
+    for name, loss in losses.losses():
+        rows[name] = {(r.margin, r.offset): r for r in losses.measure(name, loss)}
+    ours, optax = (rows[name][20, 0] for name in ("jax_acts", "optax"))
+    assert optax.value == optax.gradient == 0 < ours.exact
+    assert abs(ours.value / ours.exact - 1) < 1e-6
+    assert abs(ours.gradient / ours.exact_gradient - 1) < 1e-6
+
+
 @pytest.mark.skipif(
     platform.machine() != "x86_64" or not shutil.which("objdump"),
     reason="counts x86 instructions with objdump of GNU binutils",
@@ -63,7 +73,7 @@ def test_instructions_counts_compiled_loops():
     assert sizes[0] < 8 < 20 < sizes[1] < sizes[2] < 100
 
 
-@pytest.mark.parametrize("name", ["accuracy", "performance"])
+@pytest.mark.parametrize("name", ["accuracy", "losses", "performance"])
 def test_page_is_a_function_of_the_stored_results(name, monkeypatch, tmp_path):
     module = importlib.import_module(f"benchmarks.pages.{name}")
     monkeypatch.setattr(module, "DOCS", tmp_path)

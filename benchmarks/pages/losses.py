@@ -1,0 +1,87 @@
+"""Write `docs/losses.md` from the results of `python -m benchmarks losses`."""
+
+from typing import Any
+
+from benchmarks.pages import DOCS, markdown_table
+from benchmarks.results import LossMemoryRow, LossRow, load
+
+HEAD = """# Losses
+
+Written by `python -m benchmarks pages losses` from the results of
+`python -m benchmarks losses`.
+
+## Cross-entropy at every margin
+
+The logits are (0, m, −1/2) + offset in float32 with label 1; m is the margin. A cell is
+the relative error of the loss, and of its derivative in the logit of the label. An
+error of 1 is a result that is 0: the example no longer trains.
+"""
+
+MEMORY = """
+## Memory of a linear head
+
+Temporary memory (MiB) that the compiler plans for the mean loss and its gradients in x
+and w. `linear_cross_entropy` holds a block of the logits, the others all of them.
+"""
+
+
+def write() -> None:
+    """Write the page."""
+    stored = load("losses")
+    errors = [LossRow(*row) for row in stored["errors"]]
+    memories = [LossMemoryRow(*row) for row in stored["memory"]]
+    lines = [HEAD, *_errors(errors), MEMORY, *_memory(memories), _machine(stored)]
+    (DOCS / "losses.md").write_text("\n".join(lines) + "\n")
+
+
+def _errors(rows: list[LossRow]) -> list[str]:
+    """Return a table of the errors by margin and offset, a column per library."""
+    versions = {row.library: row.version for row in rows}
+    points = list(dict.fromkeys((row.offset, row.margin) for row in rows))
+    cells = {(r.library, r.offset, r.margin): _cell(r) for r in rows}
+    exact = {(r.offset, r.margin): r.exact for r in rows}
+    return markdown_table(
+        ["offset", "margin", "exact loss", *(f"{n} {v}" for n, v in versions.items())],
+        [
+            [
+                f"{offset:g}",
+                f"{margin:g}",
+                f"{exact[offset, margin]:.4g}",
+                *(cells[name, offset, margin] for name in versions),
+            ]
+            for offset, margin in points
+        ],
+    )
+
+
+def _cell(row: LossRow) -> str:
+    errors = (
+        _relative(row.value, row.exact),
+        _relative(row.gradient, row.exact_gradient),
+    )
+    return " / ".join(f"{e:.1g}" for e in errors)
+
+
+def _relative(got: float, want: float) -> float:
+    return abs(got - want) / abs(want)
+
+
+def _memory(rows: list[LossMemoryRow]) -> list[str]:
+    """Return a table of the memory by head and dtype, a column per loss."""
+    names = list(dict.fromkeys(row.loss for row in rows))
+    sizes = {row[:5]: f"{row.bytes / 2**20:,.0f}" for row in rows}
+    heads = list(dict.fromkeys(row[1:5] for row in rows))
+    return markdown_table(
+        ["dtype", "rows", "features", "vocabulary", *names],
+        [
+            [dtype, *(f"{n:,}" for n in head), *(sizes[n, dtype, *head] for n in names)]
+            for dtype, *head in heads
+        ],
+    )
+
+
+def _machine(stored: dict[str, Any]) -> str:
+    return (
+        f"\nMeasured on {stored['device']} ({stored['machine']}) with JAX "
+        f"{stored['jax']}. XLA for CPU keeps float32 copies of bfloat16 operands."
+    )
