@@ -98,7 +98,7 @@ def round_to_int(v: Array) -> Array:
 def round_exponent(v: Array, offset: int | Array = 0) -> tuple[Array, Array]:
     """Return -k as a float and 2^(k + offset), where k is the integer nearest to v.
 
-    The last bits of the sum 1.5 2^23 + bias + offset + v are the biased exponent of the
+    The sum 1.5 2^23 + bias + offset + v ends in the bits of the biased exponent of the
     power, and a product by 2^23 moves these into the exponent field. The power is 0 or ∞
     where that exponent encodes 0 or ∞, and undefined beyond.
 
@@ -108,10 +108,13 @@ def round_exponent(v: Array, offset: int | Array = 0) -> tuple[Array, Array]:
     info = jnp.finfo(v.dtype)
     integer = np.dtype(f"int{info.bits}")
     magic = np.asarray(1.5 * 2.0**info.nmant + info.maxexp - 1, v.dtype) + offset
-    t = lax.add(v, magic.astype(v.dtype))
+    magic = magic.astype(v.dtype)
+    bits = lax.bitcast_convert_type(lax.add(v, magic), integer)
     # Triton emitters have no shift; LLVM makes this product a shift.
-    field = lax.mul(lax.bitcast_convert_type(t, integer), integer.type(1 << info.nmant))
-    return lax.sub(magic, t), lax.bitcast_convert_type(field, v.dtype)
+    power = lax.mul(bits, integer.type(1 << info.nmant))
+    # Of the bits and not of the sum, since autodiff does not differentiate integers.
+    minus_k = lax.sub(magic, lax.bitcast_convert_type(bits, v.dtype))
+    return minus_k, lax.bitcast_convert_type(power, v.dtype)
 
 
 def power_of_two(k: Array, dtype: Any) -> Array:
@@ -125,6 +128,22 @@ def ldexp(v: Real, k: Array) -> Array:
     """Return v 2^k, in two steps so that no intermediate result overflows."""
     half, dtype = k >> 1, jnp.asarray(v).dtype
     return v * power_of_two(half, dtype) * power_of_two(k - half, dtype)
+
+
+def reciprocal(x: Array) -> Array:
+    """Return 1 / x for 2^-125 <= x <= 2^125, without a division in float32.
+
+    The difference of bit patterns is within 5.1 % of 1 / x; Newton steps of order 3 and 2
+    reduce the error to 2 ulp.
+    """
+    if x.dtype != jnp.float32:
+        return 1 / x
+    bits = lax.sub(np.int32(0x7EF311C7), lax.bitcast_convert_type(x, np.int32))
+    y = lax.bitcast_convert_type(bits, x.dtype)
+    e = 1 - x * y
+    y = y + y * (e + e * e)
+    e = 1 - x * y
+    return y + y * e
 
 
 def promote_16bit(x: Array) -> Array:

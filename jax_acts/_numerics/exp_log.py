@@ -169,8 +169,8 @@ def mul_scaled_exp(v: Real, p: ScaledExp, lo: Real = 0.0, x: Real = 1.0) -> Arra
 def exp_full_range(y: Real) -> Array:
     """Return e^y for all y, within 1.0 ulp (float32) and 1.1 ulp (float64)."""
     y = jnp.asarray(y)
-    (lowest, _), (_, highest) = (exponent_limits(y.dtype, n) for n in (0, -1))
-    y = min_nan_free(highest, max_nan_free(lowest, y))
+    lowest, highest = exponent_limits(y.dtype)
+    y = min_nan_free(highest + 0.1, max_nan_free(lowest, y))  # ∞ after the last product
     # 2^(k - 1) for y > 0, since 2^k overflows earlier than e^y, e.g. 0.8 * 2^128.
     positive = y > 0
     reduced = _reduce_exponent(y, 0.0, where(positive, lax.full_like(y, -1.0), 0.0))

@@ -78,9 +78,9 @@ def gelu_exact(x: Real) -> Array:
 @gelu_exact.defderivative
 def gelu_exact_dx(x: Real) -> Array:
     a, y, lo = _gaussian_exponent(x)
-    zero, zero_lo = coeffs.GELU_1.zero[a.dtype.name]
+    zero, _ = coeffs.GELU_1.zero[a.dtype.name]
     factor = polynomial(fold_half_line(a), coeffs.GELU_1.factor)
-    negative = mul_exp((a - zero) * factor - zero_lo * coeffs.GELU_1.slope, y, lo)
+    negative = mul_exp((a - zero) * factor, y, lo)
     return where(x < 0, negative, 1 - negative)  # gelu'(-x) = 1 - gelu'(x)
 
 
@@ -386,17 +386,17 @@ def _scaled_gaussian_exponent(x: Real, c: Real) -> tuple[Array, Array, Array]:
 def _gelu_tanh_exponent(x: Real, headroom: int) -> tuple[Array, Array, Array]:
     """Return a = |x| and v = a (l + c a²) in double-word.
 
-    l is 2 sqrt(2/π), c is 0.044715 l. a is clamped where 2^headroom e^v is ∞. The relative error of e^v is the absolute
-    error of v. The high word, b f, is exact: b is a rounded to 8 bits, and f is
-    l + c b² truncated to 16 bits (float32).
+    l is 2 sqrt(2/π), c is 0.044715 l. a is clamped where 2^headroom e^v is ∞.
+
+    The relative error of e^v is the absolute error of v. The high word, b f, is exact:
+    b is a rounded to 8 bits, and f is l + c b² truncated to 16 bits (float32).
     """
     x = jnp.asarray(x)
     a = min_nan_free(_gelu_tanh_limit(x.dtype, headroom), lax.abs(x))
     (linear, linear_lo), (cubic, cubic_lo) = _linear_and_cubic(a)
     bits = {"float32": 8, "float64": 17}
-    b = truncate_to_bits(
-        a * (1 + 2.0 ** -bits[a.dtype.name]), bits
-    )  # b - a is centered
+    to_center = 1 + 2.0 ** -bits[a.dtype.name]  # so that b - a has both signs
+    b = truncate_to_bits(to_center * a, bits)
     square, difference = b * b, a - b
     f = truncate_to_bits(linear + cubic * square, {"float32": 16, "float64": 36})
     f_lo = (linear - f) + cubic * square  # exact
