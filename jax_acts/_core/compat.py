@@ -1,20 +1,24 @@
-"""Names that the oldest supported JAX has in another module."""
+"""Names that differ between JAX versions, or that JAX has in `jax.extend` only."""
 
 from functools import partial
 from importlib import import_module
 from typing import Any
 
 import jax
+import jax.numpy as jnp
+from jax import Array
+from jax.extend.core.primitives import convert_element_type_p
 
 # In JAX 0.7 it is in `jax.experimental`, which newer versions dropped.
 _module: Any = jax if hasattr(jax, "enable_x64") else import_module("jax.experimental")
 enable_x64 = _module.enable_x64
 """Context manager that enables or disables 64-bit types."""
+
 _lax: Any = jax.lax  # JAX 0.7 has `pvary` in place of `pcast`
 _vary = partial(_lax.pcast, to="varying") if hasattr(_lax, "pcast") else _lax.pvary
 
 
-def vary_as(v: jax.Array, *arrays: jax.Array) -> jax.Array:
+def vary_as(v: Array, *arrays: Array) -> Array:
     """Return v, marked as varying over the mesh axes over which the arrays vary.
 
     Inside `shard_map` the carry of a loop must have the type of the result.
@@ -24,6 +28,21 @@ def vary_as(v: jax.Array, *arrays: jax.Array) -> jax.Array:
     return _vary(v, missing) if missing else v
 
 
-def _varying_axes(v: jax.Array) -> frozenset[str]:
+def _varying_axes(v: Array) -> frozenset[str]:
     aval: Any = jax.typeof(v)  # JAX before 0.10 has `vma` in place of the type
     return aval.vma if hasattr(aval, "vma") else aval.manual_axis_type.varying
+
+
+def is_weakly_typed(value: Any) -> bool:
+    """Return whether a value takes the dtype of its neighbors in an expression.
+
+    Python scalars do, and arrays that were computed from Python scalars only.
+    """
+    return bool(getattr(jax.typeof(jnp.asarray(value)), "weak_type", False))
+
+
+def as_weakly_typed(array: Array) -> Array:
+    """Return the array with a weak type; `lax.convert_element_type` gives none."""
+    return convert_element_type_p.bind(
+        array, new_dtype=array.dtype, weak_type=True, sharding=None
+    )

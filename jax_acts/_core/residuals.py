@@ -9,13 +9,16 @@
 A residual that another operation saves anyway is shared and costs no memory.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, Literal, NoReturn
 
 import jax
 import jax.numpy as jnp
-from jax import Array
+from jax import Array, lax
+from jax.custom_derivatives import SymbolicZero
+
+from jax_acts._core.arguments import compute_dtype
 
 Policy = Literal["derivative", "input", "output", "int8"]
 
@@ -27,7 +30,9 @@ def mul_tangent(derivative: Array, tangent: Array) -> Array:
 
     The parameters of a 16-bit network, and so their tangents, are often float32.
     """
-    wide = jnp.promote_types(derivative.dtype, tangent.dtype)
+    if derivative.dtype == tangent.dtype and derivative.dtype.itemsize > 1:
+        return derivative * tangent
+    wide = compute_dtype(derivative.dtype, tangent.dtype)
     return (derivative.astype(wide) * tangent.astype(wide)).astype(derivative.dtype)
 
 
@@ -47,7 +52,33 @@ def mul_from_input(
     def product(operands: dict[str, Array], tangent: Array) -> Array:
         return mul_tangent(derivative(operands), tangent)
 
-    return (jax.checkpoint(product) if remat else product)(operands, tangent)
+    if remat:
+        return jax.checkpoint(product)(operands, tangent)
+    separate = {n: _block_cse(a) if a.ndim else a for n, a in operands.items()}
+    return mul_tangent(derivative(separate), tangent)
+
+
+def _block_cse(x: Array) -> Array:
+    """Return a 16-bit x such that XLA shares no expression of it with those of x.
+
+    XLA:GPU otherwise saves a float32 intermediate result that value and derivative
+    share, such as an exponential, in place of the 16-bit derivative. It does not
+    simplify b | (b & 1) of the bits b; the code generator does, and so a kernel of both
+    computes the exponential once.
+    """
+    return _or_low_bit(x) if x.dtype.itemsize == 2 else x
+
+
+@jax.custom_jvp
+def _or_low_bit(x: Array) -> Array:
+    bits = lax.bitcast_convert_type(x, jnp.uint16)
+    low_bit = lax.bitwise_and(bits, lax.full_like(bits, 1))
+    return lax.bitcast_convert_type(lax.bitwise_or(bits, low_bit), x.dtype)
+
+
+@_or_low_bit.defjvp
+def _or_low_bit_jvp(primals: tuple[Array], tangents: tuple[Array]) -> Any:
+    return _or_low_bit(*primals), tangents[0]
 
 
 def mul_from_output(
@@ -56,17 +87,60 @@ def mul_from_output(
     parameters: dict[str, Array],
     static: Mapping[str, Any],
     tangent: Array,
+    *,
+    exact: bool,
 ) -> Array:
-    """Compute rule(y, **parameters, **static) * tangent; the residual is y."""
+    """Compute rule(y, **parameters, **static) * tangent; the residual is y.
+
+    `exact` rules are computed in the dtype of 16-bit outputs.
+    """
 
     def product(y: Array, parameters: dict[str, Array], tangent: Array) -> Array:
-        wide = jnp.promote_types(y.dtype, jnp.float32)
+        wide = y.dtype if exact and y.dtype.itemsize == 2 else compute_dtype(y.dtype)
         cast = {n: a.astype(wide) for n, a in parameters.items()}
         derivative = rule(y.astype(wide), **cast, **static)
         return mul_tangent(derivative.astype(y.dtype), tangent)
 
     # CSE is harmless: the forward pass computes nothing from y that could be saved.
     return jax.checkpoint(product, prevent_cse=False)(y, parameters, tangent)
+
+
+def save_operands(
+    rule: Callable[..., Array], operands: Sequence[Any], *, symbolic_zeros: bool
+) -> Array:
+    """Compute rule(*operands); the residuals are the operands.
+
+    It is `jax.checkpoint`, but a call that is not differentiated has no `remat`
+    equation, which Pallas for TPU, Taylor mode and exporters do not support.
+
+    Args:
+        rule: A function that autodiff differentiates.
+        operands: Pytrees of arrays.
+        symbolic_zeros: Whether some operands may be constants. Their derivatives then
+            are not computed; Pallas for TPU has no rule for it.
+    """
+    leaves, structure = jax.tree.flatten(tuple(operands))
+
+    def evaluate(*leaves: Array) -> Array:
+        return rule(*jax.tree.unflatten(structure, leaves))
+
+    def jvp(primals: Any, tangents: Any) -> tuple[Array, Array]:
+        active = [i for i, t in enumerate(tangents) if type(t) is not SymbolicZero]
+
+        def of_active(constants: list[Array], *values: Array) -> Array:
+            arguments = [*constants]
+            for i, value in zip(active, values, strict=True):
+                arguments[i] = value
+            return evaluate(*arguments)
+
+        of_active = jax.checkpoint(of_active, prevent_cse=False)
+        f = lambda *values: of_active([*primals], *values)
+        select = lambda operands: [operands[i] for i in active]
+        return jax.jvp(f, select(primals), select(tangents))
+
+    f = jax.custom_jvp(evaluate)
+    f.defjvp(jvp, symbolic_zeros=symbolic_zeros)
+    return f(*leaves)
 
 
 def mul_from_int8(name: str, derivative: Array, tangent: Array) -> Array:
@@ -76,7 +150,7 @@ def mul_from_int8(name: str, derivative: Array, tangent: Array) -> Array:
     derivative is at most max |derivative| / 254.
     """
     code, scale = _quantize(name, derivative)
-    wide = jnp.promote_types(derivative.dtype, jnp.float32)
+    wide = compute_dtype(derivative.dtype)
 
     def product(code: Array, scale: Array, tangent: Array) -> Array:
         return (code.astype(wide) * scale * tangent.astype(wide)).astype(tangent.dtype)
@@ -87,7 +161,7 @@ def mul_from_int8(name: str, derivative: Array, tangent: Array) -> Array:
 @partial(jax.custom_jvp, nondiff_argnums=(0,))
 def _quantize(name: str, x: Array) -> tuple[Array, Array]:
     """Return x / scale as int8, and the scale; 0 stays 0."""
-    x = x.astype(jnp.promote_types(x.dtype, jnp.float32))
+    x = x.astype(compute_dtype(x.dtype))
     scale = jnp.max(jnp.abs(x), initial=0) / _INT8_MAX
     code = jnp.where(scale > 0, x / jnp.where(scale > 0, scale, 1), 0)
     return jnp.round(code).astype(jnp.int8), scale

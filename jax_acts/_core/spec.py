@@ -32,6 +32,11 @@ class ActivationSpec:
     """Interval on which the function is defined; it is NaN elsewhere."""
     kinks: Mapping[float, float] = dataclasses.field(default_factory=dict)
     """Inputs without a derivative, mapped to the value that `derivative` returns."""
+    exact: bool = False
+    """Whether the value is exact in 16 bits, and so is computed there.
+
+    XLA fuses a rectifier of the dtype of a matmul or convolution into it.
+    """
     reference: Callable[..., Any] | None = None
     """mpmath reference `f(m, x, *args)`, where `m` is the module mpmath."""
     surrogate: Callable[..., Any] | None = None

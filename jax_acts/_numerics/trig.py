@@ -16,6 +16,7 @@ import numpy as np
 from jax import Array, lax
 
 from jax_acts._numerics import coefficients as table
+from jax_acts._numerics.bitwise import round_to_int
 from jax_acts._numerics.double_word import split, two_prod, two_sum
 from jax_acts._numerics.polynomial import polynomial
 from jax_acts._numerics.types import Real
@@ -106,9 +107,10 @@ def sum_of_angles(a: Angle, b: Angle) -> Angle:
     r, r_lo = two_sum(a.r, b.r)
     lo = r_lo + (a.lo + b.lo)
     first, second, third = _HALF_PI[r.dtype.name]
-    step = jnp.round(r * (2 / math.pi))  # -1, 0 or 1
+    count = round_to_int(r * (2 / math.pi))  # -1, 0 or 1
+    step = count.astype(r.dtype)
     r, r_lo = two_sum(r - step * first, -step * second)
-    quarters = a.quarters + b.quarters + step.astype(jnp.int32).astype(jnp.uint32)
+    quarters = a.quarters + b.quarters + count.astype(jnp.int32).astype(jnp.uint32)
     return Angle(quarters, *two_sum(r, r_lo + (lo - step * third)))
 
 
@@ -246,7 +248,7 @@ def _angle_32(x: Array, eighths: int = 0) -> Angle:
         right = x > 0  # for x > 0, x + π/4 is the next quarter minus π/4 plus x
         small, small_lo = two_sum(jnp.where(right, -_PI_4[0], _PI_4[0]), x)
         small_lo = small_lo + jnp.where(right, -_PI_4[1], _PI_4[1])
-        count = (jnp.uint32(eighths // 2 % 4) + right) & np.uint32(3)
+        count = (np.uint32(eighths // 2 % 4) + right.astype(jnp.uint32)) & np.uint32(3)
     quarters = jnp.where(near, count, quarters)
     return Angle(quarters, jnp.where(near, small, r), jnp.where(near, small_lo, r_lo))
 

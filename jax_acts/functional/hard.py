@@ -35,6 +35,7 @@ def _clip_reference(x, min_val, max_val):
     cite="collobert2004",
     range=(-1, 1),
     kinks={-1: 1, 1: 1},
+    exact=True,
     reference=lambda m, x, min_val=-1, max_val=1: _clip_reference(x, min_val, max_val),
 )
 def hard_tanh(x: Real, min_val: Real = -1.0, max_val: Real = 1.0) -> Array:
@@ -70,6 +71,7 @@ def hard_tanh_dmax_val(x: Real, min_val: Real = -1.0, max_val: Real = 1.0) -> Ar
 
 @activation(
     kinks={},
+    exact=True,
     reference=lambda m, x, min_val=-INF, max_val=INF: x,
 )
 def clip(x: Real, min_val: Real = -INF, max_val: Real = INF) -> Array:
@@ -126,6 +128,8 @@ def hard_sigmoid(x: Real, slope: Real = 1 / 6, offset: Real = 0.5) -> Array:
     """
     zero = -offset / slope
     y = (jnp.asarray(x) - zero) * slope  # k x + c cancels near its zero
+    if not isinstance(slope, float):
+        y = where(slope == 0, lax.full_like(y, 0) + offset, y)
     return min_nan_free(1.0, max_nan_free(0.0, y))
 
 
