@@ -40,9 +40,7 @@ class ActivationFunction(Function[P]):
         self._output_rule: Rule | None = None
         self._output_is_exact = False
         self._policy = "derivative"
-        self._copies: dict[str, ActivationFunction[P]] = {}
-        # The call that made a copy or a derivative: pickle and repr use it.
-        self._origin: tuple[Callable[..., Any], tuple[Any, Any]] | None = None
+        self._copies: dict[Any, ActivationFunction[P]] = {}
 
     def without_custom_jvp(self, *args: P.args, **kwargs: P.kwargs) -> Array:
         """Compute f(x) by the value rule, without `jit` and without a custom JVP rule.
@@ -147,6 +145,8 @@ class ActivationFunction(Function[P]):
             )
         if policy == self._policy:
             return self
+        if self._policy != "derivative" and self._origin is not None:
+            return self._origin[1][0].with_residuals(policy)
         if policy not in self._copies:
             copy = ActivationFunction(self._rule, self.spec)
             copy._partials, copy._output_rule = self._partials, self._output_rule

@@ -51,6 +51,8 @@ class Function(Generic[P]):
             p.name for p in parameters if p.annotation in (Coefficients, "Coefficients")
         )
         self._rule: Rule = rule
+        # The call that made a copy or a derivative: pickle, repr and specs use it.
+        self._origin: tuple[Callable[..., Any], tuple[Any, Any]] | None = None
 
     @functools.cached_property
     def _call(self) -> Callable[P, Array]:

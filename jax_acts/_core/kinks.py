@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -9,6 +10,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from jax_acts._core.activation import ActivationFunction
+from jax_acts._core.identity import split_policies
 
 
 def with_kinks(
@@ -36,15 +38,21 @@ def with_kinks(
         if x not in f.spec.kinks:
             valid = ", ".join(map(str, f.spec.kinks)) or "none (f has no kinks)"
             raise ValueError(f"with_kinks({f.__name__}): expected {valid}, got {x}")
-    items = {float(x): float(dy) for x, dy in derivatives.items()}
-    return _with_kinks(f, tuple(sorted(items.items())))
+    base, policies = split_policies(f)
+    items = {**dict(policies.get("kinks", ())), **derivatives}
+    one_nan = lambda v: math.nan if math.isnan(v) else float(v)  # equal to itself
+    kinks = tuple(sorted((float(x), one_nan(dy)) for x, dy in items.items()))
+    if not kinks:
+        return f
+    copy = base._copies.get(kinks)
+    if copy is None:  # one object for the same derivatives, so that it is traced once
+        copy = base._copies[kinks] = _with_kinks(base, kinks)
+    return copy.with_residuals(policies.get("residuals", "derivative"))
 
 
-@functools.cache
 def _with_kinks(
     f: ActivationFunction[...], derivatives: tuple[tuple[float, float], ...]
 ) -> ActivationFunction[...]:
-    """Return the same object for the same derivatives, so that it is traced once."""
     kinks = {**f.spec.kinks, **dict(derivatives)}
     copy = ActivationFunction(f._rule, dataclasses.replace(f.spec, kinks=kinks))
     x_name, *parameters = f.parameters
