@@ -281,6 +281,7 @@ def activation(
     range: tuple[float, float] = ...,
     domain: tuple[float, float] = ...,
     kinks: Mapping[float, float] = ...,
+    bounds: Mapping[str, tuple[float, float]] = ...,
     reference: Callable[..., Any] | None = ...,
     surrogate: Callable[..., Any] | None = ...,
 ) -> Callable[[Callable[P, Array]], ActivationFunction[P]]: ...

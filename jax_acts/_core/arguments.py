@@ -147,12 +147,12 @@ def project_jvp(low: float, high: float, primals: Any, tangents: Any) -> Any:
     return project(*primals, low, high), tangents[0]
 
 
-def _round_inside(value: float, dtype: DTypeLike, up: bool) -> Array:
+def _round_inside(value: float, dtype: DTypeLike, up: bool) -> Any:
     """Round a bound to a dtype, up or down."""
-    rounded = jnp.asarray(value, dtype)
+    rounded = np.asarray(value, dtype)
     below, above = float(rounded) < value, float(rounded) > value
-    if (below if up else above) and math.isfinite(value):
-        return jnp.nextafter(rounded, jnp.asarray(math.inf if up else -math.inf, dtype))
+    if below if up else above:
+        return np.nextafter(rounded, np.asarray(math.inf if up else -math.inf, dtype))
     return rounded
 
 
@@ -198,6 +198,9 @@ def validate_arguments(
     values = {n: arguments[n] for n in valid if n in arguments}
     if isinstance(function, Function):  # the types of other functions are unknown
         values = {n: _validate(function, parameters[n], v) for n, v in values.items()}
+        for n, (low, high) in function.spec.bounds.items():
+            if isinstance(v := values.get(n), Learn) and v.bounds is None:
+                check_within(f"{name}: {n}: Learn", v.init, (low, high))
     return {n: v for n, v in values.items() if not _is_same(v, parameters[n].default)}
 
 

@@ -76,7 +76,18 @@ class Bound:
         return self
 
     def __call__(self, x: Any, **arguments: Any) -> Array:
-        return self.function(x, **{**self._values(), **arguments})
+        """Compute f(x), with learned arguments projected to their bounds."""
+        return self.function(x, **{**self._values(), **self._project(arguments)})
+
+    def _project(self, arguments: dict[str, Any]) -> dict[str, Any]:
+        """Return the arguments; project the learned ones."""
+        declared = getattr(getattr(self.function, "spec", None), "bounds", {})
+        learned = {n: v for n, v in self.learned.items() if n in arguments}
+        projected = {
+            n: learn.project(arguments[n], declared.get(n))
+            for n, learn in learned.items()
+        }
+        return {**arguments, **projected}
 
     def gate(self, gate: Any, value: Any, **arguments: Any) -> Array:
         """Compute f(gate) * value; for a gated unit, the unit of both.

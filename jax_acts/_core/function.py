@@ -12,7 +12,8 @@ fixes the signatures of some functions.
 
 import functools
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any, Generic, ParamSpec
 
 import jax
@@ -106,7 +107,10 @@ class Function(Generic[P]):
 
 
 def function(
-    *, cite: str = "", check: Callable[..., None] | None = None
+    *,
+    cite: str = "",
+    check: Callable[..., None] | None = None,
+    bounds: Mapping[str, tuple[float, float]] = MappingProxyType({}),
 ) -> Callable[[Callable[P, Array]], Function[P]]:
     """Return a decorator that makes a rule a `Function`.
 
@@ -114,5 +118,7 @@ def function(
         cite: Keys in `references.bib`, separated by spaces.
         check: A function of the arguments that raises if they are invalid. It gets them
             as given, before `jit` turns Python scalars into tracers.
+        bounds: See `ActivationSpec.bounds`.
     """
-    return lambda rule: Function(rule, ActivationSpec(cite=cite), check)
+    spec = ActivationSpec(cite=cite, bounds=bounds)
+    return lambda rule: Function(rule, spec, check)
