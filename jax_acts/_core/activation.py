@@ -13,7 +13,7 @@ import jax.numpy as jnp
 from jax import Array
 from jax.custom_derivatives import SymbolicZero
 
-from jax_acts._core.arguments import as_real
+from jax_acts._core.arguments import as_real, compute_dtype
 from jax_acts._core.errors import did_you_mean
 from jax_acts._core.function import Function, P, Rule
 from jax_acts._core.residuals import (
@@ -29,9 +29,10 @@ class ActivationFunction(Function[P]):
     """An elementwise function `f(x, *params, **static)` with custom JVP rules.
 
     `activation` makes it of a value rule. A call runs `jax.jit` around
-    `jax.custom_jvp`. 16-bit inputs are computed in float32 and rounded once; the output
-    has the dtype of `x` whatever the dtype of the parameters; integers and booleans
-    become the default float.
+    `jax.custom_jvp`. 16-bit inputs are computed in float32 and rounded once, unless the
+    value is exact in 16 bits. The output has the dtype and the weak type of `x`,
+    whatever the dtype of the parameters; integers and booleans become the default
+    float.
     """
 
     def __init__(self, rule: Callable[P, Array], spec: ActivationSpec) -> None:
@@ -41,6 +42,16 @@ class ActivationFunction(Function[P]):
         self._output_is_exact = False
         self._policy = "derivative"
         self._copies: dict[Any, ActivationFunction[P]] = {}
+        self._compiled: dict[frozenset[str], Callable[P, Array]] = {}
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Array:
+        if len(args) + len(kwargs) < 2:
+            return self._call(*args, **kwargs)
+        given = {**dict(zip(self.parameters, args, strict=False)), **kwargs}
+        constants = frozenset(n for n, v in given.items() if type(v) in (float, int))
+        if constants not in self._compiled:
+            self._compiled[constants] = self._compile(constants)
+        return self._compiled[constants](*args, **kwargs)
 
     def without_custom_jvp(self, *args: P.args, **kwargs: P.kwargs) -> Array:
         """Compute f(x) by the value rule, without `jit` and without a custom JVP rule.
@@ -48,11 +59,19 @@ class ActivationFunction(Function[P]):
         For `jax.experimental.jet`, forward Laplacians and exporters, which do not
         support `custom_jvp`.
         """
-        arrays, static = self._operands(self.arguments(*args, **kwargs))
+        arguments = self.arguments(*args, **kwargs)
+        is_scalar = lambda n, v: n != self.parameters[0] and type(v) in (int, float)
+        scalars = {n: float(v) for n, v in arguments.items() if is_scalar(n, v)}
+        arrays, static = self._operands(
+            {n: v for n, v in arguments.items() if n in self.static or n not in scalars}
+        )
         parameters = self.signature.parameters
         static = {n: parameters[n].default for n in self.static} | static
         rules = {n: _without_custom_jvp(v) for n, v in static.items()}
-        return self._evaluate(arrays, rules)
+        scalars = {n: v for n, v in scalars.items() if n not in rules}
+        return self._match_weak_type(
+            arguments, self._evaluate(arrays, {**scalars, **rules})
+        )
 
     @property
     def derivative(self) -> "ActivationFunction[P]":
@@ -165,8 +184,8 @@ class ActivationFunction(Function[P]):
     def __reduce__(self) -> str | tuple[Any, ...]:
         return self._origin or super().__reduce__()
 
-    def _trace(self, arguments: dict[str, Any]) -> Array:
-        return self._differentiable(*self._operands(arguments))
+    def _trace(self, arguments: dict[str, Any], constants: frozenset[str]) -> Array:
+        return self._differentiable(*self._operands(arguments), constants)
 
     def _operands(
         self, arguments: dict[str, Any]
@@ -210,12 +229,17 @@ class ActivationFunction(Function[P]):
     ) -> Array:
         """Compute the value rule in float32 or wider; round once to the dtype of x."""
         dtype = arrays[self.parameters[0]].dtype
-        wide = dtype if dtype.itemsize >= 4 else jnp.float32
+        wide = (
+            dtype if self.spec.exact and dtype.itemsize == 2 else compute_dtype(dtype)
+        )
         cast = {n: a.astype(wide) for n, a in arrays.items()}
         return self._rule(**cast, **static).astype(dtype)
 
     def _differentiable(
-        self, arrays: Mapping[str, Array], static: Mapping[str, Any]
+        self,
+        arrays: Mapping[str, Array],
+        static: Mapping[str, Any],
+        constants: frozenset[str],
     ) -> Array:
         """Compute f with the partials as its custom JVP rules.
 
@@ -234,15 +258,17 @@ class ActivationFunction(Function[P]):
             y = f(*primals)
             operands = dict(zip(names, primals, strict=True))
             terms = [
-                self._jvp_term(name, operands, static, y, tangent)
+                self._jvp_term(name, operands, static, constants, y, tangent)
                 for name, tangent in zip(names, tangents, strict=True)
-                if type(tangent) is not SymbolicZero
+                if name not in constants and type(tangent) is not SymbolicZero
             ]
             return y, functools.reduce(jnp.add, terms)
 
         value.__name__ = self.__name__
         f = jax.custom_jvp(value)
-        f.defjvp(jvp, symbolic_zeros=True)
+        # The tangent of one array is not zero where the rule is called. Pallas for TPU
+        # has no rule for symbolic zeros.
+        f.defjvp(jvp, symbolic_zeros=len({*names} - constants) > 1)
         return f(*arrays.values())
 
     def _jvp_term(
@@ -250,13 +276,14 @@ class ActivationFunction(Function[P]):
         name: str,
         operands: dict[str, Array],
         static: Mapping[str, Any],
+        constants: frozenset[str],
         y: Array,
         tangent: Array,
     ) -> Array:
         """Compute df/d(name) * tangent with the residuals of the policy."""
         x, policy = self.parameters[0], self._policy
         derivative = lambda operands: self.partial(name)._differentiable(
-            operands, static
+            operands, static, constants
         )
         if policy == "int8":
             return mul_from_int8(self.__name__, derivative(operands), tangent)
@@ -266,7 +293,9 @@ class ActivationFunction(Function[P]):
         )
         if from_output and rule is not None:
             parameters = {n: a for n, a in operands.items() if n != x}
-            return mul_from_output(rule, y, parameters, static, tangent)
+            return mul_from_output(
+                rule, y, parameters, static, tangent, exact=self._output_is_exact
+            )
         return mul_from_input(
             derivative, operands, tangent, remat=policy != "derivative"
         )
@@ -282,6 +311,7 @@ def activation(
     domain: tuple[float, float] = ...,
     kinks: Mapping[float, float] = ...,
     bounds: Mapping[str, tuple[float, float]] = ...,
+    exact: bool = ...,
     reference: Callable[..., Any] | None = ...,
     surrogate: Callable[..., Any] | None = ...,
 ) -> Callable[[Callable[P, Array]], ActivationFunction[P]]: ...

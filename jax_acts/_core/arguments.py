@@ -313,6 +313,16 @@ def _is_same(value: Any, default: Any) -> bool:
     return type(value) is type(default) and value == default
 
 
+def compute_dtype(*dtypes: DTypeLike) -> Any:
+    """Return the dtype of the computation: the widest of the dtypes, at least float32.
+
+    `jnp.promote_types` is an error for 16-bit floats with strict promotion, and for
+    8-bit and 4-bit floats always.
+    """
+    is_double = any(jnp.dtype(d).itemsize > 4 for d in dtypes)
+    return jnp.dtype(jnp.float64 if is_double else jnp.float32)
+
+
 def as_real(where: str, name: str, value: Any) -> Array:
     """Convert an argument to a floating array; integers become the default float.
 

@@ -19,6 +19,7 @@ from typing import Any, Generic, ParamSpec
 import jax
 from jax import Array
 
+from jax_acts._core.compat import as_weakly_typed, is_weakly_typed
 from jax_acts._core.errors import did_you_mean
 from jax_acts._core.spec import STATIC_TYPES, ActivationSpec, Coefficients
 
@@ -51,6 +52,12 @@ class Function(Generic[P]):
         self.coefficients = frozenset(
             p.name for p in parameters if p.annotation in (Coefficients, "Coefficients")
         )
+        first = next(iter(self.signature.parameters), "")
+        self._data = tuple(
+            p.name
+            for p in parameters
+            if p.name == first or (p.name == "value" and p.annotation == Array | None)
+        )
         self._rule: Rule = rule
         # The call that made a copy or a derivative: pickle, repr and specs use it.
         self._origin: tuple[Callable[..., Any], tuple[Any, Any]] | None = None
@@ -58,13 +65,29 @@ class Function(Generic[P]):
     @functools.cached_property
     def _call(self) -> Callable[P, Array]:
         """The function under `jax.jit`, made on the first call to keep imports fast."""
+        return self._compile(frozenset())
+
+    def _compile(self, constants: frozenset[str]) -> Callable[P, Array]:
+        """Return the function under `jax.jit`.
+
+        `constants` are the arguments that are given as Python scalars: `jit` makes
+        arrays of them, but no derivative with respect to them can be asked for.
+        """
 
         @functools.partial(jax.jit, static_argnames=sorted(self.static))
         @functools.wraps(self._rule)
         def call(*args: P.args, **kwargs: P.kwargs) -> Array:
-            return self._trace(self.arguments(*args, **kwargs))
+            arguments = self.arguments(*args, **kwargs)
+            return self._match_weak_type(arguments, self._trace(arguments, constants))
 
         return call
+
+    def _match_weak_type(self, arguments: dict[str, Any], result: Any) -> Any:
+        """Return the result, weakly typed if the input is: gate and value of units."""
+        data = [arguments[n] for n in self._data if arguments.get(n) is not None]
+        if not all(map(is_weakly_typed, data)):
+            return result
+        return jax.tree.map(as_weakly_typed, result)
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Array:
         if self._check is not None:
@@ -76,7 +99,9 @@ class Function(Generic[P]):
         arguments = self.arguments(*args, **kwargs)
         if self._check is not None:
             self._check(**arguments)
-        return self._trace(arguments)
+        return self._match_weak_type(
+            arguments, self._trace(arguments, frozenset(arguments))
+        )
 
     def arguments(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
         """Return the given arguments by name.
@@ -102,7 +127,7 @@ class Function(Generic[P]):
     def __reduce__(self) -> str | tuple[Any, ...]:
         return self.__qualname__  # pickle and copy by name, as functions do
 
-    def _trace(self, arguments: dict[str, Any]) -> Array:
+    def _trace(self, arguments: dict[str, Any], constants: frozenset[str]) -> Array:
         return self._rule(**arguments)
 
 

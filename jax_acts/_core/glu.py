@@ -8,13 +8,18 @@ The residuals are the inputs; the backward pass recomputes the rest.
 from collections.abc import Callable
 from typing import Any, Literal, get_args
 
-import jax
 import jax.numpy as jnp
 from jax import Array, lax
 
-from jax_acts._core.arguments import as_real, broadcast_parameter, canonical_axis
+from jax_acts._core.arguments import (
+    as_real,
+    broadcast_parameter,
+    canonical_axis,
+    compute_dtype,
+)
 from jax_acts._core.errors import check_choice
 from jax_acts._core.function import Function
+from jax_acts._core.residuals import save_operands
 from jax_acts._core.spec import Axis
 
 Order = Literal["value_first", "gate_first"]
@@ -58,16 +63,18 @@ def apply_gate(
                 f"{arrays[1].shape}"
             )
     dtype = jnp.result_type(*arrays)
-    wide = jnp.promote_types(dtype, jnp.float32)
+    wide = compute_dtype(dtype)
 
-    def evaluate(arrays: tuple[Array, ...], parameters: dict[str, Any]) -> Array:
+    learned = {n: p for n, p in parameters.items() if isinstance(p, Array)}
+
+    def evaluate(arrays: tuple[Array, ...], learned: dict[str, Array]) -> Array:
         gate, value = (a.astype(wide) for a in split(*arrays))
         cast = {
-            n: broadcast_parameter(name, n, p, gate, ()) for n, p in parameters.items()
+            n: broadcast_parameter(name, n, p, gate, ()) for n, p in learned.items()
         }
-        return rule(gate, value, **cast).astype(dtype)
+        return rule(gate, value, **{**parameters, **cast}).astype(dtype)
 
-    return jax.checkpoint(evaluate, prevent_cse=False)(arrays, parameters)
+    return save_operands(evaluate, (arrays, learned), symbolic_zeros=bool(learned))
 
 
 def is_gated_unit(function: Callable[..., Any]) -> bool:

@@ -15,7 +15,8 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from jax_acts._core.arguments import as_real
+from jax_acts._core.arguments import as_real, compute_dtype
+from jax_acts._core.residuals import save_operands
 from jax_acts._core.spec import Coefficients
 
 CoefficientList = Sequence[Array]
@@ -52,24 +53,34 @@ def pointwise(
     arrays = [*lists, *([scalar] for scalar in scalars)]
     for argument, values in zip([*coefficients, *parameters], arrays, strict=True):
         _check_shapes(name, argument, x, values)
-    wide = jnp.promote_types(x.dtype, jnp.float32)
+    wide = compute_dtype(x.dtype)
 
-    def evaluate(x: Array, lists: list[list[Array]], scalars: list[Array]) -> Array:
-        cast = lambda a: a.astype(wide)
-        z = cast(x)
+    def evaluate(x: Array, lists: list[list[Any]], scalars: list[Any]) -> Array:
+        z = x.astype(wide)
+        # Pallas for Triton has no arithmetic of scalar constants.
+        cast = lambda a: (
+            a.astype(wide) if isinstance(a, Array) else jax.lax.full_like(z, a)
+        )
         y = rule(finite(z), *jax.tree.map(cast, lists), *map(cast, scalars))
         diverges = jnp.isinf(z) & (jnp.abs(y) > math.sqrt(jnp.finfo(wide).max))
         limit = jnp.where(diverges, jnp.copysign(jnp.inf, y), 0)
         return (y + jax.lax.stop_gradient(limit)).astype(x.dtype)
 
-    return jax.checkpoint(evaluate, prevent_cse=False)(x, lists, scalars)
+    if all(
+        isinstance(a, int | float) for a in jax.tree.leaves([coefficients, parameters])
+    ):
+        constants = ([[*c] for c in coefficients.values()], [*parameters.values()])
+        return save_operands(
+            lambda x: evaluate(x, *constants), (x,), symbolic_zeros=False
+        )
+    return save_operands(evaluate, (x, lists, scalars), symbolic_zeros=True)
 
 
 @jax.custom_jvp
 def finite(x: Array) -> Array:
     """Replace ±inf by ±2^(maxexp - 28), 1e30 in float32; the derivative is 1 or NaN."""
     large = 2.0 ** (int(jnp.finfo(x.dtype).maxexp) - 28)
-    return jnp.where(jnp.isinf(x), jnp.sign(x) * large, x)
+    return jnp.where(x == jnp.inf, large, jnp.where(x == -jnp.inf, -large, x))
 
 
 @finite.defjvp

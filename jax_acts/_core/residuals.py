@@ -9,13 +9,16 @@
 A residual that another operation saves anyway is shared and costs no memory.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, Literal, NoReturn
 
 import jax
 import jax.numpy as jnp
 from jax import Array
+from jax.custom_derivatives import SymbolicZero
+
+from jax_acts._core.arguments import compute_dtype
 
 Policy = Literal["derivative", "input", "output", "int8"]
 
@@ -27,7 +30,9 @@ def mul_tangent(derivative: Array, tangent: Array) -> Array:
 
     The parameters of a 16-bit network, and so their tangents, are often float32.
     """
-    wide = jnp.promote_types(derivative.dtype, tangent.dtype)
+    if derivative.dtype == tangent.dtype and derivative.dtype.itemsize > 1:
+        return derivative * tangent
+    wide = compute_dtype(derivative.dtype, tangent.dtype)
     return (derivative.astype(wide) * tangent.astype(wide)).astype(derivative.dtype)
 
 
@@ -56,17 +61,60 @@ def mul_from_output(
     parameters: dict[str, Array],
     static: Mapping[str, Any],
     tangent: Array,
+    *,
+    exact: bool,
 ) -> Array:
-    """Compute rule(y, **parameters, **static) * tangent; the residual is y."""
+    """Compute rule(y, **parameters, **static) * tangent; the residual is y.
+
+    `exact` rules are computed in the dtype of 16-bit outputs.
+    """
 
     def product(y: Array, parameters: dict[str, Array], tangent: Array) -> Array:
-        wide = jnp.promote_types(y.dtype, jnp.float32)
+        wide = y.dtype if exact and y.dtype.itemsize == 2 else compute_dtype(y.dtype)
         cast = {n: a.astype(wide) for n, a in parameters.items()}
         derivative = rule(y.astype(wide), **cast, **static)
         return mul_tangent(derivative.astype(y.dtype), tangent)
 
     # CSE is harmless: the forward pass computes nothing from y that could be saved.
     return jax.checkpoint(product, prevent_cse=False)(y, parameters, tangent)
+
+
+def save_operands(
+    rule: Callable[..., Array], operands: Sequence[Any], *, symbolic_zeros: bool
+) -> Array:
+    """Compute rule(*operands); the residuals are the operands.
+
+    It is `jax.checkpoint`, but a call that is not differentiated has no `remat`
+    equation, which Pallas for TPU, Taylor mode and exporters do not support.
+
+    Args:
+        rule: A function that autodiff differentiates.
+        operands: Pytrees of arrays.
+        symbolic_zeros: Whether some operands may be constants. Their derivatives then
+            are not computed; Pallas for TPU has no rule for it.
+    """
+    leaves, structure = jax.tree.flatten(tuple(operands))
+
+    def evaluate(*leaves: Array) -> Array:
+        return rule(*jax.tree.unflatten(structure, leaves))
+
+    def jvp(primals: Any, tangents: Any) -> tuple[Array, Array]:
+        active = [i for i, t in enumerate(tangents) if type(t) is not SymbolicZero]
+
+        def of_active(constants: list[Array], *values: Array) -> Array:
+            arguments = [*constants]
+            for i, value in zip(active, values, strict=True):
+                arguments[i] = value
+            return evaluate(*arguments)
+
+        of_active = jax.checkpoint(of_active, prevent_cse=False)
+        f = lambda *values: of_active([*primals], *values)
+        select = lambda operands: [operands[i] for i in active]
+        return jax.jvp(f, select(primals), select(tangents))
+
+    f = jax.custom_jvp(evaluate)
+    f.defjvp(jvp, symbolic_zeros=symbolic_zeros)
+    return f(*leaves)
 
 
 def mul_from_int8(name: str, derivative: Array, tangent: Array) -> Array:
@@ -76,7 +124,7 @@ def mul_from_int8(name: str, derivative: Array, tangent: Array) -> Array:
     derivative is at most max |derivative| / 254.
     """
     code, scale = _quantize(name, derivative)
-    wide = jnp.promote_types(derivative.dtype, jnp.float32)
+    wide = compute_dtype(derivative.dtype)
 
     def product(code: Array, scale: Array, tangent: Array) -> Array:
         return (code.astype(wide) * scale * tangent.astype(wide)).astype(tangent.dtype)
@@ -87,7 +135,7 @@ def mul_from_int8(name: str, derivative: Array, tangent: Array) -> Array:
 @partial(jax.custom_jvp, nondiff_argnums=(0,))
 def _quantize(name: str, x: Array) -> tuple[Array, Array]:
     """Return x / scale as int8, and the scale; 0 stays 0."""
-    x = x.astype(jnp.promote_types(x.dtype, jnp.float32))
+    x = x.astype(compute_dtype(x.dtype))
     scale = jnp.max(jnp.abs(x), initial=0) / _INT8_MAX
     code = jnp.where(scale > 0, x / jnp.where(scale > 0, scale, 1), 0)
     return jnp.round(code).astype(jnp.int8), scale

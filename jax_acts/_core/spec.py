@@ -35,6 +35,11 @@ class ActivationSpec:
     bounds: Mapping[str, tuple[float, float]] = dataclasses.field(default_factory=dict)
     """Arguments mapped to the interval, ends included, on which value and derivatives
     are finite; `Learn` projects to it."""
+    exact: bool = False
+    """Whether the value is exact in 16 bits, and so is computed there.
+
+    XLA fuses a rectifier of the dtype of a matmul or convolution into it.
+    """
     reference: Callable[..., Any] | None = None
     """mpmath reference `f(m, x, *args)`, where `m` is the module mpmath."""
     surrogate: Callable[..., Any] | None = None

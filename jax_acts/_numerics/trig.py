@@ -16,6 +16,7 @@ import numpy as np
 from jax import Array, lax
 
 from jax_acts._numerics import coefficients as table
+from jax_acts._numerics.bitwise import round_to_int
 from jax_acts._numerics.double_word import split, two_prod, two_sum
 from jax_acts._numerics.polynomial import polynomial
 from jax_acts._numerics.types import Real
@@ -106,9 +107,10 @@ def sum_of_angles(a: Angle, b: Angle) -> Angle:
     r, r_lo = two_sum(a.r, b.r)
     lo = r_lo + (a.lo + b.lo)
     first, second, third = _HALF_PI[r.dtype.name]
-    step = jnp.round(r * (2 / math.pi))  # -1, 0 or 1
+    count = round_to_int(r * (2 / math.pi))  # -1, 0 or 1
+    step = count.astype(r.dtype)
     r, r_lo = two_sum(r - step * first, -step * second)
-    quarters = a.quarters + b.quarters + step.astype(jnp.int32).astype(jnp.uint32)
+    quarters = a.quarters + b.quarters + count.astype(jnp.int32).astype(jnp.uint32)
     return Angle(quarters, *two_sum(r, r_lo + (lo - step * third)))
 
 

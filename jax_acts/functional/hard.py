@@ -35,6 +35,7 @@ def _clip_reference(x, min_val, max_val):
     cite="collobert2004",
     range=(-1, 1),
     kinks={-1: 1, 1: 1},
+    exact=True,
     reference=lambda m, x, min_val=-1, max_val=1: _clip_reference(x, min_val, max_val),
 )
 def hard_tanh(x: Real, min_val: Real = -1.0, max_val: Real = 1.0) -> Array:
@@ -70,6 +71,7 @@ def hard_tanh_dmax_val(x: Real, min_val: Real = -1.0, max_val: Real = 1.0) -> Ar
 
 @activation(
     kinks={},
+    exact=True,
     reference=lambda m, x, min_val=-INF, max_val=INF: x,
 )
 def clip(x: Real, min_val: Real = -INF, max_val: Real = INF) -> Array:

@@ -31,7 +31,7 @@ __all__ = [
 INF = math.inf
 
 
-@activation(reference=lambda m, x: x)
+@activation(exact=True, reference=lambda m, x: x)
 def identity(x: Real) -> Array:
     r"""Identity, $x$.
 
@@ -53,6 +53,7 @@ linear = identity
     cite="nair2010 bertoin2021",
     range=(0, INF),
     kinks={0: 0},
+    exact=True,
     reference=lambda m, x: max(x, 0),
 )
 def relu(x: Real) -> Array:
@@ -77,7 +78,7 @@ def relu_dx_from_y(y: Array) -> Array:
     return jnp.sign(y)
 
 
-@activation(range=(0, INF), kinks={0: 0}, reference=lambda m, x: abs(x))
+@activation(range=(0, INF), kinks={0: 0}, exact=True, reference=lambda m, x: abs(x))
 def absolute(x: Real) -> Array:
     r"""Absolute value or full-wave rectifier, $|x|$.
 
@@ -103,6 +104,7 @@ def absolute_dx2(x: Real) -> Array:
     cite="krizhevsky2010",
     range=(0, 6),
     kinks={0: 0, 6: 0},
+    exact=True,
     reference=lambda m, x: min(max(x, 0), 6),
 )
 def relu6(x: Real) -> Array:

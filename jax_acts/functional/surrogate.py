@@ -237,7 +237,12 @@ def round(
     Array([-2.,  0.,  2.], dtype=float32)
     """
     _check_surrogate("round", surrogate)
-    return jnp.round(x)
+    # Pallas for Triton has floor, but no round.
+    low = jnp.floor(x)
+    fraction = x - low
+    is_odd = low != 2 * jnp.floor(0.5 * low)
+    up = (fraction > 0.5) | ((fraction == 0.5) & is_odd)
+    return jnp.copysign(jnp.where(up, low + 1, low), x)
 
 
 @round.defderivative
