@@ -6,11 +6,10 @@ importable function                   my_pkg.acts:gelu
 other                                 <my_pkg.acts:f.<locals>.gelu>, not a spec
 """
 
-import sys
 from collections.abc import Callable
 from typing import Any
 
-from jax_acts._core.function import Function
+from jax_acts._core.function import Function, import_path
 
 DIALECTS: set[str] = set()
 """Names before a colon that are no modules; the registry adds its dialects."""
@@ -36,21 +35,6 @@ def split_policies(function: Any) -> tuple[Any, dict[str, Any]]:
         policies[key] = tuple(value.items()) if key == "kinks" else value
         function = base
     return function, policies
-
-
-def import_path(function: Any) -> tuple[str, str] | None:
-    """Return the module and the name that import a function, or None.
-
-    The function must be the object of that name, not one that replaced it.
-    """
-    module = getattr(function, "__module__", None)
-    qualname = getattr(function, "__qualname__", None)
-    if not isinstance(module, str) or not isinstance(qualname, str):
-        return None
-    value = sys.modules.get(module)
-    for part in qualname.split("."):
-        value = getattr(value, part, None)
-    return (module, qualname) if value is function else None
 
 
 def is_in_catalog(function: Any) -> bool:

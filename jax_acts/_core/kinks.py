@@ -56,17 +56,18 @@ def _with_kinks(
     kinks = {**f.spec.kinks, **dict(derivatives)}
     copy = ActivationFunction(f._rule, dataclasses.replace(f.spec, kinks=kinks))
     x_name, *parameters = f.parameters
+    dx = f._partial_rules(x_name)  # f would refer to the copy, and its program to f
 
     @copy.defderivative
     @functools.wraps(f._rule)
     def derivative(**arguments: Any) -> Array:
-        x, dy = arguments[x_name], f.derivative(**arguments)
+        x, dy = arguments[x_name], dx._trace(arguments, frozenset())
         for kink, value in derivatives:
             dy = jnp.where(x == kink, value, dy)
         return dy
 
     for name in parameters:
         if name not in f.static:
-            copy.defpartial(name)(f.partial(name)._rule)
+            copy.defpartial(name)(f._partial_rules(name)._rule)
     copy._origin = with_kinks, (f, dict(derivatives))
     return copy
