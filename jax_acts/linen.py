@@ -61,7 +61,8 @@ class Activation(_TakesArguments, nn.Module, init=False):
         activation: A function, or anything that `jax_acts.get` accepts. Keyword
             arguments that are no field are arguments of it. The attribute is a `Bound`.
         param_dtype: The dtype of the parameters.
-        residuals: The policy of `ActivationFunction.with_residuals`.
+        residuals: The policy of `ActivationFunction.with_residuals`; None is that of
+            the activation.
 
     Raises:
         ValueError: The name is unknown, or the function does not have the policy.
@@ -70,10 +71,11 @@ class Activation(_TakesArguments, nn.Module, init=False):
 
     activation: Any
     param_dtype: DTypeLike = jnp.float32
-    residuals: str = "derivative"
+    residuals: str | None = None
 
     def __post_init__(self) -> None:
-        self.activation.with_residuals(self.residuals)  # raises for an unknown policy
+        if self.residuals is not None:
+            self.activation = self.activation.with_residuals(self.residuals)
         super().__post_init__()
         if type(self) is Activation:
             object.__setattr__(
@@ -101,8 +103,7 @@ class Activation(_TakesArguments, nn.Module, init=False):
         }
         if up is not None:
             return self.activation.gate(x, up, **parameters, **arguments)
-        function = self.activation.with_residuals(self.residuals)
-        return function(x, **parameters, **arguments)
+        return self.activation(x, **parameters, **arguments)
 
 
 class Dense(_TakesArguments, nn.Dense, init=False):
@@ -121,11 +122,12 @@ class Dense(_TakesArguments, nn.Dense, init=False):
         features: The number of output features.
         activation: A function, or anything that `jax_acts.get` accepts. Keyword
             arguments that are no field are arguments of it. The attribute is a `Bound`.
-        residuals: The policy of `ActivationFunction.with_residuals`.
+        residuals: The policy of `ActivationFunction.with_residuals`; None is that of
+            the activation.
     """
 
     activation: Any = dataclasses.field(kw_only=True)
-    residuals: str = dataclasses.field(default="derivative", kw_only=True)
+    residuals: str | None = dataclasses.field(default=None, kw_only=True)
 
     @nn.compact
     def __call__(self, inputs: Array, **arguments: Any) -> Array:

@@ -33,7 +33,8 @@ class Activation(nnx.Module, metaclass=_Named):
         activation: A function, or anything that `jax_acts.get` accepts.
         features: The size of the last axis of x, for `Learn(…, per_feature=True)`.
         param_dtype: The dtype of the parameters.
-        residuals: The policy of `ActivationFunction.with_residuals`.
+        residuals: The policy of `ActivationFunction.with_residuals`; None is that of
+            the activation.
         **arguments: Arguments of the activation.
 
     Raises:
@@ -48,15 +49,23 @@ class Activation(nnx.Module, metaclass=_Named):
         *,
         features: int | None = None,
         param_dtype: DTypeLike = jnp.float32,
-        residuals: str = "derivative",
+        residuals: str | None = None,
         **arguments: Any,
     ) -> None:
         options = ("features", "param_dtype", "residuals")
         bound = shared.layer_activation(
             "nnx.Activation", activation, arguments, options
         )
-        bound = bound.with_residuals(residuals)
-        self.bound = nnx.data(bound) if jax.tree.leaves(bound) else nnx.static(bound)
+        if residuals is not None:
+            bound = bound.with_residuals(residuals)
+        # Arrays are variables, so that a checkpoint restores them into an abstract
+        # model.
+        arrays = {n: bound.arguments[n] for n in bound.children}
+        static = {n: v for n, v in bound.arguments.items() if n not in arrays}
+        self.bound = nnx.static(Bound(bound.function, **static))
+        self.arrays = nnx.static(bound.children)
+        for name, value in arrays.items():
+            setattr(self, name, nnx.data(jax.tree.map(nnx.Variable, value)))
         for name, learn in bound.learned.items():
             setattr(self, name, nnx.Param(learn.initial_value(features, param_dtype)))
         if type(self) is Activation:
@@ -68,6 +77,12 @@ class Activation(nnx.Module, metaclass=_Named):
         With `up`, compute f(x) * up; for a gated unit, the unit of both.
         """
         parameters = {name: self._parameter(name, x) for name in self.bound.learned}
+        for name in self.arrays:
+            is_leaf = lambda v: isinstance(v, nnx.Variable)
+            values = jax.tree.map(
+                lambda v: v[...], getattr(self, name), is_leaf=is_leaf
+            )
+            parameters[name] = values
         if up is not None:
             return self.bound.gate(x, up, **parameters, **arguments)
         return self.bound(x, **parameters, **arguments)
@@ -113,7 +128,8 @@ class Dense(nnx.Linear):
         out_features: The number of output features.
         activation: A function, or anything that `jax_acts.get` accepts.
         rngs: The stream `params` initializes the kernel.
-        residuals: The policy of `ActivationFunction.with_residuals`.
+        residuals: The policy of `ActivationFunction.with_residuals`; None is that of
+            the activation.
         **options: Options of `nnx.Linear`, and arguments of the activation.
     """
 
@@ -124,7 +140,7 @@ class Dense(nnx.Linear):
         *,
         activation: Any,
         rngs: nnx.Rngs,
-        residuals: str = "derivative",
+        residuals: str | None = None,
         **options: Any,
     ) -> None:
         options, bound = _split_options("Dense", activation, options)

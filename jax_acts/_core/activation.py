@@ -24,6 +24,9 @@ from jax_acts._core.residuals import (
 )
 from jax_acts._core.spec import ActivationSpec
 
+_OWNED = {"_call", "_compiled", "_copies", "_origin", "_rules", "_value", "_by_value"}
+"""The attributes that a function does not share with its rules."""
+
 
 class ActivationFunction(Function[P]):
     """An elementwise function `f(x, *params, **static)` with custom JVP rules.
@@ -41,10 +44,9 @@ class ActivationFunction(Function[P]):
         self._output_rule: Rule | None = None
         self._output_is_exact = False
         self._policy = "derivative"
-        self._copies: dict[str, ActivationFunction[P]] = {}
+        self._is_autodiff = False
+        self._copies: dict[Any, ActivationFunction[P]] = {}
         self._compiled: dict[frozenset[str], Callable[P, Array]] = {}
-        # The call that made a copy or a derivative: pickle and repr use it.
-        self._origin: tuple[Callable[..., Any], tuple[Any, Any]] | None = None
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Array:
         if len(args) + len(kwargs) < 2:
@@ -93,9 +95,15 @@ class ActivationFunction(Function[P]):
                 f"{self.__name__}.partial: expected one of {', '.join(valid)}, "
                 f"got {name!r}{did_you_mean(name, valid)}"
             )
-        if name not in self._partials:
-            self.defpartial(name)(_autodiff(self._rule, name))
-        return self._partials[name]
+        if self._policy != "derivative" and self._origin is not None:
+            return self._origin[1][0].partial(name)
+        key = ("partial", name)
+        if key not in self._copies:
+            rules = self._partial_rules(name)
+            partial = self._copies[key] = rules._detach()
+            partial._rules = rules
+            partial._origin = ActivationFunction.partial, (self, name)
+        return self._copies[key]
 
     def defderivative(self, rule: Callable[P, Array]) -> Callable[P, Array]:
         """Set df/dx to a rule with the arguments of the value rule."""
@@ -113,10 +121,11 @@ class ActivationFunction(Function[P]):
                     f"{self.__name__}.defpartial: expected a rule with the signature "
                     f"{self.signature}, got {partial.signature}"
                 )
-            partial._origin = ActivationFunction.partial, (self, name)
+            partial._rules = partial
             partial.__name__ = f"{self.__name__}_d{name}"
             partial.__doc__ = f"Derivative of `{self.__name__}` in `{name}`."
             self._partials[name] = partial
+            self._copies.pop(("partial", name), None)
             return rule
 
         return define
@@ -131,6 +140,7 @@ class ActivationFunction(Function[P]):
 
         def define(rule: Callable[..., Array]) -> Callable[..., Array]:
             self._output_rule, self._output_is_exact = rule, exact
+            self.__dict__.pop("_rules", None)
             return rule
 
         return define
@@ -166,6 +176,8 @@ class ActivationFunction(Function[P]):
             )
         if policy == self._policy:
             return self
+        if self._policy != "derivative" and self._origin is not None:
+            return self._origin[1][0].with_residuals(policy)
         if policy not in self._copies:
             copy = ActivationFunction(self._rule, self.spec)
             copy._partials, copy._output_rule = self._partials, self._output_rule
@@ -184,8 +196,48 @@ class ActivationFunction(Function[P]):
     def __reduce__(self) -> str | tuple[Any, ...]:
         return self._origin or super().__reduce__()
 
+    def _state(self) -> dict[str, Any]:
+        rules = {n: p._rule for n, p in self._partials.items() if not p._is_autodiff}
+        output = (self._output_rule, self._output_is_exact)
+        return {"arguments": (self._rule, self.spec), "rules": rules, "output": output}
+
+    @classmethod
+    def _from_state(
+        cls, arguments: Any, rules: dict[str, Rule], output: Any
+    ) -> "ActivationFunction[...]":
+        f = cls(*arguments)
+        for name, rule in rules.items():
+            f.defpartial(name)(rule)
+        f._output_rule, f._output_is_exact = output
+        return f
+
+    @functools.cached_property
+    def _rules(self) -> "ActivationFunction[P]":
+        """The function without its compiled calls, for the closures of programs.
+
+        `jit` caches programs weakly by function: a program that refers to the function
+        whose call it is would keep both alive.
+        """
+        rules = self._detach()
+        rules._rules = rules
+        return rules
+
+    def _detach(self) -> "ActivationFunction[P]":
+        """Return a copy with the same rules and without calls, copies and origin."""
+        copy = object.__new__(type(self))
+        shared = {n: v for n, v in self.__dict__.items() if n not in _OWNED}
+        copy.__dict__.update(shared, _compiled={}, _copies={}, _origin=None)
+        return copy
+
+    def _partial_rules(self, name: str) -> "ActivationFunction[P]":
+        """Return the rules of a derivative."""
+        if name not in self._partials:
+            self.defpartial(name)(_autodiff(self._rule, name))
+            self._partials[name]._is_autodiff = True
+        return self._partials[name]
+
     def _trace(self, arguments: dict[str, Any], constants: frozenset[str]) -> Array:
-        return self._differentiable(*self._operands(arguments), constants)
+        return self._rules._differentiable(*self._operands(arguments), constants)
 
     def _operands(
         self, arguments: dict[str, Any]
@@ -282,7 +334,7 @@ class ActivationFunction(Function[P]):
     ) -> Array:
         """Compute df/d(name) * tangent with the residuals of the policy."""
         x, policy = self.parameters[0], self._policy
-        derivative = lambda operands: self.partial(name)._differentiable(
+        derivative = lambda operands: self._partial_rules(name)._differentiable(
             operands, static, constants
         )
         if policy == "int8":
@@ -310,6 +362,7 @@ def activation(
     range: tuple[float, float] = ...,
     domain: tuple[float, float] = ...,
     kinks: Mapping[float, float] = ...,
+    bounds: Mapping[str, tuple[float, float]] = ...,
     exact: bool = ...,
     reference: Callable[..., Any] | None = ...,
     surrogate: Callable[..., Any] | None = ...,

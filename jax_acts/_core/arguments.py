@@ -5,12 +5,14 @@ f(x, axis=…, where=…) --as_real, canonical_axes, broadcast_mask--> arrays an
 """
 
 import dataclasses
+import functools
 import inspect
 import math
 from collections.abc import Callable, Mapping, Sequence
 from types import NoneType
 from typing import Any, Literal, get_args, get_origin
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
@@ -22,6 +24,8 @@ from jax_acts._core.spec import Axis, InnerFunction, InnerFunctions
 from jax_acts._numerics.bitwise import promote_16bit
 from jax_acts._numerics.types import Axes
 
+Interval = tuple[float, float]
+
 
 @dataclasses.dataclass(frozen=True)
 class Learn:
@@ -31,14 +35,22 @@ class Learn:
     Learn(0.25)
     >>> Learn((0.0, 1.0, 0.5), per_feature=True).initial_value(4).shape
     (3, 4)
+    >>> Learn(1.5, bounds=(1.0, 2.0)).project(jnp.array([0.9, 1.2]))
+    Array([1. , 1.2], dtype=float32)
 
     Args:
         init: Initial value; a tuple for an argument that is a list of coefficients.
         per_feature: Whether each feature, along the last axis, has its own parameter.
+        bounds: The interval to which the parameter is projected; None is the interval
+            that the function declares, which is all numbers for most arguments.
+        sharding: The mesh axis, or the axes, over which the features are sharded, as
+            metadata of the Flax parameter; only per feature.
     """
 
     init: float | tuple[float, ...]
     per_feature: bool = False
+    bounds: Interval | None = None
+    sharding: str | tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
         values = self.init if isinstance(self.init, tuple) else (self.init,)
@@ -49,6 +61,20 @@ class Learn:
         if not isinstance(self.per_feature, bool):
             raise TypeError(
                 f"Learn: per_feature: expected True or False, got {self.per_feature!r}"
+            )
+        if self.bounds is not None:
+            _check_bounds(self.bounds)
+            check_within("Learn: init", self.init, self.bounds)
+        axes = self.sharding if isinstance(self.sharding, tuple) else (self.sharding,)
+        if self.sharding is not None and not all(isinstance(a, str) for a in axes):
+            raise TypeError(
+                "Learn: sharding: expected the name of a mesh axis or a tuple of "
+                f"names, got {self.sharding!r}"
+            )
+        if self.sharding is not None and not self.per_feature:
+            raise ValueError(
+                f"Learn: sharding: expected None without per_feature=True, got "
+                f"{self.sharding!r}"
             )
 
     def initial_value(
@@ -69,8 +95,84 @@ class Learn:
             return init
         return jnp.full((*init.shape, features), init[..., None], dtype)
 
+    @property
+    def partition(self) -> tuple[str | tuple[str, ...] | None, ...] | None:
+        """The mesh axes of each axis of the parameter, or None without metadata."""
+        if self.sharding is None:
+            return None
+        return (*(None for _ in range(isinstance(self.init, tuple))), self.sharding)
+
+    def project(self, parameter: Any, declared: Interval | None = None) -> Any:
+        """Return the parameter projected to `bounds`, or else to the declared interval.
+
+        The derivative is 1 outside of the interval, so that gradients lead back.
+        """
+        bounds = declared if self.bounds is None else self.bounds
+        if bounds is None or bounds == (-math.inf, math.inf):
+            return parameter
+        return project(parameter, *bounds)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return a dict for JSON, TOML or YAML.
+
+        >>> Learn(0.25, per_feature=True).to_dict()
+        {'learn': 0.25, 'per_feature': True}
+        """
+        init = list(self.init) if isinstance(self.init, tuple) else self.init
+        encode = lambda v: list(v) if isinstance(v, tuple) else v
+        return {"learn": init, **{n: encode(v) for n, v in self._options().items()}}
+
+    def _options(self) -> dict[str, Any]:
+        """Return the fields after `init` that differ from their defaults."""
+        fields = dataclasses.fields(self)[1:]
+        values = {f.name: (getattr(self, f.name), f.default) for f in fields}
+        return {n: v for n, (v, default) in values.items() if v != default}
+
     def __repr__(self) -> str:
-        return f"Learn({self.init!r}{', per_feature=True' if self.per_feature else ''})"
+        options = "".join(f", {n}={v!r}" for n, v in self._options().items())
+        return f"Learn({self.init!r}{options})"
+
+
+@functools.partial(jax.custom_jvp, nondiff_argnums=(1, 2))
+def project(x: Array, low: float, high: float) -> Array:
+    """Clip x to [low, high], with derivative 1 everywhere; NaN stays NaN."""
+    x = jnp.asarray(x)
+    # Rounding to the dtype of x must not leave the interval.
+    ends = [_round_inside(v, x.dtype, up) for v, up in ((low, True), (high, False))]
+    return jnp.where(x < ends[0], ends[0], jnp.where(x > ends[1], ends[1], x))
+
+
+@project.defjvp
+def project_jvp(low: float, high: float, primals: Any, tangents: Any) -> Any:
+    return project(*primals, low, high), tangents[0]
+
+
+def _round_inside(value: float, dtype: DTypeLike, up: bool) -> Any:
+    """Round a bound to a dtype, up or down."""
+    rounded = np.asarray(value, dtype)
+    below, above = float(rounded) < value, float(rounded) > value
+    if below if up else above:
+        return np.nextafter(rounded, np.asarray(math.inf if up else -math.inf, dtype))
+    return rounded
+
+
+def _check_bounds(bounds: Any) -> None:
+    """Raise unless bounds are two numbers, the lower one first."""
+    is_pair = isinstance(bounds, tuple) and len(bounds) == 2
+    if not is_pair or not all(map(_is_number, bounds)) or not bounds[0] < bounds[1]:
+        raise ValueError(
+            f"Learn: bounds: expected (low, high) with low < high, got {bounds!r}"
+        )
+
+
+def check_within(where: str, init: float | tuple[float, ...], bounds: Interval) -> None:
+    """Raise a ValueError if an initial value is outside of an interval."""
+    low, high = bounds
+    for value in init if isinstance(init, tuple) else (init,):
+        if value < low or value > high:
+            raise ValueError(
+                f"{where}: expected a value from {low:g} to {high:g}, got {value!r}"
+            )
 
 
 def validate_arguments(
@@ -96,6 +198,9 @@ def validate_arguments(
     values = {n: arguments[n] for n in valid if n in arguments}
     if isinstance(function, Function):  # the types of other functions are unknown
         values = {n: _validate(function, parameters[n], v) for n, v in values.items()}
+        for n, (low, high) in function.spec.bounds.items():
+            if isinstance(v := values.get(n), Learn) and v.bounds is None:
+                check_within(f"{name}: {n}: Learn", v.init, (low, high))
     return {n: v for n, v in values.items() if not _is_same(v, parameters[n].default)}
 
 

@@ -12,7 +12,9 @@ fixes the signatures of some functions.
 
 import functools
 import inspect
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any, Generic, ParamSpec
 
 import jax
@@ -58,6 +60,8 @@ class Function(Generic[P]):
             if p.name == first or (p.name == "value" and p.annotation == Array | None)
         )
         self._rule: Rule = rule
+        # The call that made a copy or a derivative: pickle, repr and specs use it.
+        self._origin: tuple[Callable[..., Any], tuple[Any, Any]] | None = None
 
     @functools.cached_property
     def _call(self) -> Callable[P, Array]:
@@ -122,14 +126,80 @@ class Function(Generic[P]):
         return f"{self.__module__}.{self.__qualname__}"
 
     def __reduce__(self) -> str | tuple[Any, ...]:
-        return self.__qualname__  # pickle and copy by name, as functions do
+        """Pickle by name, as functions do; from `__main__` or a function, by value.
+
+        By value only with a pickler that supports functions by value: cloudpickle.
+        """
+        path = import_path(self)
+        if path is not None and path[0] != "__main__":
+            return self.__qualname__
+        self.__dict__.pop("_by_value", None)  # rules may have been added
+        return _unpickle, (self._by_value,)
+
+    def __copy__(self) -> "Function[P]":
+        return self
+
+    def __deepcopy__(self, memo: Any) -> "Function[P]":
+        return self
+
+    @functools.cached_property
+    def _by_value(self) -> Callable[[], "Function[P]"]:
+        """A function that makes this one.
+
+        pickle finds it by its name, as an attribute of this one; cloudpickle copies it.
+        """
+        cls, state = type(self), self._state()
+
+        def make() -> Function[P]:
+            return cls._from_state(**state)
+
+        make.__module__ = self.__module__
+        make.__qualname__ = f"{self.__qualname__}._by_value"
+        return make
+
+    def _state(self) -> dict[str, Any]:
+        """Return the arguments of `_from_state`."""
+        return {"arguments": (self._rule, self.spec, self._check)}
+
+    @classmethod
+    def _from_state(cls, arguments: Any) -> "Function[...]":
+        """Return the function of a state."""
+        return cls(*arguments)
 
     def _trace(self, arguments: dict[str, Any], constants: frozenset[str]) -> Array:
         return self._rule(**arguments)
 
 
+def import_path(function: Any) -> tuple[str, str] | None:
+    """Return the module and the name that import a function, or None.
+
+    The function must be the object of that name, not one that replaced it.
+    """
+    module = getattr(function, "__module__", None)
+    qualname = getattr(function, "__qualname__", None)
+    if not isinstance(module, str) or not isinstance(qualname, str):
+        return None
+    value = sys.modules.get(module)
+    for part in qualname.split("."):
+        value = getattr(value, part, None)
+    return (module, qualname) if value is function else None
+
+
+def _unpickle(make: Callable[[], Function[...]]) -> Function[...]:
+    """Return the function that has `make`, if it is importable; else make it."""
+    owner = sys.modules.get(make.__module__)
+    for part in make.__qualname__.split(".")[:-1]:
+        owner = getattr(owner, part, None)
+    if isinstance(owner, Function) and owner.__dict__.get("_by_value") is make:
+        return owner
+    return make()
+
+
 def function(
-    *, cite: str = "", check: Callable[..., None] | None = None
+    *,
+    cite: str = "",
+    check: Callable[..., None] | None = None,
+    bounds: Mapping[str, tuple[float, float]] = MappingProxyType({}),
 ) -> Callable[[Callable[P, Array]], Function[P]]:
     """Return a decorator that makes a rule a `Function`.
 
@@ -137,5 +207,7 @@ def function(
         cite: Keys in `references.bib`, separated by spaces.
         check: A function of the arguments that raises if they are invalid. It gets them
             as given, before `jit` turns Python scalars into tracers.
+        bounds: See `ActivationSpec.bounds`.
     """
-    return lambda rule: Function(rule, ActivationSpec(cite=cite), check)
+    spec = ActivationSpec(cite=cite, bounds=bounds)
+    return lambda rule: Function(rule, spec, check)

@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -9,6 +10,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from jax_acts._core.activation import ActivationFunction
+from jax_acts._core.identity import split_policies
 
 
 def with_kinks(
@@ -36,29 +38,36 @@ def with_kinks(
         if x not in f.spec.kinks:
             valid = ", ".join(map(str, f.spec.kinks)) or "none (f has no kinks)"
             raise ValueError(f"with_kinks({f.__name__}): expected {valid}, got {x}")
-    items = {float(x): float(dy) for x, dy in derivatives.items()}
-    return _with_kinks(f, tuple(sorted(items.items())))
+    base, policies = split_policies(f)
+    items = {**dict(policies.get("kinks", ())), **derivatives}
+    one_nan = lambda v: math.nan if math.isnan(v) else float(v)  # equal to itself
+    kinks = tuple(sorted((float(x), one_nan(dy)) for x, dy in items.items()))
+    if not kinks:
+        return f
+    copy = base._copies.get(kinks)
+    if copy is None:  # one object for the same derivatives, so that it is traced once
+        copy = base._copies[kinks] = _with_kinks(base, kinks)
+    return copy.with_residuals(policies.get("residuals", "derivative"))
 
 
-@functools.cache
 def _with_kinks(
     f: ActivationFunction[...], derivatives: tuple[tuple[float, float], ...]
 ) -> ActivationFunction[...]:
-    """Return the same object for the same derivatives, so that it is traced once."""
     kinks = {**f.spec.kinks, **dict(derivatives)}
     copy = ActivationFunction(f._rule, dataclasses.replace(f.spec, kinks=kinks))
     x_name, *parameters = f.parameters
+    dx = f._partial_rules(x_name)  # f would refer to the copy, and its program to f
 
     @copy.defderivative
     @functools.wraps(f._rule)
     def derivative(**arguments: Any) -> Array:
-        x, dy = arguments[x_name], f.derivative(**arguments)
+        x, dy = arguments[x_name], dx._trace(arguments, frozenset())
         for kink, value in derivatives:
             dy = jnp.where(x == kink, value, dy)
         return dy
 
     for name in parameters:
         if name not in f.static:
-            copy.defpartial(name)(f.partial(name)._rule)
+            copy.defpartial(name)(f._partial_rules(name)._rule)
     copy._origin = with_kinks, (f, dict(derivatives))
     return copy

@@ -32,6 +32,9 @@ class ActivationSpec:
     """Interval on which the function is defined; it is NaN elsewhere."""
     kinks: Mapping[float, float] = dataclasses.field(default_factory=dict)
     """Inputs without a derivative, mapped to the value that `derivative` returns."""
+    bounds: Mapping[str, tuple[float, float]] = dataclasses.field(default_factory=dict)
+    """Arguments mapped to the interval, ends included, on which value and derivatives
+    are finite; `Learn` projects to it."""
     exact: bool = False
     """Whether the value is exact in 16 bits, and so is computed there.
 

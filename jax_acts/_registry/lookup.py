@@ -2,11 +2,14 @@
 
     name in a dialect  --DIALECTS-->  name in the catalog  --FUNCTIONS-->  function
 
-A name without a dialect is looked up in the catalog first.
+A name without a dialect is looked up in the catalog first. A dotted name has the
+dialect of its prefix, or several, which must agree.
 """
 
 import difflib
 import functools
+import importlib
+import inspect
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import MappingProxyType
@@ -15,11 +18,15 @@ from typing import Any, NamedTuple
 from jax import Array
 
 from jax_acts import functional
+from jax_acts._core import identity
+from jax_acts._core.activation import ActivationFunction
 from jax_acts._core.bound import Bound
 from jax_acts._core.errors import did_you_mean
 from jax_acts._core.function import Function
+from jax_acts._core.kinks import with_kinks
 from jax_acts._core.spec import InnerFunction, InnerFunctions
-from jax_acts._registry.dialects import DIALECTS, IGNORED, OWN, ROOTS
+from jax_acts._registry.dialects import DIALECTS, IGNORED, OWN
+from jax_acts._registry.dialects.prefixes import PREFIXES, has_prefix, libraries
 from jax_acts._registry.dialects.table import Entry, Meaning
 from jax_acts._registry.entries import (
     bind_arguments,
@@ -35,6 +42,8 @@ FUNCTIONS: Mapping[str, Function[...]] = MappingProxyType(
 """Every function by each of its names in `jax_acts.functional`."""
 
 DEFAULT_DIALECT = "jax_acts"
+
+identity.DIALECTS.update((DEFAULT_DIALECT, *DIALECTS))
 
 Describable = (
     str | Bound | Callable[..., Array] | Mapping[str, Any] | Sequence[Any] | None
@@ -53,7 +62,11 @@ class Alias(NamedTuple):
 
 
 def get(
-    spec: Describable = None, dialect: str | None = None, **arguments: Any
+    spec: Describable = None,
+    dialect: str | None = None,
+    *,
+    allow_imports: bool = False,
+    **arguments: Any,
 ) -> Bound:
     """Return the activation that a spec describes.
 
@@ -62,9 +75,12 @@ def get(
     None, which is the identity.
 
     Without a dialect, a name of `jax.nn` means what `jax.nn` means; another name must
-    have the same meaning in all dialects that have it. Case and punctuation are
-    ignored, and of a dotted name all but the last part, unless a library distinguishes
-    names by them.
+    have the same meaning in all dialects that have it. The prefix of a dotted name
+    states its dialect: `torch.nn.GELU`. Where a prefix stands for several libraries, as
+    `nn` does, they must agree on the name. Case and punctuation are ignored, unless a
+    library distinguishes names by them.
+
+    The arguments `residuals` and `kinks` stand for `with_residuals` and `with_kinks`.
 
     >>> get("leaky_relu(negative_slope=0.2)")
     Bound('leaky_relu(negative_slope=0.2)')
@@ -74,14 +90,19 @@ def get(
     Bound('leaky_relu(negative_slope=Learn(0.25))')
     >>> get("affine(rate=2.0, of=tanh)") == get("affine", rate=2.0, of="tanh")
     True
+    >>> get("relu(kinks=((0.0, 0.5),), residuals='input')").to_dict()
+    {'name': 'relu', 'residuals': 'input', 'kinks': [[0.0, 0.5]]}
 
     Args:
         spec: The activation.
         dialect: The library that the name belongs to, unless the name states one.
+        allow_imports: Whether a name such as "my_pkg.acts:gelu" imports its module.
+            Imports run code: allow them for trusted specs only.
         **arguments: Further arguments, by their names in that dialect.
 
     Raises:
-        ValueError: The text is malformed, or the name is unknown or ambiguous.
+        ValueError: The text is malformed, or the name or its prefix is unknown or
+            ambiguous.
         TypeError: An argument is unknown, missing or of the wrong type.
     """
     if dialect is not None:
@@ -96,18 +117,16 @@ def get(
         case [str() as name, Mapping() as named]:
             parsed = _from_dict({**named, "name": name})
         case Bound():
-            return Bound(spec.function, **{**spec.arguments, **arguments})
+            return _apply(spec.function, {**spec.arguments, **arguments})
         case _ if callable(spec) and not isinstance(spec, type):
-            return Bound(spec, **arguments)
+            return _apply(spec, arguments)
         case _:
             raise TypeError(
                 f"get: expected a name, a function or a dict with a name, got {spec!r}"
             )
     named = {n: decode(v) for n, v in {**parsed.named, **arguments}.items()}
-    root = ROOTS.get(parsed.name.split(".")[0]) if "." in parsed.name else None
-    dialect = parsed.dialect or root or dialect or DEFAULT_DIALECT
-    named = {n: v for n, v in named.items() if n not in IGNORED.get(dialect, ())}
-    return _resolve(Spec(parsed.name, dialect, parsed.positional, named))
+    parsed = Spec(parsed.name, parsed.dialect, parsed.positional, named)
+    return _resolve(parsed, dialect, allow_imports)
 
 
 def names() -> tuple[str, ...]:
@@ -148,19 +167,135 @@ def _from_dict(spec: Mapping[str, Any]) -> Spec:
     return Spec(parsed.name, parsed.dialect or dialect, parsed.positional, named)
 
 
-def _resolve(spec: Spec) -> Bound:
-    """Look up a spec in its dialect."""
-    dialect = spec.dialect or DEFAULT_DIALECT
+def _resolve(
+    spec: Spec, default: str | None = None, allow_imports: bool = False
+) -> Bound:
+    """Look up a spec in its dialect, or in the one that its prefix stands for."""
+    if spec.dialect is not None and spec.dialect not in PREFIXES:
+        return _import(spec, allow_imports)
+    dialects = _dialects(spec, default)
+    if len(dialects) == 1:
+        return _lookup(spec, dialects[0], allow_imports)
+    results, errors = {}, []
+    for dialect in dialects:
+        try:
+            results[dialect] = _lookup(spec, dialect, allow_imports)
+        except (ValueError, TypeError) as error:
+            errors.append(error)
+    if not results:
+        raise errors[0]
+    first, *others = results.values()
+    if any(other != first for other in others):
+        raise ValueError(_ambiguous(spec.name, {d: str(b) for d, b in results.items()}))
+    return first
+
+
+def _dialects(spec: Spec, default: str | None) -> tuple[str, ...]:
+    """Return the dialects that a name may belong to, by what it states.
+
+    Raises:
+        ValueError: The prefix of the name belongs to no library, or to another one.
+    """
+    prefix = spec.name.rpartition(".")[0]
+    if not prefix:
+        return (spec.dialect or default or DEFAULT_DIALECT,)
+    for dialect in (spec.dialect, default):
+        if dialect is not None and has_prefix(dialect, prefix):
+            return (dialect,)
+    owners = libraries(prefix)
+    if spec.dialect is None and owners:
+        return owners
+    where = f"{spec.dialect}: " if spec.dialect else ""
+    valid = sorted(PREFIXES[spec.dialect]) if spec.dialect else [*PREFIXES]
+    raise ValueError(
+        f"{where}{spec.name}: expected a prefix of {', '.join(valid)}, got "
+        f"{prefix!r}{did_you_mean(prefix, valid)}"
+    )
+
+
+def _lookup(spec: Spec, dialect: str, allow_imports: bool) -> Bound:
+    """Look up a spec in a dialect."""
+    ignored = IGNORED.get(dialect, ())
+    named = {n: v for n, v in spec.named.items() if n not in ignored}
+    policies = {n: named.pop(n) for n in _POLICIES if n in named}
+    spec = Spec(spec.name, dialect, spec.positional, named)
     entry = _find(spec.name, dialect)
     if entry is None and dialect != DEFAULT_DIALECT:
         raise ValueError(_unknown_name(spec.name, dialect))
-    if entry is None:
-        return _bind(*_unique_meaning(spec.name), spec)
-    if isinstance(entry, str):
-        return _bind(entry, {}, spec)
-    _reject_specs(spec.name, [*spec.positional, *spec.named.values()])
-    name, arguments = entry(**bind_arguments(entry, spec))
-    return Bound(FUNCTIONS[name], **arguments)
+    if entry is None or isinstance(entry, str):
+        name, preset = (entry, {}) if entry else _unique_meaning(spec.name)
+        bound = _bind(FUNCTIONS[name], preset, spec, allow_imports)
+    else:
+        _reject_specs(spec.name, [*spec.positional, *spec.named.values()])
+        name, arguments = entry(**bind_arguments(entry, spec))
+        bound = Bound(FUNCTIONS[name], **arguments)
+    return _apply(bound.function, bound.arguments | policies)
+
+
+def _import(spec: Spec, allow_imports: bool) -> Bound:
+    """Import the function of a spec such as "my_pkg.acts:gelu"."""
+    where = f"{spec.dialect}:{spec.name}"
+    if not allow_imports:
+        valid = (DEFAULT_DIALECT, *DIALECTS)
+        raise ValueError(
+            f"dialect: expected {', '.join(valid)}, got {spec.dialect!r}"
+            f"{did_you_mean(str(spec.dialect), valid)}; a module needs "
+            "allow_imports=True"
+        )
+    try:
+        value: Any = importlib.import_module(str(spec.dialect))
+        for part in spec.name.split("."):
+            value = getattr(value, part)
+    except (ImportError, AttributeError) as error:
+        raise ValueError(f"{where}: expected a function to import: {error}") from None
+    if not callable(value) or isinstance(value, type):
+        raise ValueError(f"{where}: expected a function, got {value!r}")
+    function: Callable[..., Any] = value
+    if isinstance(function, Function):
+        named = dict(spec.named)
+        policies = {n: named.pop(n) for n in _policies(function) if n in named}
+        spec = Spec(spec.name, spec.dialect, spec.positional, named)
+        bound = _bind(function, {}, spec, allow_imports)
+        return _apply(function, bound.arguments | policies)
+    call = inspect.signature(function).bind_partial(
+        None, *spec.positional, **spec.named
+    )
+    return Bound(function, **dict([*call.arguments.items()][1:]))
+
+
+_POLICIES = ("kinks", "residuals")
+
+
+def _policies(function: Callable[..., Array]) -> tuple[str, ...]:
+    """Return the names of the policies; an argument of the same name goes before."""
+    if not isinstance(function, ActivationFunction):
+        return ()
+    return tuple(n for n in _POLICIES if n not in function.parameters)
+
+
+def _apply(function: Callable[..., Array], arguments: Mapping[str, Any]) -> Bound:
+    """Bind the arguments of a function after applying the policies among them."""
+    named = dict(arguments)
+    valid = _policies(function)
+    policies = {n: named.pop(n) for n in valid if n in named}
+    if not isinstance(function, ActivationFunction) or not policies:
+        return Bound(function, **named)
+    if "kinks" in policies:
+        function = with_kinks(function, _kinks(policies["kinks"]))
+    if "residuals" in policies:
+        function = function.with_residuals(policies["residuals"])
+    return Bound(function, **named)
+
+
+def _kinks(value: Any) -> dict[float, float]:
+    """Return a map from kinks to derivatives, given as such or as pairs."""
+    pairs = value.items() if isinstance(value, Mapping) else value
+    try:
+        return {float(x): float(dy) for x, dy in pairs}
+    except (TypeError, ValueError):
+        raise TypeError(
+            f"kinks: expected pairs of numbers such as ((0.0, 0.5),), got {value!r}"
+        ) from None
 
 
 @functools.cache
@@ -207,21 +342,33 @@ def _unique_meaning(name: str) -> Meaning:
     meanings = {d: default_meaning(e) for d, e in entries.items() if e is not None}
     if not meanings:
         raise ValueError(_unknown_name(name, DEFAULT_DIALECT))
-    first, *others = meanings.values()
-    if any(meaning != first for meaning in others):
-        choices = " and ".join(
-            f"{format_meaning(m)} in {d}" for d, m in meanings.items()
-        )
-        raise ValueError(
-            f"{name!r} is {choices}: expected a dialect, as in "
-            f"'{next(iter(meanings))}:{name}'"
-        )
+    first = next(iter(meanings.values()))
+    specs = {d: _format_spec(m) for d, m in meanings.items()}
+    if len(set(specs.values())) > 1:
+        raise ValueError(_ambiguous(name, specs))
     return first[0], {n: v for n, v in first[1].items() if v is not ...}
 
 
-def _bind(name: str, preset: Mapping[str, Any], spec: Spec) -> Bound:
-    """Return a function of the catalog with the arguments of a spec."""
-    function = FUNCTIONS[name]
+def _ambiguous(name: str, specs: Mapping[str, str]) -> str:
+    """Return the error message for a name that dialects give different meanings."""
+    dialects: dict[str, list[str]] = {}
+    for dialect, spec in specs.items():
+        dialects.setdefault(spec, []).append(dialect)
+    choices = " and ".join(f"{s} in {', '.join(d)}" for s, d in dialects.items())
+    first = next(iter(specs))
+    return (
+        f"{name!r} is {choices}: expected a dialect, as in "
+        f"'{first}:{name.rpartition('.')[2]}'"
+    )
+
+
+def _bind(
+    function: Function[...],
+    preset: Mapping[str, Any],
+    spec: Spec,
+    allow_imports: bool,
+) -> Bound:
+    """Return a function with the arguments of a spec."""
     x, *valid = function.parameters
     named = {n: v for n, v in spec.named.items() if n in valid}
     try:
@@ -232,7 +379,9 @@ def _bind(name: str, preset: Mapping[str, Any], spec: Spec) -> Bound:
         ) from None
     positional = {n: v for n, v in call.arguments.items() if n != x}
     arguments = {**preset, **positional, **spec.named}
-    values = {n: _resolve_inner(function, n, v) for n, v in arguments.items()}
+    values = {
+        n: _resolve_inner(function, n, v, allow_imports) for n, v in arguments.items()
+    }
     try:
         return Bound(function, **values)
     except TypeError as error:
@@ -241,11 +390,18 @@ def _bind(name: str, preset: Mapping[str, Any], spec: Spec) -> Bound:
         raise TypeError(f"{error}{hint}") from None
 
 
-def _resolve_inner(function: Function[...], argument: str, value: Any) -> Any:
+def _resolve_inner(
+    function: Function[...], argument: str, value: Any, allow_imports: bool
+) -> Any:
     """Return an argument; where a function is expected, look it up."""
     parameter = function.signature.parameters.get(argument)
     annotation = parameter.annotation if parameter else None
-    resolve = lambda v: _resolve(v) if isinstance(v, Spec) else get(v)
+
+    def resolve(value: Any) -> Bound:
+        if isinstance(value, Spec):
+            return _resolve(value, allow_imports=allow_imports)
+        return get(value, allow_imports=allow_imports)
+
     if annotation == InnerFunction:
         return resolve(value)
     if annotation == InnerFunctions and isinstance(value, tuple):

@@ -6,6 +6,9 @@
     |     '------------------ a name, perhaps with dots
     '------------------------ a dialect: the library that the name belongs to
 
+    my_pkg.acts:gelu
+    '----------------- or the module of a function, for callers that allow imports
+
 Specs may come from untrusted configs: every other form is rejected.
 """
 
@@ -21,11 +24,15 @@ MAX_LENGTH = 500  # characters; the longest useful spec has about a hundred
 MAX_DEPTH = 8  # of nested functions
 
 _FORM = re.compile(
-    r"(?:(\w+)\s*:)?\s*([\w.-](?:[\w. -]*[\w.-])?)\s*(\(.*\))?", re.A | re.S
+    r"(?:(\w+(?:\.\w+)*)\s*:)?\s*([\w.-](?:[\w. -]*[\w.-])?)\s*(\(.*\))?", re.A | re.S
 )
-_INSIDE = re.compile(r"[\w\s.,=+\-()\[\]'\"]*", re.A)
+# A colon stands between words, as in the import path of an inner function.
+_INSIDE = re.compile(r"(?:[\w\s.,=+\-()\[\]'\"]|(?<=\w):(?=\w))*", re.A)
 _NUMERAL = re.compile(r"(?<![\w.])\.?\d(?:[eE][+-]|[\w.])*", re.A)
 _NUMBER = re.compile(r"(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", re.A)
+
+
+_LEARN_OPTIONS = ("per_feature", "bounds", "sharding")
 
 
 @dataclass(frozen=True)
@@ -42,8 +49,8 @@ def parse_spec(text: str) -> Spec:
     """Parse the text of a spec.
 
     A value is a number (`inf` and `nan` included), True, False, None, a string in
-    quotes, `Learn(…)` of a number or a tuple, a spec without a dialect, or a tuple of
-    these.
+    quotes, `Learn(…)` of a number or a tuple, a spec without a dialect, a tuple of
+    these, or a tuple of pairs.
 
     >>> parse_spec("torch:elu(0.5)")
     Spec(name='elu', dialect='torch', positional=(0.5,), named={})
@@ -76,15 +83,16 @@ def decode(value: Any) -> Any:
     Learn(0.25, per_feature=True)
     """
     match value:
-        case Mapping() if "name" not in value:
-            if "learn" not in value or set(value) - {"learn", "per_feature"}:
+        case Mapping() if "name" not in value and "class_name" not in value:
+            if "learn" not in value or set(value) - {"learn", *_LEARN_OPTIONS}:
                 raise ValueError(
-                    "argument: expected {'learn': 0.25}, perhaps with 'per_feature': "
-                    f"True, got {dict(value)!r}"
+                    "argument: expected {'learn': 0.25}, perhaps with "
+                    f"{', '.join(_LEARN_OPTIONS)}, got {dict(value)!r}"
                 )
-            return Learn(decode(value["learn"]), value.get("per_feature", False))
+            options = {n: decode(v) for n, v in value.items() if n != "learn"}
+            return Learn(decode(value["learn"]), **options)
         case list():
-            return tuple(value)
+            return tuple(tuple(v) if isinstance(v, list) else v for v in value)
         case _:
             return value
 
@@ -130,14 +138,15 @@ def _value(text: str, node: ast.expr, depth: int) -> Any:
         ) if not isinstance(number := _value(text, node.operand, depth), bool):
             return -number if isinstance(sign, ast.USub) else number
         case ast.Tuple(elts=items) | ast.List(elts=items):
-            if not any(isinstance(item, ast.Tuple | ast.List) for item in items):
+            if all(map(_is_flat, items)):
                 return tuple(_value(text, item, depth) for item in items)
         case ast.Call(func=ast.Name(id="Learn")):
             positional, named = _call_arguments(text, node, depth)
             try:
                 return Learn(*positional, **named)
             except TypeError as error:
-                raise _error(text, f"Learn(init, per_feature=False): {error}") from None
+                options = "per_feature=False, bounds=None, sharding=None"
+                raise _error(text, f"Learn(init, {options}): {error}") from None
         case ast.Call(func=ast.Name(id=name)) | ast.Name(id=name) if name != "Learn":
             if not depth:
                 raise _error(text, f"expected at most {MAX_DEPTH} nested functions")
@@ -148,6 +157,16 @@ def _value(text: str, node: ast.expr, depth: int) -> Any:
             pass
     source = ast.get_source_segment(text, node) or ""
     raise _error(text, f"expected a value, got {_shorten(source)}")
+
+
+def _is_flat(node: ast.expr) -> bool:
+    """Return whether a node contains no tuples, or is a pair without."""
+    if not isinstance(node, ast.Tuple | ast.List):
+        return True
+    items = node.elts
+    return len(items) == 2 and not any(
+        isinstance(i, ast.Tuple | ast.List) for i in items
+    )
 
 
 def _error(text: str, reason: str) -> ValueError:

@@ -79,6 +79,7 @@ def soft_sign_dx2(x: Real) -> Array:
     cite="barron2021",
     range=(0, INF),
     reference=lambda m, x, b=4: (x + m.sqrt(x * x + b)) / 2,
+    bounds={"b": (0.0, INF)},
 )
 def squareplus(x: Real, b: Real = 4.0) -> Array:
     r"""Squareplus, $\frac{1}{2} (x + \sqrt{x^2 + b})$.
@@ -152,6 +153,7 @@ def bent_identity_dx2(x: Real) -> Array:
     cite="carlile2017",
     range=(-1, 1),
     reference=lambda m, x, alpha=1: x / m.sqrt(1 + alpha * x * x),
+    bounds={"alpha": (0.0, INF)},
 )
 def isru(x: Real, alpha: Real = 1.0) -> Array:
     r"""Inverse square root unit, $x / \sqrt{1 + \alpha x^2}$.
@@ -193,6 +195,7 @@ def isru_dalpha(x: Real, alpha: Real = 1.0) -> Array:
     cite="carlile2017",
     range=(-1, INF),
     reference=lambda m, x, alpha=1: x if x > 0 else x / m.sqrt(1 + alpha * x * x),
+    bounds={"alpha": (0.0, INF)},
 )
 def isrlu(x: Real, alpha: Real = 1.0) -> Array:
     r"""Inverse square root linear unit, $x$ if $x \ge 0$, else

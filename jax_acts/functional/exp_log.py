@@ -150,6 +150,7 @@ def symexp_dx2(x: Real) -> Array:
     range=(0, INF),
     kinks={0: 0},
     reference=lambda m, x, beta=1: m.log1p(m.mpf(beta) * max(x, 0)),
+    bounds={"beta": (0.0, INF)},
 )
 def nlrelu(x: Real, beta: Real = 1.0) -> Array:
     r"""Natural-logarithm rectifier, $\log(1 + \beta \max(x, 0))$.

@@ -11,6 +11,7 @@ All units take the arguments of `glu`; `axis` is keyword-only except in `glu`. T
 backward pass stores only the inputs and recomputes the gate activation.
 """
 
+import math
 from collections.abc import Callable
 from typing import Protocol
 
@@ -307,7 +308,7 @@ def swiglu_clamped(
     )
 
 
-@function()
+@function(bounds={"gate_cap": (1e-6, math.inf), "value_cap": (1e-6, math.inf)})
 def situ_glu(
     x: Array,
     value: Array | None = None,

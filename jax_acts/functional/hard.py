@@ -112,6 +112,7 @@ def clip_dmax_val(x: Real, min_val: Real = -INF, max_val: Real = INF) -> Array:
     reference=lambda m, x, slope=1 / 6, offset=0.5: _clip_reference(
         (x + 3) / 6 if slope == 1 / 6 else m.mpf(slope) * x + m.mpf(offset), 0, 1
     ),
+    bounds={"slope": (1e-6, INF)},
 )
 def hard_sigmoid(x: Real, slope: Real = 1 / 6, offset: Real = 0.5) -> Array:
     r"""Hard sigmoid, $\min(\max(k x + c, 0), 1)$.

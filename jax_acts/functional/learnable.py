@@ -98,6 +98,7 @@ def aconc_dbeta(x: Real, p1: Real = 1.0, p2: Real = 0.0, beta: Real = 1.0) -> Ar
     reference=lambda m, x, alpha=1, beta=1: (
         (m.mpf(alpha) / beta) * x if x > 0 else alpha * m.expm1(x / m.mpf(beta))
     ),
+    bounds={"beta": (1e-6, INF)},
 )
 def pelu(x: Real, alpha: Real = 1.0, beta: Real = 1.0) -> Array:
     r"""Parametric ELU, $\frac \alpha \beta x$ if $x > 0$, else

@@ -90,6 +90,7 @@ def sigmoid_dx2(x: Real) -> Array:
     cite="dugas2001",
     range=(0, INF),
     reference=lambda m, x, beta=1: m.log1p(m.exp(m.mpf(beta) * x)) / m.mpf(beta),
+    bounds={"beta": (1e-3, INF)},
 )
 def softplus(x: Real, beta: Real = 1.0) -> Array:
     r"""Softplus, $\log(1 + e^{\beta x}) / \beta$, the integral of `sigmoid`.
@@ -296,6 +297,7 @@ def gelu_quick_dx2(x: Real) -> Array:
     reference=lambda m, x, alpha=1: (
         m.log1p((1 - m.exp(-alpha)) / (m.exp(-alpha * x) + m.exp(-alpha))) / alpha
     ),
+    bounds={"alpha": (1e-6, INF)},
 )
 def soft_clipping(x: Real, alpha: Real = 1.0) -> Array:
     r"""Soft clipping, $\log((1 + e^{\alpha x}) / (1 + e^{\alpha (x - 1)})) / \alpha$.

@@ -289,6 +289,7 @@ def erf_dx2(x: Real) -> Array:
     reference=lambda m, x, mu=0.707107, sigma=0.282095: (
         m.erfc((mu - x) / (sigma * m.sqrt(2))) / 2
     ),
+    bounds={"sigma": (1e-3, INF)},
 )
 def laplace(x: Real, mu: Real = 0.707107, sigma: Real = 0.282095) -> Array:
     r"""Normal cumulative distribution function, $\Phi((x - \mu) / \sigma)$.

@@ -1,6 +1,7 @@
 """Normalization along an axis: norms, moments, and nonexponential softmax variants."""
 
 import functools
+import math
 from collections.abc import Callable
 
 import jax
@@ -71,7 +72,7 @@ def l2_normalize(x: Array, axis: Axis = -1, where: Array | None = None) -> Array
     return (u * (1 / jnp.sqrt(jnp.where(squares == 0, 1, squares)))).astype(x.dtype)
 
 
-@function()
+@function(bounds={"epsilon": (1e-12, math.inf)})
 def standardize(
     x: Array,
     axis: Axis = -1,
@@ -114,7 +115,7 @@ def standardize(
     return (centered * jax.lax.rsqrt(sigma2 + epsilon)).astype(x.dtype)
 
 
-@function(cite="zhuo2024")
+@function(cite="zhuo2024", bounds={"epsilon": (1e-12, math.inf)})
 def polynorm(
     x: Array,
     weights: Coefficients = (1 / 3, 1 / 3, 1 / 3),

@@ -1,6 +1,7 @@
 """Softmax, its logarithms and variants along an axis."""
 
 import functools
+import math
 from typing import Any
 
 import jax
@@ -36,7 +37,7 @@ __all__ = [
 ]
 
 
-@function(cite="bridle1990")
+@function(cite="bridle1990", bounds={"temperature": (1e-3, math.inf)})
 def softmax(
     x: Array,
     axis: Axis = -1,
@@ -72,7 +73,7 @@ def softmax(
     return _softmax.softmax(axes, *operands)
 
 
-@function()
+@function(bounds={"temperature": (1e-3, math.inf)})
 def softmin(
     x: Array,
     axis: Axis = -1,
@@ -90,7 +91,7 @@ def softmin(
     return _softmax.softmax(axes, -x, *rest)
 
 
-@function(cite="bridle1990")
+@function(cite="bridle1990", bounds={"temperature": (1e-3, math.inf)})
 def log_softmax(
     x: Array,
     axis: Axis = -1,
@@ -115,7 +116,7 @@ def log_softmax(
     return _softmax.log_softmax(axes, *operands)
 
 
-@function(cite="jang2016 maddison2016")
+@function(cite="jang2016 maddison2016", bounds={"tau": (1e-3, math.inf)})
 def gumbel_softmax(
     x: Array,
     key: Array,

@@ -118,7 +118,9 @@ def _check_alpha(alpha: Any = 1.5, **_: Any) -> None:
         raise ValueError(f"entmax: alpha: expected a value >= 1, got {alpha}")
 
 
-@function(cite="peters2019 correia2019", check=_check_alpha)
+@function(
+    cite="peters2019 correia2019", check=_check_alpha, bounds={"alpha": (1.0, 10.0)}
+)
 def entmax(
     x: Array, alpha: Real = 1.5, axis: Axis = -1, where: Array | None = None
 ) -> Array:

@@ -28,6 +28,8 @@ TOLERANCE = {
     "onnxruntime": 3e-7,  # all, the input too
     "norse:threshold(method='heavi_erfc',alpha=0.7)": 4e-8,  # sqrt(pi)
     "keras2": 1e-7,  # its arguments, as TensorFlow's kernels take them
+    "tf": 1e-7,  # its arguments and constants
+    "paddle": 1e-7,  # its arguments
     "keras:tanh": 3e-7,  # its result, on JAX
     "torch:PReLU(init=0.1)": 2e-8,  # its weight
     "torch:celu(alpha=0.7)": 2e-8,  # alpha, in its derivative

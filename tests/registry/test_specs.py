@@ -141,8 +141,17 @@ def variations(f):
             values = (0.1, -1e-30, 3, 1 / 3, math.inf, -math.inf, math.nan)
             yield from (Bound(f, **{name: value}) for value in values)
             if name not in f.static:
-                yield Bound(f, **{name: Learn(0.5)})
-                yield Bound(f, **{name: Learn(1 / 3, per_feature=True)})
+                start = (
+                    parameter.default + 1 / 3
+                    if math.isfinite(parameter.default)
+                    else 0.5
+                )
+                yield Bound(f, **{name: Learn(start)})
+                yield Bound(f, **{name: Learn(start, per_feature=True)})
+                yield Bound(f, **{name: Learn(start, True, sharding="m")})
+                yield Bound(f, **{name: Learn(start, True, sharding=("m", "d"))})
+                yield Bound(f, **{name: Learn(start, bounds=(-100, 1e3))})
+                yield Bound(f, **{name: Learn(start, bounds=(-math.inf, math.inf))})
 
 
 def test_a_valid_spec_gives_the_function_and_its_arguments():

@@ -6,6 +6,8 @@ of all other libraries stay:
 
     python -m tools.golden.values torch hf timm onnx keras mlx
     python -m tools.golden.values keras2
+    python -m tools.golden.values tf equinox deepmd
+    python -m tools.golden.values paddle
     python -m tools.golden.values snntorch spikingjelly norse
     python -m tools.golden.values onnxruntime
     python -m tools.golden.values "torch:elu(alpha=0.7)"  # adds a call
@@ -149,6 +151,56 @@ def keras2_function(name: str, arguments: dict[str, Any]) -> Golden:
     return {"value": y.numpy().tolist(), "derivative": derivatives.numpy().tolist()}
 
 
+def tf_function(name: str, arguments: dict[str, Any]) -> Golden:
+    """Evaluate a function of `tf.nn` or `tf.math`."""
+    tf = import_module("tensorflow")
+    f = getattr(tf.nn, name, None) or getattr(tf.math, name, None)
+    f = f or getattr(tf, name)
+    x = tf.constant(INPUTS, tf.float64)
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        y = f(x, **arguments)
+    result = {"value": y.numpy().reshape(-1).tolist()}
+    if y.shape == x.shape:
+        result["derivative"] = tape.gradient(y, x).numpy().tolist()
+    return result
+
+
+def paddle_function(name: str, arguments: dict[str, Any]) -> Golden:
+    """Evaluate a layer of `paddle.nn`, or a function of `paddle.nn.functional`."""
+    paddle = import_module("paddle")
+    paddle.set_default_dtype("float64")
+    x = paddle.to_tensor(INPUTS, "float64", stop_gradient=False)
+    if name[0].isupper():
+        y = getattr(paddle.nn, name)(**arguments)(x)
+    else:
+        y = getattr(paddle.nn.functional, name)(x, **arguments)
+    result = {"value": y.numpy().reshape(-1).tolist()}
+    if y.shape == x.shape:
+        (derivatives,) = paddle.grad(y.sum(), x)
+        result["derivative"] = derivatives.numpy().tolist()
+    return result
+
+
+def equinox_function(name: str, arguments: dict[str, Any]) -> Golden:
+    """Evaluate a layer of `equinox.nn`."""
+    jax.config.update("jax_enable_x64", True)
+    f = getattr(import_module("equinox").nn, name)(**arguments)
+    x = jax.numpy.asarray(INPUTS)
+    y, derivatives = jax.vjp(f, x)
+    return {
+        "value": y.tolist(),
+        "derivative": derivatives(jax.numpy.ones_like(x))[0].tolist(),
+    }
+
+
+def deepmd_function(name: str, arguments: dict[str, Any]) -> Golden:
+    """Evaluate an activation of DeePMD-kit, whose arguments follow a colon."""
+    module = import_module("deepmd.dpmodel.utils.network")
+    f = module.get_activation_fn(":".join([name, *map(str, arguments.values())]))
+    return {"value": f(np.asarray(INPUTS, np.float64)).tolist()}
+
+
 def onnx_operator(name: str, arguments: dict[str, Any]) -> Golden:
     """Evaluate an operator of ONNX by the reference evaluator."""
     evaluator = import_module("onnx.reference").ReferenceEvaluator
@@ -213,6 +265,10 @@ LIBRARIES: dict[str, tuple[str, Callable[[str, dict[str, Any]], Golden]]] = {
     "timm": ("timm", timm_function),
     "keras": ("keras", keras_function),
     "keras2": ("tf_keras", keras2_function),
+    "tf": ("tensorflow-cpu", tf_function),
+    "paddle": ("paddlepaddle", paddle_function),
+    "equinox": ("equinox", equinox_function),
+    "deepmd": ("deepmd-kit", deepmd_function),
     "onnx": ("onnx", onnx_operator),
     "onnxruntime": ("onnxruntime", onnxruntime_operator),
     "mlx": ("mlx", mlx_function),

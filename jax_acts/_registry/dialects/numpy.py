@@ -1,0 +1,9 @@
+"""`jax.numpy`, `jax.lax` and `jax.scipy.special`, JAX 0.10.2."""
+
+from jax_acts._registry.dialects.table import names
+
+NUMPY = names(
+    "tanh exp=exponential sin=sine cos=cosine arctan,atan=arctan "
+    "arcsinh,asinh=asinh square abs,absolute=absolute sign round "
+    "erf expit,logistic=sigmoid softmax log_softmax logsumexp"
+)
