@@ -24,6 +24,7 @@ from jax_acts.experiments.report.comparisons import NO_CONCLUSION, Comparison
 from jax_acts.experiments.report.format import interval, join
 from jax_acts.experiments.report.model import Chart, Column, Metric, Report, Table
 from jax_acts.experiments.report.tables import number_column
+from jax_acts.experiments.runtime.source_hash import hash_source
 from jax_acts.experiments.stats import mean_ci
 from jax_acts.experiments.study import BatchedTrainer, PreparedStudy, RunSpec, Study
 
@@ -218,7 +219,10 @@ def prepare(config: Config) -> PreparedStudy:
         return records
 
     trainer = BatchedTrainer(1, lambda run: run.without("seed"), train)
-    return PreparedStudy(summarize(config), 1, trainer)
+    functions = (jax_acts.get(name).function for name in config.activations)
+    return PreparedStudy(
+        summarize(config), 1, trainer, model_hash=hash_source(measure, *functions)
+    )
 
 
 def summarize(config: Config) -> str:

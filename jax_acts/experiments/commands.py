@@ -149,7 +149,7 @@ def verify(directory: Path) -> None:
     except ConfigError as error:
         log(f"note: data and model are not compared with those of the run: {error}")
         return
-    verify_fingerprint(directory, Fingerprint.of(config, prepared))
+    verify_fingerprint(directory, Fingerprint.of(config, prepared), trains=False)
 
 
 def show_report(directory: Path, *, png: bool = False) -> None:

@@ -22,8 +22,8 @@ from jax_acts.experiments.runtime.progress import ProgressReporter, report_progr
 from jax_acts.experiments.runtime.run_directory import (
     CHECKPOINTS,
     Journal,
+    RecordReader,
     open_journal,
-    read_records,
     save_data_contents,
 )
 from jax_acts.experiments.study import BatchedTrainer, PreparedStudy, RunSpec, Study
@@ -104,26 +104,26 @@ def run_study(
                 console.print(f"resumes: {len(finished)} of {len(runs)} runs finished")
             for owner in owners:
                 share = owner.share(trainer.batches(runs))
-                missing = _missing_batches(share, directory, reporter)
+                missing = _missing_batches(share, journal.reader, reporter)
                 for batch, records in train(missing, reporter, check_interrupt):
                     reporter.finish(batch, records, recorder.save(batch, records))
                     check_interrupt()
         recorder.close()
-        by_name = {record.run: record for record in read_records(directory)[0]}
+        journal.reader.update()
+        by_name = journal.reader.records
     return tuple(by_name[run.name] for run in runs if run.name in by_name)
 
 
 def _missing_batches(
-    batches: Sequence[Batch], directory: Path, reporter: ProgressReporter
+    batches: Sequence[Batch], reader: RecordReader, reporter: ProgressReporter
 ) -> list[Batch]:
     """Return the trial batches that have a run without a record.
 
     Batches are made of all runs, with a record or not, so that a run always has the
     same batch: the other runs of a `vmap` may change its rounding.
     """
-    records = read_records(directory)[0]
-    reporter.add_records(records)
-    names = {record.run for record in records}
+    reporter.add_records(reader.update())
+    names = reader.records
     return [batch for batch in batches if any(run.name not in names for run in batch)]
 
 
