@@ -1,12 +1,13 @@
 """Train the runs of a study that have no record yet."""
 
 import contextlib
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from rich.console import Console
 
@@ -97,6 +98,7 @@ def run_study(
             report_progress(
                 console, trainer.group_names(runs), prepared.total_steps, quiet=quiet
             ) as reporter,
+            _show_warnings(console),
             handle_interrupt(console) as check_interrupt,
             closing(claim_shares(directory, process)) as owners,  # releases its lock
         ):
@@ -112,6 +114,25 @@ def run_study(
         journal.reader.update()
         by_name = journal.reader.records
     return tuple(by_name[run.name] for run in runs if run.name in by_name)
+
+
+@contextlib.contextmanager
+def _show_warnings(console: Console) -> Iterator[None]:
+    """Print warnings on checkpoints as notices, without the line of the source."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", checkpoint.CheckpointWarning)
+        original = warnings.showwarning
+
+        def show(message: Any, category: type[Warning], *location: Any) -> None:
+            if issubclass(category, checkpoint.CheckpointWarning):
+                console.print(
+                    f"{message}", markup=False, highlight=False, soft_wrap=True
+                )
+            else:
+                original(message, category, *location)
+
+        warnings.showwarning = show
+        yield
 
 
 def _missing_batches(
