@@ -3,6 +3,7 @@
 import re
 import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, ClassVar, NamedTuple
 
 import flax.linen as nn
@@ -207,7 +208,7 @@ def measure(config: Config, run: RunSpec) -> RunRecord:
 def _inputs(config: Config, seed: int) -> tuple[Weights, Array]:
     kernel, bias, x = jax.random.split(jax.random.key(seed), 3)
     n = config.features
-    normal = jax.random.normal
+    normal = partial(jax.random.normal, dtype=jnp.float32)
     weights = {"kernel": normal(kernel, (n, n)) / n**0.5, "bias": normal(bias, (n,))}
     return weights, normal(x, (config.batch_size, n))
 

@@ -101,7 +101,12 @@ def _resolve_path(path: Any, info: ValidationInfo) -> Any:
     directory = (info.context or {}).get("directory")
     if directory is None or not isinstance(path, str | Path):
         return path
-    return Path(directory, Path(path).expanduser()).resolve()
+    resolved = Path(directory, Path(path).expanduser()).resolve()
+    try:
+        str(resolved).encode()
+    except UnicodeEncodeError as error:
+        raise ValueError(f"expected a path in UTF-8: {error}") from None
+    return resolved
 
 
 def check_distinct(values: tuple[T, ...]) -> tuple[T, ...]:

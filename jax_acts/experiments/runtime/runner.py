@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from rich.console import Console
 
 from jax_acts.experiments.config.errors import RunError
+from jax_acts.experiments.config.escape import one_line
 from jax_acts.experiments.config.schema import StudyConfig
 from jax_acts.experiments.records import RunRecord
 from jax_acts.experiments.runtime import checkpoint, ray_executor
@@ -92,7 +93,7 @@ def run_study(
     ) as journal:
         save_data_contents(directory, prepared.data_contents)
         for notice in journal.notices:
-            console.print(notice, markup=False, highlight=False, soft_wrap=True)
+            _print(console, notice)
         recorder = _Recorder(journal)
         with (
             report_progress(
@@ -116,6 +117,10 @@ def run_study(
     return tuple(by_name[run.name] for run in runs if run.name in by_name)
 
 
+def _print(console: Console, text: str) -> None:
+    console.print(one_line(text), markup=False, highlight=False, soft_wrap=True)
+
+
 @contextlib.contextmanager
 def _show_warnings(console: Console) -> Iterator[None]:
     """Print warnings on checkpoints as notices, without the line of the source."""
@@ -125,9 +130,7 @@ def _show_warnings(console: Console) -> Iterator[None]:
 
         def show(message: Any, category: type[Warning], *location: Any) -> None:
             if issubclass(category, checkpoint.CheckpointWarning):
-                console.print(
-                    f"{message}", markup=False, highlight=False, soft_wrap=True
-                )
+                _print(console, str(message))
             else:
                 original(message, category, *location)
 
