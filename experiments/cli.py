@@ -1,5 +1,6 @@
 """`python -m experiments`: the commands of `jax-acts`, and `all` and `list`."""
 
+import sys
 import time
 import traceback
 from pathlib import Path
@@ -11,8 +12,9 @@ import typer
 from experiments.catalogue import STUDIES
 from jax_acts.experiments import cli, commands
 from jax_acts.experiments.cli import Quick
-from jax_acts.experiments.commands import exit_on_errors, log
+from jax_acts.experiments.commands import exit_on_errors, log, show
 from jax_acts.experiments.config.errors import MissingDataError
+from jax_acts.experiments.config.escape import one_line
 from jax_acts.experiments.config.load import Source
 from jax_acts.experiments.report.files import write_report
 
@@ -69,7 +71,9 @@ def _run(path: Path, quick: bool) -> bool:
             outcome = "skipped"
     except Exception:  # an error in one study does not stop the others
         log(traceback.format_exc())
-    print(f"{path}: {outcome} ({time.perf_counter() - begin:.0f} s)", flush=True)
+    seconds = time.perf_counter() - begin
+    show(f"{one_line(path)}: {one_line(outcome)} ({seconds:.0f} s)")
+    sys.stdout.flush()
     jax.clear_caches()  # studies share no programs, and programs take memory
     return outcome != "failed"
 
@@ -77,6 +81,11 @@ def _run(path: Path, quick: bool) -> bool:
 @app.command(name="list")
 def list_all() -> None:
     """List the studies, the configs under configs/, and the datasets."""
+    with exit_on_errors():
+        _list_all()
+
+
+def _list_all() -> None:
     questions = {name: study.question for name, study in commands.STUDIES.items()}
     configs = {str(p): _first_comment(p) for p in sorted(CONFIGS.rglob("*.toml"))}
     commands.show_names("studies", questions)
@@ -85,5 +94,9 @@ def list_all() -> None:
 
 
 def _first_comment(path: Path) -> str:
-    line, *_ = path.read_text(encoding="utf-8").splitlines() or [""]
+    try:
+        with path.open(encoding="utf-8") as file:
+            line = file.readline(1000).rstrip("\n")
+    except (OSError, UnicodeDecodeError) as error:
+        return f"not readable: {error}"
     return line.removeprefix("#").strip() if line.startswith("#") else ""

@@ -3,6 +3,7 @@
 import re
 import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, ClassVar, NamedTuple
 
 import flax.linen as nn
@@ -24,6 +25,7 @@ from jax_acts.experiments.report.comparisons import NO_CONCLUSION, Comparison
 from jax_acts.experiments.report.format import interval, join
 from jax_acts.experiments.report.model import Chart, Column, Metric, Report, Table
 from jax_acts.experiments.report.tables import number_column
+from jax_acts.experiments.runtime.source_hash import hash_source
 from jax_acts.experiments.stats import mean_ci
 from jax_acts.experiments.study import BatchedTrainer, PreparedStudy, RunSpec, Study
 
@@ -206,7 +208,7 @@ def measure(config: Config, run: RunSpec) -> RunRecord:
 def _inputs(config: Config, seed: int) -> tuple[Weights, Array]:
     kernel, bias, x = jax.random.split(jax.random.key(seed), 3)
     n = config.features
-    normal = jax.random.normal
+    normal = partial(jax.random.normal, dtype=jnp.float32)
     weights = {"kernel": normal(kernel, (n, n)) / n**0.5, "bias": normal(bias, (n,))}
     return weights, normal(x, (config.batch_size, n))
 
@@ -218,7 +220,10 @@ def prepare(config: Config) -> PreparedStudy:
         return records
 
     trainer = BatchedTrainer(1, lambda run: run.without("seed"), train)
-    return PreparedStudy(summarize(config), 1, trainer)
+    functions = (jax_acts.get(name).function for name in config.activations)
+    return PreparedStudy(
+        summarize(config), 1, trainer, model_hash=hash_source(measure, *functions)
+    )
 
 
 def summarize(config: Config) -> str:

@@ -14,7 +14,7 @@ from rich.console import Console
 import jax_acts
 from jax_acts.experiments import custom
 from jax_acts.experiments.config import errors
-from jax_acts.experiments.config.schema import DataConfig
+from jax_acts.experiments.config.schema import DataConfig, canonical_spec
 from jax_acts.experiments.datasets.dataset import Dataset, Task, make_dataset
 from jax_acts.experiments.datasets.hub import HUBS
 from jax_acts.experiments.datasets.registry import DATASETS, load_dataset
@@ -203,7 +203,8 @@ def _load(
 
 
 def _spec(activation: Any) -> Any:
-    """Return the spec of an activation as a string, where it has one."""
+    """Return the spec of an activation, which the config checks where it is text."""
     if isinstance(activation, str | dict):
         return activation
-    return str(jax_acts.get(activation))
+    with errors.value_errors_at("activations", activation):
+        return canonical_spec(jax_acts.get(activation))

@@ -11,12 +11,17 @@ from typing import Any, TypeVar
 
 import typer
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from jax_acts._core.errors import did_you_mean
 from jax_acts.experiments import custom
 from jax_acts.experiments.config.errors import ConfigError, ConfigIssue, RunError
+from jax_acts.experiments.config.escape import (
+    escape_controls,
+    make_encodable,
+    one_line,
+)
 from jax_acts.experiments.config.load import Source, load_config
 from jax_acts.experiments.config.schema import StudyConfig
 from jax_acts.experiments.datasets.registry import DATASETS
@@ -68,7 +73,7 @@ def run(
         chosen, process = _executor(executor, process_id, num_processes)
     config, prepared = prepare(source, quick)
     directory = out or run_directory(config)
-    log(f"{_describe(prepared)}\nrun directory: {directory}")
+    log(f"{_describe(prepared)}\nrun directory: {one_line(directory)}")
     study = STUDIES[config.study]
     try:
         with exit_on_config_errors(source):
@@ -87,11 +92,12 @@ def run(
         recorded, total = len(read_records(directory)[0]), len(study.runs(config))
         arguments = [a for a in sys.argv[1:] if a != "--fresh"]  # it trains again
         log(
-            f"interrupted: {recorded} of {total} runs are recorded in {directory}\n"
-            f"resume: {_program} {shlex.join(arguments)}"
+            f"interrupted: {recorded} of {total} runs are recorded in "
+            f"{one_line(directory)}\n"
+            f"resume: {_program} {one_line(shlex.join(arguments))}"
         )
         if recorded:
-            log(f"report: {_program} report {shlex.quote(str(directory))}")
+            log(f"report: {_program} report {one_line(shlex.quote(str(directory)))}")
         raise typer.Exit(INTERRUPTED) from None
     return directory
 
@@ -126,13 +132,13 @@ def _load(source: Source) -> StudyConfig:
 def validate(source: Source, quick: bool) -> None:
     """Print what a config would run."""
     config, prepared = prepare(source, quick)
-    print(f"{source.path}: valid\n{_describe(prepared)}")
-    print(f"run directory: {run_directory(config)}")
+    show(f"{one_line(source.path)}: valid\n{_describe(prepared)}")
+    show(f"run directory: {run_directory(config)}")
 
 
 def _describe(prepared: PreparedStudy) -> str:
     data = [f"{name}: {content}" for name, content in prepared.data_contents.items()]
-    return "\n".join([prepared.summary, *data])
+    return "\n".join(map(one_line, [prepared.summary, *data]))
 
 
 def verify(directory: Path) -> None:
@@ -147,9 +153,10 @@ def verify(directory: Path) -> None:
     try:
         prepared = STUDIES[config.study].prepare(config)
     except ConfigError as error:
-        log(f"note: data and model are not compared with those of the run: {error}")
+        reason = one_line(error)
+        log(f"note: data and model are not compared with those of the run: {reason}")
         return
-    verify_fingerprint(directory, Fingerprint.of(config, prepared))
+    verify_fingerprint(directory, Fingerprint.of(config, prepared), trains=False)
 
 
 def show_report(directory: Path, *, png: bool = False) -> None:
@@ -157,10 +164,10 @@ def show_report(directory: Path, *, png: bool = False) -> None:
     with exit_on_config_errors(Source(directory / CONFIG)):
         written = write_report(directory, STUDIES, png=png)
     for notice in written.notices:
-        log(notice)
+        log(one_line(notice))
     console = Console()
     console.print(terminal(written.report, console.width), highlight=False)
-    print(f"\n{written.path}")
+    show(f"\n{one_line(written.path)}")
 
 
 def compare_runs(directories: Sequence[Path], out: Path) -> None:
@@ -172,14 +179,14 @@ def compare_runs(directories: Sequence[Path], out: Path) -> None:
     report, runs = compare_directories(directories, STUDIES)
     render = html if out.suffix == ".html" else markdown
     write_atomic(out, render(report, runs))
-    print(f"{report.conclusion}\n{out}")
+    show(f"{one_line(report.conclusion)}\n{one_line(out)}")
 
 
 def export(directory: Path, sink: str) -> None:
     """Write the records of a run for a sink; print where they are."""
     chosen = choose("--to", sink, Sink)
     load_run_config(directory)
-    print(export_records(directory, STUDIES, chosen))
+    show(one_line(export_records(directory, STUDIES, chosen)))
 
 
 def list_datasets() -> None:
@@ -193,7 +200,7 @@ def show_names(title: str, entries: Mapping[str, str]) -> None:
     table = Table.grid(padding=(0, 2))
     table.add_column(no_wrap=True)
     for name, description in entries.items():
-        table.add_row(f"  {name}", escape(description))
+        table.add_row(Text(f"  {one_line(name)}"), Text(one_line(description)))
     Console().print(f"[bold]{title}[/]", table, "")
 
 
@@ -203,7 +210,8 @@ def load_run_config(directory: Path) -> StudyConfig:
     if not source.path.is_file():
         runs = [str(p.parent) for p in sorted(directory.parent.glob(f"*/{CONFIG}"))]
         near = did_you_mean(str(directory), runs)
-        log(f"error: {directory}: expected a run directory with {CONFIG}{near}")
+        message = f"{directory}: expected a run directory with {CONFIG}{near}"
+        log(f"error: {one_line(message)}")
         raise typer.Exit(CONFIG_ERROR)
     with exit_on_config_errors(source):
         return _load(source)
@@ -213,7 +221,7 @@ def choose(option: str, name: str, choices: type[E]) -> E:
     """Return the member of an enumeration, or exit."""
     names = [choice.value for choice in choices]
     if name not in names:
-        log(f"error: {option} {name}: expected one of {', '.join(names)}")
+        log(f"error: {option} {one_line(name)}: expected one of {', '.join(names)}")
         raise typer.Exit(CONFIG_ERROR)
     return choices(name)
 
@@ -225,20 +233,22 @@ def exit_on_config_errors(source: Source) -> Iterator[None]:
         yield
     except ConfigError as error:
         for issue in error.issues:
-            log(source.line(issue))
+            log(one_line(source.line(issue)))
         raise typer.Exit(CONFIG_ERROR) from error
 
 
 @contextmanager
 def exit_on_errors() -> Iterator[None]:
     """Print one line instead of a traceback where a command cannot proceed."""
+    for stream in (sys.stdout, sys.stderr):
+        make_encodable(stream)
     with suppress(RuntimeError):  # JAX is initialized already: called from Python
         devices.configure_cpu_devices(devices.available_cores())
     try:
         yield
     except (RunError, OSError) as error:
         remain = "; earlier records remain" if isinstance(error, OSError) else ""
-        log(f"error: {error}{remain}")
+        log(f"error: {one_line(error)}{remain}")
         raise typer.Exit(RUN_ERROR) from None
     except KeyboardInterrupt:
         log("interrupted")
@@ -246,5 +256,10 @@ def exit_on_errors() -> Iterator[None]:
 
 
 def log(message: str) -> None:
-    """Print to standard error."""
-    print(message, file=sys.stderr)
+    """Print to standard error, without control characters."""
+    print(escape_controls(message), file=sys.stderr)
+
+
+def show(text: str) -> None:
+    """Print to standard output, without control characters."""
+    print(escape_controls(text))

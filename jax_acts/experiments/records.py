@@ -48,7 +48,7 @@ class Curve(BaseModel):
 
 
 class RunRecord(BaseModel):
-    """One finished run: one line of `records.jsonl`."""
+    """One finished run: the content of one line of `records.jsonl`."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -57,7 +57,9 @@ class RunRecord(BaseModel):
     axes: dict[str, Value]
     status: Literal["finished", "diverged"]
     session: int = 0
-    """Index into `environment.jsonl`."""
+    """Number of the session in `environment.jsonl`."""
+    fingerprint: str = ""
+    """`Fingerprint.digest` of the run that the record belongs to."""
     num_params: int
     steps: int
     """Optimizer steps of the whole run."""

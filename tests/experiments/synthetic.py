@@ -94,7 +94,9 @@ STUDIES = {"synthetic": STUDY}
 def write_run(directory: Path, runs: Sequence[RunRecord] = FAR, **keys: object) -> Path:
     """Write a run directory with these records and return it."""
     config = Config.model_validate(keys)
-    fingerprint = Fingerprint(config=config.digest(), data="0" * 64, model=None)
+    fingerprint = Fingerprint(
+        config=config.digest(), data="0" * 64, model=None, settings=""
+    )
     environment = {"jax": "1", "revision": None}
     with open_journal(directory, config, fingerprint, environment) as journal:
         save_data_contents(directory, {"digits": "8 × 8"})

@@ -1,3 +1,5 @@
+import time
+import tomllib
 from pathlib import Path
 from typing import ClassVar
 
@@ -5,9 +7,10 @@ import pytest
 import tomli_w
 from pydantic import Field, ValidationError
 
+import jax_acts
 from jax_acts import Bound
 from jax_acts._core.errors import did_you_mean
-from jax_acts.experiments.config.errors import ConfigError
+from jax_acts.experiments.config.errors import ConfigError, validate
 from jax_acts.experiments.config.load import Source, load_config
 from jax_acts.experiments.config.schema import (
     Activations,
@@ -255,3 +258,68 @@ def test_a_function_that_is_no_activation_is_refused(
     monkeypatch.setattr("jax_acts.get", lambda spec: Bound(function))
     (line,) = errors(tiny)
     assert expected in line
+
+
+def nested(levels: int) -> dict:
+    """Return the table of `levels` functions, each within the one before."""
+    spec: dict = {"name": "silu"}
+    for _ in range(levels - 1):
+        spec = {"name": "affine", "of": spec}
+    return spec
+
+
+def referring_to_itself() -> dict:
+    spec: dict = {"name": "affine"}
+    spec["of"] = spec
+    return spec
+
+
+def doubled(levels: int) -> dict:
+    """Return a table with 2**levels entries that are the same objects."""
+    value: list = [1.0]
+    for _ in range(levels):
+        value = [value, value]
+    return {"name": "polynomial", "coefficients": value}
+
+
+SPECS = [
+    *map(nested, (1, 2, 7, 8, 9, 10, 11, 17, 200, 5000)),
+    *({"name": "polynomial", "coefficients": [0.1] * n} for n in (1, 40, 80, 120, 600)),
+    *({"name": "polynomial", "coefficients": [1 / 3] * n} for n in (20, 22, 24, 40)),
+    {"name": "b_spline", "degree": 900},
+    {"name": "b_spline", "degree": 900, "coefficients": [0.0] * 901},
+    {"name": "x" * 10_000},
+    referring_to_itself(),
+    doubled(40),
+]
+
+
+@pytest.mark.parametrize("spec", SPECS, ids=[*map(str, range(len(SPECS)))])
+def test_what_a_config_accepts_can_be_read_back_and_all_else_is_one_line(spec):
+    raw = {"study": "tiny", "name": "x", "activations": [spec]}
+    begin = time.process_time()
+    try:
+        config = validate(Config, raw)
+    except ConfigError as error:
+        (issue,) = error.issues
+        assert "expected" in issue.message or "unknown" in issue.message
+        assert len(issue.message) < 1000
+    else:
+        text = tomli_w.dumps(config.model_dump(mode="json", exclude_none=True))
+        again = validate(Config, tomllib.loads(text))
+        assert again == config
+    assert time.process_time() - begin < 20
+
+
+@pytest.mark.slow  # evaluates the shape of every function
+def test_every_activation_that_a_config_accepts_can_be_read_back():
+    accepted = []
+    for name in jax_acts.names():
+        try:
+            config = Config(study="tiny", name="x", activations=(name,))
+        except ValidationError:  # it requires an argument or a key, or halves the axis
+            continue
+        accepted.append(name)
+        again = Config.model_validate_json(config.model_dump_json())
+        assert again.activations == config.activations
+    assert len(accepted) > 100

@@ -217,3 +217,13 @@ def test_a_wheel_in_a_clean_environment_runs_the_example(project, tmp_path):
     script = project / "compare_in_python.py"
     script.write_text(script.read_text().replace("steps=500", "steps=20"))
     assert "spirals.html" in call(python, script.name)
+
+
+def gelu(x):
+    return x
+
+
+@pytest.mark.parametrize("activation", [gelu, lambda x: x])
+def test_a_function_with_the_name_of_another_is_not_replaced_by_it(activation):
+    with pytest.raises(ConfigError, match="activations"):
+        compare(make_model, arrays(), [activation], **TINY)

@@ -88,7 +88,7 @@ def test_markdown_holds_the_same_table():
         "| activation | test accuracy (%) | Δ vs best (pp) | Holm-adjusted p | seeds |"
     ) in text
     assert "| relu | 95.00 [92.52, 97.48] | 0.00 best | – | 3 |" in text
-    assert text.startswith("# Which <one>?\n\nrelu has the highest")
+    assert text.startswith("# Which \\<one>?\n\nrelu has the highest")
 
 
 def test_tied_groups_are_marked():
@@ -158,7 +158,7 @@ def test_report_of_a_directory_is_a_function_of_it(tmp_path):
     before = written.path.read_bytes()
     assert write_report(tmp_path, STUDIES).path.read_bytes() == before
     assert b"rate = 0.1" in before
-    assert (tmp_path / "report.md").read_text().startswith("# Which <one>?")
+    assert (tmp_path / "report.md").read_text().startswith("# Which \\<one>?")
     assert (tmp_path / "report.png").stat().st_size > 10_000
     assert written.report.data == (DIGITS._replace(content="8 × 8"),)
 

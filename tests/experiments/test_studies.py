@@ -1,6 +1,5 @@
 """Every study and every config of the repository."""
 
-import json
 import re
 
 import jax
@@ -14,6 +13,7 @@ from experiments.cli import app
 from jax_acts.experiments.config.errors import ConfigError
 from jax_acts.experiments.config.load import Source, load_config
 from jax_acts.experiments.records import Curve, RunRecord
+from jax_acts.experiments.runtime.run_directory import read_records
 from jax_acts.experiments.study import grid
 from tests.experiments.conftest import ROOT
 from tests.experiments.test_data import write_idx_folder
@@ -43,8 +43,8 @@ def test_the_quick_version_of_every_config_runs_to_its_report(config, tmp_path):
     quick = load_config(Source(config), SCHEMAS).to_quick()
     assert resolved.model_dump() == quick.model_dump()
     study = STUDIES[resolved.study]
-    lines = (tmp_path / "records.jsonl").read_text().splitlines()
-    records = [RunRecord.model_validate_json(line) for line in lines]
+    records, notices = read_records(tmp_path)
+    assert not notices
     assert {r.run for r in records} == {run.name for run in study.runs(resolved)}
     page = (tmp_path / "report.html").read_text()
     assert study.question in page
@@ -181,8 +181,8 @@ def test_a_loss_that_overflows_marks_its_run_and_not_the_study(sweep, tmp_path):
     rate = "training.optimizer={kind='sgd', learning_rate=10.0, momentum=0.99}"
     result = invoke("run", sweep, "--set", rate, "--out", tmp_path / "run")
     assert result.exit_code == 0, result.output
-    lines = (tmp_path / "run" / "records.jsonl").read_text().splitlines()
-    assert any(json.loads(line)["status"] == "diverged" for line in lines)
+    records, _ = read_records(tmp_path / "run")
+    assert any(record.status == "diverged" for record in records)
 
 
 def record(axes, accuracy, **curves) -> RunRecord:

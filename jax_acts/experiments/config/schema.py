@@ -18,6 +18,7 @@ from pydantic import (
 )
 
 import jax_acts
+from jax_acts._registry.parser import MAX_DEPTH, MAX_LENGTH
 
 T = TypeVar("T")
 
@@ -30,21 +31,69 @@ class Section(BaseModel):
     )
 
 
+MAX_LEVELS = 2 * MAX_DEPTH
+"""Nested tables and lists of the spec of an activation; a `Learn` of it is a table."""
+
+
 def _canonical_activation(spec: Any) -> str:
-    """Return the canonical spec of an activation: `swish` becomes `silu`."""
+    """Return the canonical spec of an activation: `swish` becomes `silu`.
+
+    A table has the bounds of text, as its text is what the config, the records and the
+    report state.
+    """
     if type(spec) not in (str, dict):  # `get` takes functions too
         raise ValueError(f"expected the name of an activation, got {spec!r}")
+    _check_size(spec)
     x = jax.ShapeDtypeStruct((2, 4), jax.numpy.float32)
     try:
         bound = jax_acts.get(spec)
+        text = canonical_spec(bound)
         y = jax.eval_shape(bound, x)  # reports missing arguments
-    except TypeError as error:
+    except ValueError:
+        raise
+    except Exception as error:  # of the rule of the activation
         raise ValueError(str(error)) from error
     if y.shape != x.shape:
         raise ValueError(
             f"expected an activation that preserves the shape of its input, got {bound}"
         )
-    return str(bound)
+    return text
+
+
+def canonical_spec(bound: jax_acts.Bound) -> str:
+    """Return the text of an activation.
+
+    Raises:
+        ValueError: `jax_acts.get` does not return the activation from its text.
+    """
+    text = str(bound)
+    if len(text) > MAX_LENGTH:
+        raise ValueError(
+            f"{bound.name}: expected an activation of at most {MAX_LENGTH} characters "
+            f"as text, got {len(text)}"
+        )
+    again = jax_acts.get(text)
+    if again.function != bound.function or str(again) != text:
+        raise ValueError(
+            f"expected a function of jax_acts, got another function named {text!r}"
+        )
+    return text
+
+
+def _check_size(spec: Any) -> None:
+    """Raise ValueError where tables are nested too deeply, or have too many entries."""
+    pending, count = [(spec, 0)], 0
+    while pending:
+        value, level = pending.pop()
+        if isinstance(value, dict | list | tuple):
+            inner = value.values() if isinstance(value, dict) else value
+            count += len(inner)
+            if level == MAX_LEVELS or count > MAX_LENGTH:
+                raise ValueError(
+                    f"expected an activation of at most {MAX_LEVELS} nested tables and "
+                    f"{MAX_LENGTH} entries, got more"
+                )
+            pending += [(one, level + 1) for one in inner]
 
 
 def _resolve_path(path: Any, info: ValidationInfo) -> Any:
@@ -52,14 +101,21 @@ def _resolve_path(path: Any, info: ValidationInfo) -> Any:
     directory = (info.context or {}).get("directory")
     if directory is None or not isinstance(path, str | Path):
         return path
-    return Path(directory, Path(path).expanduser()).resolve()
+    resolved = Path(directory, Path(path).expanduser()).resolve()
+    try:
+        str(resolved).encode()
+    except UnicodeEncodeError as error:
+        raise ValueError(f"expected a path in UTF-8: {error}") from None
+    return resolved
 
 
 def check_distinct(values: tuple[T, ...]) -> tuple[T, ...]:
     """Return the values; raise ValueError where one is repeated."""
-    for n, value in enumerate(values):
-        if value in values[:n]:
+    seen: set[T] = set()
+    for value in values:
+        if value in seen:
             raise ValueError(f"expected distinct values, got {value} twice")
+        seen.add(value)
     return values
 
 

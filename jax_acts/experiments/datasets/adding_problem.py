@@ -36,9 +36,10 @@ def draw(key: Array, count: int, length: int) -> Sums:
     """
     value_key, first_key, second_key = jax.random.split(key, 3)
     half = length // 2
-    values = jax.random.uniform(value_key, (count, length))
-    first = jax.random.randint(first_key, (count,), 0, half)
-    second = jax.random.randint(second_key, (count,), half, length)
+    # Stated dtypes: those of `jax_enable_x64` would be other draws.
+    values = jax.random.uniform(value_key, (count, length), jnp.float32)
+    first = jax.random.randint(first_key, (count,), 0, half, jnp.int32)
+    second = jax.random.randint(second_key, (count,), half, length, jnp.int32)
     positions = jnp.arange(length)
     marks = (positions == first[:, None]) | (positions == second[:, None])
     return Sums(jnp.stack([values, marks], -1), jnp.sum(values * marks, 1))

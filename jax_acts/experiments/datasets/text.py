@@ -85,13 +85,14 @@ def windows(key: Array, text: Array, count: int, length: int) -> Array:
 
     The first `length` characters are inputs, the last `length` are targets.
     """
-    starts = jax.random.randint(key, (count,), 0, len(text) - length)
+    starts = jax.random.randint(key, (count,), 0, len(text) - length, jnp.int32)
     return text[starts[:, None] + jnp.arange(length + 1)].astype(jnp.int32)
 
 
 def even_windows(text: Array, count: int, length: int) -> Array:
     """Return `count` windows of length + 1 at equal distances, int32."""
-    starts = jnp.linspace(0, len(text) - length - 1, count).astype(jnp.int32)
+    ends = 0, len(text) - length - 1
+    starts = jnp.linspace(*ends, count, dtype=jnp.float32).astype(jnp.int32)
     return text[starts[:, None] + jnp.arange(length + 1)].astype(jnp.int32)
 
 

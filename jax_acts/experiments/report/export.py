@@ -7,8 +7,10 @@
 An export is a function of the records, so it may run at any time, and again.
 """
 
+import hashlib
 import importlib
 import os
+import re
 from collections.abc import Iterator, Sequence
 from enum import StrEnum
 from pathlib import Path
@@ -18,6 +20,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from jax_acts.experiments.config.errors import RunError
+from jax_acts.experiments.config.escape import csv_cell, one_line
 from jax_acts.experiments.records import metrics_frame, runs_frame
 from jax_acts.experiments.report.files import LoadedRun, Studies, load_run
 from jax_acts.experiments.report.model import Row, flatten, to_rows
@@ -85,8 +88,20 @@ def _write(tables: Tables, directory: Path, kind: Sink) -> str:
     if kind is Sink.PARQUET:
         _import("pyarrow", "parquet")
     for name, frame in tables._asdict().items():
+        if kind is Sink.CSV:
+            frame = _csv_safe(frame)
         getattr(frame, f"to_{kind}")(directory / f"{name}.{kind}", index=False)
     return f"{directory / f'runs.{kind}'} and metrics.{kind}"
+
+
+def _csv_safe(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return the table with strings that no spreadsheet evaluates."""
+    text = {
+        name: column.map(csv_cell)
+        for name, column in frame.items()
+        if not pd.api.types.is_numeric_dtype(column)
+    }
+    return frame.assign(**text).rename(columns=csv_cell)
 
 
 def _import(package: str, extra: str) -> ModuleType:
@@ -121,13 +136,25 @@ def _tensorboard(tables: Tables, directory: Path) -> str:
     board = _import("tensorboardX", "tensorboard")
     target = directory / "tensorboard"
     for run, _, values in _each_run(tables):
-        path = target / run.replace("/", "_")
+        path = target / _folder_name(run)
         for old in path.glob("events.*"):
             old.unlink()
         with board.SummaryWriter(str(path)) as writer:
             for one in values:
                 writer.add_scalar(one["name"], one["value"], one["step"])
     return f"{target}: tensorboard --logdir {target}"
+
+
+def _folder_name(run: str) -> str:
+    """Return the name of a run as that of a folder within its parent.
+
+    >>> _folder_name("activation relu, seed 0"), _folder_name("../x")
+    ('activation relu, seed 0', '_.__x')
+    """
+    name = re.sub(r"^\.|[/\\\0]", "_", one_line(run))
+    if len(name.encode()) <= 200:
+        return name
+    return f"{name[:40]}-{hashlib.sha256(run.encode()).hexdigest()[:8]}"
 
 
 def _mlflow(tables: Tables, directory: Path, project: str) -> str:

@@ -29,6 +29,7 @@ class LoadedRun(NamedTuple):
     config: StudyConfig
     records: tuple[RunRecord, ...]
     environments: tuple[dict[str, Any], ...]
+    """Of each session by its number; empty where its line is damaged."""
     report: Report
     info: RunInfo
     notices: tuple[str, ...]
@@ -45,7 +46,7 @@ def load_run(directory: Path, studies: Studies) -> LoadedRun:
     source = Source(directory / run_directory.CONFIG)
     config = load_config(source, schemas)
     records, notices = run_directory.read_records(directory)
-    environments = run_directory.read_environments(directory)
+    environments, damaged = run_directory.read_environments(directory)
     report = studies[config.study].report(config, records)
     data = {one.name: one for one in report.data}  # only the run knows the contents
     for name, content in run_directory.read_data_contents(directory).items():
@@ -53,11 +54,12 @@ def load_run(directory: Path, studies: Studies) -> LoadedRun:
     report = replace(report, is_quick=bool(config.quick), data=tuple(data.values()))
     # The environments that differ in more than the time they started.
     distinct: dict[str, dict[str, Any]] = {}
-    for session in environments:
+    for session in filter(None, environments):
         key = json.dumps(session | {"started": None})
         distinct.setdefault(key, session)
     info = RunInfo(config.name, source.path.read_text("utf-8"), [*distinct.values()])
     path = directory / "report.html"
+    notices = (*notices, *damaged)
     return LoadedRun(path, config, records, environments, report, info, notices)
 
 

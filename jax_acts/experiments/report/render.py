@@ -1,5 +1,6 @@
 """A report as HTML, Markdown, a table in the terminal, or PNG."""
 
+import re
 import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,6 +14,11 @@ from rich.panel import Panel
 from rich.table import Table as RichTable
 from rich.text import Text
 
+from jax_acts.experiments.config.escape import (
+    escape_controls,
+    markdown_text,
+    one_line,
+)
 from jax_acts.experiments.report.model import Report, Table, to_rows
 from jax_acts.experiments.report.theme import COLORS, FONT, NUM_COLORS, page_svg, png
 
@@ -93,31 +99,43 @@ def markdown(
     charts: str = "The charts are in `report.html`.",
 ) -> str:
     """Return the report as Markdown, with `charts` in place of the charts."""
+    text = markdown_text
     quick = f"> [!CAUTION]\n> **{QUICK}** {QUICK_DETAIL}"
-    parts = [f"# {report.question}", *([quick] if report.is_quick else [])]
-    parts += [report.conclusion, report.setup]
+    parts = [f"# {text(report.question)}", *([quick] if report.is_quick else [])]
+    parts += [text(report.conclusion), text(report.setup)]
     for table in report.tables:
-        parts += [f"## {table.title}", _markdown_table(table)]
+        parts += [f"## {text(table.title)}", _markdown_table(table)]
     for section in report.sections:
-        parts += [f"## {section.title}", *section.text]
+        parts += [f"## {text(section.title)}", *map(text, section.text)]
         parts += [_markdown_table(section.table)] if section.table else []
-    parts += [charts, "## Notes", "\n".join(f"- {note}" for note in report.notes)]
+    notes = "\n".join(f"- {text(note)}" for note in report.notes)
+    parts += [charts, "## Notes", notes]
     parts += ["## Data"] if report.data else []
     for data in report.data:
-        parts.append(" ".join(filter(None, (f"**{data.name}**.", *data[1:]))))
+        details = map(text, data[1:])
+        parts.append(" ".join(filter(None, (f"**{text(data.name)}**.", *details))))
     for run in runs:
         for session in run.environments:
             spec = ", ".join(f"{key} {value}" for key, value in session.items())
-            parts.append(f"Environment of {run.name}: {spec}.")
-        parts.append(f"```toml\n{run.config.strip()}\n```")
+            parts.append(f"Environment of {text(run.name)}: {text(spec)}.")
+        parts.append(_code_block(run.config.strip(), "toml"))
     return "\n\n".join(filter(None, parts)) + "\n"
 
 
+def _code_block(code: str, language: str) -> str:
+    """Return a block whose fence is longer than any run of backticks in the code."""
+    longest = max(map(len, re.findall("`+", code)), default=0)
+    fence = "`" * max(3, longest + 1)
+    return f"{fence}{language}\n{escape_controls(code)}\n{fence}"
+
+
 def _markdown_table(table: Table) -> str:
-    titles = [column.title for column in table.columns]
+    titles = [markdown_text(column.title) for column in table.columns]
     rule = ["---", *["---:"] * (len(titles) - 1)]
-    rows = [[f"{c.text} {c.detail}".strip() for c in row] for row in cells(table)]
-    rows = [[text.replace("|", "\\|") for text in row] for row in rows]
+    rows = [
+        [markdown_text(f"{c.text} {c.detail}".strip()) for c in row]
+        for row in cells(table)
+    ]
     return "\n".join(f"| {' | '.join(row)} |" for row in (titles, rule, *rows))
 
 
@@ -133,19 +151,21 @@ def terminal(report: Report, width: int) -> RenderableType:
         parts.append(Panel(banner, style="white on red", box=box.SQUARE))
     if report.tables:
         parts.append(_terminal_table(report.tables[0], width))
-    return Group(*parts, "", Text(report.conclusion))
+    return Group(*parts, "", Text(one_line(report.conclusion)))
 
 
 def _terminal_table(table: Table, width: int) -> RichTable:
     columns = table.columns
     grid = [
         [
-            Text.assemble(c.text, (f"\n{c.detail}" if c.detail else "", "dim"))
+            Text.assemble(
+                one_line(c.text), (f"\n{one_line(c.detail)}" if c.detail else "", "dim")
+            )
             for c in row
         ]
         for row in cells(table)
     ]
-    titles = [textwrap.fill(column.title, 10) for column in columns]
+    titles = [textwrap.fill(one_line(column.title), 10) for column in columns]
     widths = [
         max(len(line) for text in (title, *cell) for line in str(text).split("\n"))
         for title, *cell in zip(titles, *grid, strict=True)
@@ -157,12 +177,12 @@ def _terminal_table(table: Table, width: int) -> RichTable:
         if left < 0:
             break
         shown.append(n)
-    dropped = [column.title for n, column in enumerate(columns) if n not in shown]
+    dropped = [one_line(c.title) for n, c in enumerate(columns) if n not in shown]
     result = RichTable(
         box=box.SIMPLE_HEAD,
         padding=(0, 1, 0, 0),
         show_edge=False,
-        caption=f"not shown: {', '.join(dropped)}" if dropped else None,
+        caption=Text(f"not shown: {', '.join(dropped)}") if dropped else None,
         caption_justify="left",
     )
     shown.sort()

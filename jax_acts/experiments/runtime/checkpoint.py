@@ -15,7 +15,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from jax_acts.experiments.runtime.fingerprint import hash_arrays
 from jax_acts.experiments.study import RunSpec
+
+CHECKSUM = "sha256"
+"""Key of the hash of the other arrays of a checkpoint."""
 
 
 def checkpoint_directory(directory: Path, batch: Sequence[RunSpec]) -> Path:
@@ -30,40 +36,69 @@ def checkpoint_directory(directory: Path, batch: Sequence[RunSpec]) -> Path:
     return directory / f"{readable}-{hashlib.sha256(names.encode()).hexdigest()[:8]}"
 
 
-def save(directory: Path, step: int, state: Any) -> None:
-    """Save a tree of dicts and arrays; it replaces the one before.
+class CheckpointWarning(UserWarning):
+    """A checkpoint that is not saved or is dropped; training continues."""
 
-    A full disk causes a warning: the checkpoint before stays, and training continues.
+
+def save(directory: Path, step: int, state: Any) -> None:
+    """Save a dict of arrays with its checksum; it replaces the one before.
+
+    A full disk causes a `CheckpointWarning`: the checkpoint before stays, and training
+    continues.
     """
+    digest = np.frombuffer(bytes.fromhex(hash_arrays(state)), np.uint8)
     try:
         with _manager(directory) as (manager, args):
-            manager.save(step, args=args.StandardSave(state))
-    except (OSError, ValueError) as error:  # ValueError is raised by TensorStore
-        warnings.warn(f"{directory}: checkpoint not saved: {error}", stacklevel=2)
+            manager.save(step, args=args.StandardSave({**state, CHECKSUM: digest}))
+    except Exception as error:  # Orbax and TensorStore raise many types
+        _warn(f"{directory}: checkpoint not saved: {_first_line(error)}")
 
 
 def latest(directory: Path) -> tuple[int, Any] | None:
-    """Return the latest step and its tree; None where there is no checkpoint.
+    """Return the latest step and its dict; None where there is no checkpoint.
 
-    A damaged checkpoint causes a warning and is removed: training starts again.
+    A damaged checkpoint causes a `CheckpointWarning` and is removed: training starts
+    again.
     """
-    if not directory.is_dir():
+    if not directory.exists():
         return None
+    if not directory.is_dir():
+        return drop(directory, "expected a folder")
     try:
         with _manager(directory) as (manager, args):
             step = manager.latest_step()
             if step is None:
                 return None
-            return step, manager.restore(step, args=args.StandardRestore())
-    except (OSError, ValueError) as error:
-        warnings.warn(f"{directory}: damaged checkpoint: {error}", stacklevel=2)
+            state = dict(manager.restore(step, args=args.StandardRestore()))
+        digest = np.asarray(state.pop(CHECKSUM), np.uint8).tobytes().hex()
+        if digest == hash_arrays(state):
+            return step, state
+        reason = "its checksum does not match"
+    except Exception as error:  # Orbax and TensorStore raise many types
+        reason = _first_line(error)
+    return drop(directory, reason)
+
+
+def drop(directory: Path, reason: str) -> None:
+    """Remove a damaged checkpoint with a `CheckpointWarning`."""
+    _warn(f"{directory}: dropped a damaged checkpoint: {reason}")
     remove(directory)
-    return None
+
+
+def _warn(message: str) -> None:
+    warnings.warn(message, CheckpointWarning, stacklevel=3)
+
+
+def _first_line(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}".partition("\n")[0][:200]
 
 
 def remove(directory: Path) -> None:
     """Remove the checkpoints of a trial batch, if there are any."""
-    shutil.rmtree(directory, ignore_errors=True)
+    if directory.is_dir() and not directory.is_symlink():
+        shutil.rmtree(directory, ignore_errors=True)
+    else:
+        directory.unlink(missing_ok=True)
 
 
 @contextmanager

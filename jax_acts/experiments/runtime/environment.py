@@ -11,6 +11,7 @@ import jax
 
 import jax_acts
 from jax_acts.experiments.runtime.devices import available_cores
+from jax_acts.experiments.runtime.fingerprint import numeric_settings
 
 PACKAGES = ("jax", "jaxlib", "flax", "optax", "numpy")
 
@@ -27,6 +28,7 @@ def collect_environment() -> dict[str, Any]:
         "backend": jax.default_backend(),
         "device": device.device_kind,
         "devices": jax.device_count(),
+        **numeric_settings(),
         "processor": _processor(),
         "cores": available_cores(),
         "system": f"{platform.system()} {platform.machine()}",

@@ -17,6 +17,7 @@ from rich.console import Console
 from rich.table import Column
 from rich.text import Text
 
+from jax_acts.experiments.config.escape import one_line
 from jax_acts.experiments.records import RunRecord
 from jax_acts.experiments.study import ProgressCallback, RunSpec
 
@@ -149,7 +150,7 @@ class ProgressReporter:
             self._print(f"{record.run}: {status}{loss}")
 
     def _print(self, text: str) -> None:
-        line = f"[{self.all.finished}/{self.all.num_runs}] {text}"
+        line = f"[{self.all.finished}/{self.all.num_runs}] {one_line(text)}"
         self.console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
@@ -214,7 +215,9 @@ class BarReporter(ProgressReporter):
         name, details = group.name, group.describe(total=self.console.width >= WIDE)
         fields = {"details": details, "end": end}
         if name not in self.tasks:
-            self.tasks[name] = self.bars.add_task(name, total=group.num_runs, **fields)
+            self.tasks[name] = self.bars.add_task(
+                one_line(name), total=group.num_runs, **fields
+            )
         self.bars.update(self.tasks[name], completed=group.progress, **fields)
 
 

@@ -11,8 +11,9 @@
       report.html, report.md
       previous/1/          what `--fresh` replaced
 
-Records are only appended, by one process per file; readers read all files. The torn
-last line of a killed process is dropped.
+Records are only appended, by one process per file; readers read all files. Each line
+has a checksum (see `files.seal`), and each record the digest of its fingerprint. The
+torn last line of a killed process is dropped.
 """
 
 import json
@@ -34,6 +35,7 @@ from jax_acts.experiments.runtime.fingerprint import (
     FINGERPRINT,
     FRESH,
     Fingerprint,
+    load_fingerprint,
     save_fingerprint,
     verify_fingerprint,
 )
@@ -50,9 +52,13 @@ class Journal:
     directory: Path
     file: Path
     session: int
-    """Index of this session in `environment.jsonl`."""
+    """Number of this session in `environment.jsonl`."""
+    fingerprint: str
+    """The digest of the fingerprint."""
+    reader: "RecordReader"
+    """The records of earlier sessions and of other processes."""
     records: tuple[RunRecord, ...]
-    """The records of earlier sessions and of other processes, at the start."""
+    """Those at the start of the session."""
     notices: tuple[str, ...]
     """One sentence for each line that was dropped."""
 
@@ -62,8 +68,9 @@ class Journal:
         Raises:
             OSError: It cannot be written; the file is as it was.
         """
-        record = record.model_copy(update={"session": self.session})
-        files.append_line(self.file, record.model_dump_json())
+        origin = {"session": self.session, "fingerprint": self.fingerprint}
+        record = record.model_copy(update=origin)
+        files.append_line(self.file, files.seal(record.model_dump_json()))
 
 
 def run_directory(config: StudyConfig) -> Path:
@@ -99,7 +106,7 @@ def open_journal(
     """
     with ExitStack() as stack:
         try:
-            directory.mkdir(parents=True, exist_ok=True)
+            files.make_directory(directory)
             with locking.startup_lock(directory):
                 joins = bool(locking.active_workers(directory))
                 stack.enter_context(locking.hold_worker_lock(directory, process))
@@ -108,7 +115,7 @@ def open_journal(
                 elif fresh and _is_outdated(directory, fingerprint, process):
                     archive_results(directory)
                 _claim(directory, config, fingerprint)
-                journal = _start_session(directory, environment, process)
+                journal = _start_session(directory, fingerprint, environment, process)
         except OSError as error:
             message = (
                 f"{directory}: expected a writable run directory, got: "
@@ -156,19 +163,28 @@ def _claim(directory: Path, config: StudyConfig, fingerprint: Fingerprint) -> No
 
 
 def _start_session(
-    directory: Path, environment: Mapping[str, Any], process: Process
+    directory: Path,
+    fingerprint: Fingerprint,
+    environment: Mapping[str, Any],
+    process: Process,
 ) -> Journal:
     """Append the environment of a session and read the records of earlier ones."""
     file = directory / (f"records-{process.id}.jsonl" if process.id else RECORDS)
     dropped = []
     if files.drop_torn_line(file):
         dropped = [f"{file}: dropped a torn last line; its run is trained again"]
-    records, notices = read_records(directory)
+    reader = RecordReader(directory)
+    records = tuple(reader.update())
     sessions = directory / ENVIRONMENT
-    session = len(files.read_lines(sessions))
     files.drop_torn_line(sessions)
-    files.append_line(sessions, json.dumps(environment))
-    return Journal(directory, file, session, records, (*dropped, *notices))
+    environments, damaged = read_environments(directory)
+    session = max([len(environments), *(record.session + 1 for record in records)])
+    content = json.dumps({"session": session, **environment})
+    files.append_line(sessions, files.seal(content))
+    notices = (*dropped, *reader.notices, *damaged)
+    return Journal(
+        directory, file, session, fingerprint.digest, reader, records, notices
+    )
 
 
 def archive_results(directory: Path) -> None:
@@ -191,28 +207,104 @@ def archive_results(directory: Path) -> None:
         path.rename(target / path.name)
 
 
+class RecordReader:
+    """The records of a run directory; each line is read once.
+
+    Of several records of a run the first one counts. Damaged lines, and records of
+    another fingerprint, are skipped with a notice.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.records: dict[str, RunRecord] = {}
+        """The records so far by the name of their run."""
+        self.notices: list[str] = []
+        self._ends: dict[Path, tuple[int, int]] = {}
+        """Bytes and lines of each file that are read."""
+        self._fingerprint: str | None = None
+        with suppress(RunError):  # missing or damaged: the caller decides
+            self._fingerprint = load_fingerprint(directory).digest
+
+    def update(self) -> list[RunRecord]:
+        """Read the lines that were appended since the last call; return new records.
+
+        Raises:
+            RunError: A line has another format.
+        """
+        new = []
+        for path in _record_files(self.directory):
+            start, count = self._ends.get(path, (0, 0))
+            lines = files.read_lines(path, start)
+            for number, (end, line) in enumerate(lines, count + 1):
+                self._ends[path] = end, number
+                record = self._parse(line, f"{path}:{number}")
+                if record is not None and record.run not in self.records:
+                    self.records[record.run] = record
+                    new.append(record)
+        return new
+
+    def _parse(self, line: str, location: str) -> RunRecord | None:
+        content = _unseal(line, location)
+        if content is None:
+            with suppress(ValidationError):
+                RunRecord.model_validate_json(line)
+                raise RunError(_other_format(location, "expected format 2, got 1"))
+            self.notices.append(f"{location}: skipped a damaged record")
+            return None
+        try:
+            record = RunRecord.model_validate_json(content)
+        except ValidationError:
+            self.notices.append(f"{location}: skipped an invalid record")
+            return None
+        if self._fingerprint not in (None, record.fingerprint):
+            self.notices.append(
+                f"{location}: skipped a record of another config, data or model"
+            )
+            return None
+        return record
+
+
+def _unseal(line: str, location: str) -> str | None:
+    try:
+        return files.unseal(line)
+    except ValueError as error:
+        raise RunError(_other_format(location, str(error))) from None
+
+
+def _other_format(location: str, reason: str) -> str:
+    return f"{location}: {reason}, of another version of jax_acts; {FRESH}"
+
+
 def read_records(directory: Path) -> tuple[tuple[RunRecord, ...], tuple[str, ...]]:
-    """Return one record per run, and a notice for each damaged line."""
-    records: dict[str, RunRecord] = {}
+    """Return one record per run, and a notice for each line that is skipped.
+
+    Raises:
+        RunError: A line has another format.
+    """
+    reader = RecordReader(directory)
+    return tuple(reader.update()), tuple(reader.notices)
+
+
+def read_environments(
+    directory: Path,
+) -> tuple[tuple[dict[str, Any], ...], tuple[str, ...]]:
+    """Return the environment of each session by its number, and notices.
+
+    It is empty where its line is damaged or missing.
+    """
+    sessions: dict[int, dict[str, Any]] = {}
     notices = []
-    for path in _record_files(directory):
-        for number, line in enumerate(files.read_lines(path), 1):
-            try:
-                record = RunRecord.model_validate_json(line)
-            except ValidationError:
-                notices.append(f"{path}:{number}: skipped a damaged record")
-                continue
-            records.setdefault(record.run, record)
-    return tuple(records.values()), tuple(notices)
-
-
-def read_environments(directory: Path) -> tuple[dict[str, Any], ...]:
-    """Return the environments of the sessions of a run, in order."""
-    sessions = []
-    for line in files.read_lines(directory / ENVIRONMENT):
-        with suppress(json.JSONDecodeError):
-            sessions.append(json.loads(line))
-    return tuple(session for session in sessions if isinstance(session, dict))
+    for number, (_, line) in enumerate(files.read_lines(directory / ENVIRONMENT), 1):
+        location = f"{directory / ENVIRONMENT}:{number}"
+        if (content := _unseal(line, location)) is None:
+            notices.append(f"{location}: skipped a damaged environment")
+            continue
+        environment = json.loads(content)
+        sessions[environment.pop("session")] = environment
+    environments = tuple(
+        sessions.get(n, {}) for n in range(max(sessions, default=-1) + 1)
+    )
+    return environments, tuple(notices)
 
 
 def save_data_contents(directory: Path, contents: Mapping[str, str]) -> None:

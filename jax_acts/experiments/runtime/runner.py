@@ -1,16 +1,18 @@
 """Train the runs of a study that have no record yet."""
 
 import contextlib
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from rich.console import Console
 
 from jax_acts.experiments.config.errors import RunError
+from jax_acts.experiments.config.escape import one_line
 from jax_acts.experiments.config.schema import StudyConfig
 from jax_acts.experiments.records import RunRecord
 from jax_acts.experiments.runtime import checkpoint, ray_executor
@@ -22,8 +24,8 @@ from jax_acts.experiments.runtime.progress import ProgressReporter, report_progr
 from jax_acts.experiments.runtime.run_directory import (
     CHECKPOINTS,
     Journal,
+    RecordReader,
     open_journal,
-    read_records,
     save_data_contents,
 )
 from jax_acts.experiments.study import BatchedTrainer, PreparedStudy, RunSpec, Study
@@ -91,12 +93,13 @@ def run_study(
     ) as journal:
         save_data_contents(directory, prepared.data_contents)
         for notice in journal.notices:
-            console.print(notice, markup=False, highlight=False, soft_wrap=True)
+            _print(console, notice)
         recorder = _Recorder(journal)
         with (
             report_progress(
                 console, trainer.group_names(runs), prepared.total_steps, quiet=quiet
             ) as reporter,
+            _show_warnings(console),
             handle_interrupt(console) as check_interrupt,
             closing(claim_shares(directory, process)) as owners,  # releases its lock
         ):
@@ -104,26 +107,47 @@ def run_study(
                 console.print(f"resumes: {len(finished)} of {len(runs)} runs finished")
             for owner in owners:
                 share = owner.share(trainer.batches(runs))
-                missing = _missing_batches(share, directory, reporter)
+                missing = _missing_batches(share, journal.reader, reporter)
                 for batch, records in train(missing, reporter, check_interrupt):
                     reporter.finish(batch, records, recorder.save(batch, records))
                     check_interrupt()
         recorder.close()
-        by_name = {record.run: record for record in read_records(directory)[0]}
+        journal.reader.update()
+        by_name = journal.reader.records
     return tuple(by_name[run.name] for run in runs if run.name in by_name)
 
 
+def _print(console: Console, text: str) -> None:
+    console.print(one_line(text), markup=False, highlight=False, soft_wrap=True)
+
+
+@contextlib.contextmanager
+def _show_warnings(console: Console) -> Iterator[None]:
+    """Print warnings on checkpoints as notices, without the line of the source."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", checkpoint.CheckpointWarning)
+        original = warnings.showwarning
+
+        def show(message: Any, category: type[Warning], *location: Any) -> None:
+            if issubclass(category, checkpoint.CheckpointWarning):
+                _print(console, str(message))
+            else:
+                original(message, category, *location)
+
+        warnings.showwarning = show
+        yield
+
+
 def _missing_batches(
-    batches: Sequence[Batch], directory: Path, reporter: ProgressReporter
+    batches: Sequence[Batch], reader: RecordReader, reporter: ProgressReporter
 ) -> list[Batch]:
     """Return the trial batches that have a run without a record.
 
     Batches are made of all runs, with a record or not, so that a run always has the
     same batch: the other runs of a `vmap` may change its rounding.
     """
-    records = read_records(directory)[0]
-    reporter.add_records(records)
-    names = {record.run for record in records}
+    reporter.add_records(reader.update())
+    names = reader.records
     return [batch for batch in batches if any(run.name not in names for run in batch)]
 
 

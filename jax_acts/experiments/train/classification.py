@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 from jax import Array
 
@@ -47,7 +48,7 @@ class DeviceData(NamedTuple):
 def to_device(dataset: Dataset) -> DeviceData:
     """Return the dataset on the default device."""
     sample = dataset.train.x[:10_000]  # enough for two statistics
-    statistics = float(sample.mean()), float(sample.std()) or 1.0
+    statistics = np.float32(sample.mean()), np.float32(sample.std() or 1.0)
     return DeviceData(*map(jnp.asarray, (*dataset.train, *dataset.test, *statistics)))
 
 
@@ -120,7 +121,8 @@ def make_sampler(
     """
     size = training.batch_size
     if not training.epochs:
-        return lambda key: take(jax.random.randint(key, (size,), 0, count))
+        dtype = jnp.int32  # that of `jax_enable_x64` would be other draws
+        return lambda key: take(jax.random.randint(key, (size,), 0, count, dtype))
     num_steps = count // size
 
     def shuffle(key: Array) -> Array:

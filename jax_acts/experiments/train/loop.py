@@ -147,7 +147,10 @@ def make_functions(
         value, gradient = jax.value_and_grad(task.loss)(state.params, batch)
         updates, opt_state = optimizer.update(gradient, state.opt_state, state.params)
         sums = state.loss_sums.at[schedule.loss_interval(step)].add(value)
-        return TrainState(optax.apply_updates(state.params, updates), opt_state, sums)
+        params = optax.apply_updates(state.params, updates)
+        # With jax_enable_x64 float64 constants of a task would change the loop carry.
+        cast = lambda new, old: jnp.asarray(new).astype(old.dtype)
+        return jax.tree.map(cast, TrainState(params, opt_state, sums), state)
 
     def advance(key: Array, state: TrainState, start: Array, stop: Array) -> TrainState:
         order = jax.random.split(key)[1]

@@ -197,18 +197,36 @@ def _pack(compiled: CompiledTrialBatch, progress: _Progress) -> dict[str, Any]:
 
 
 def _resume(compiled: CompiledTrialBatch, directory: Path | None) -> _Progress | None:
-    """Return the progress of the latest checkpoint, None where there is none."""
+    """Return the progress of the latest checkpoint, None where there is none.
+
+    A checkpoint that does not fit the programs is dropped.
+    """
     latest = store.latest(directory) if directory else None
-    if latest is None:
+    if directory is None or latest is None:
         return None
     step, packed = latest
-    *leaves, seconds = (np.asarray(packed[str(n)]) for n in range(len(packed)))
-    state = compiled.programs.init.out_tree
-    evaluation = compiled.programs.evaluate.out_tree
-    count, size = state.num_leaves, evaluation.num_leaves
-    evaluations = [
-        evaluation.unflatten(leaves[n : n + size])
-        for n in range(count, len(leaves), size)
-    ]
-    live_state = compiled.layout.scatter(state.unflatten(leaves[:count]))
-    return _Progress(step, live_state, evaluations, float(seconds))
+    try:
+        *leaves, seconds = (np.asarray(packed[str(n)]) for n in range(len(packed)))
+        state = compiled.programs.init.out_tree
+        evaluation = compiled.programs.evaluate.out_tree
+        count, size = state.num_leaves, evaluation.num_leaves
+        evaluations = [
+            evaluation.unflatten(leaves[n : n + size])
+            for n in range(count, len(leaves), size)
+        ]
+        live_state = compiled.layout.scatter(state.unflatten(leaves[:count]))
+        _check_shapes(compiled, live_state)
+        return _Progress(step, live_state, evaluations, float(seconds))
+    except (KeyError, TypeError, ValueError) as error:
+        store.drop(directory, str(error))
+        return None
+
+
+def _check_shapes(compiled: CompiledTrialBatch, state: Any) -> None:
+    """Raise ValueError unless the state is as `init` returns it."""
+    expected = jax.tree.leaves(compiled.programs.init.out_info)
+    for leaf, info in zip(jax.tree.leaves(state), expected, strict=True):
+        if (leaf.shape, leaf.dtype) != (info.shape, info.dtype):
+            raise ValueError(
+                f"expected {info.dtype} {info.shape}, got {leaf.dtype} {leaf.shape}"
+            )

@@ -1,4 +1,7 @@
+import shutil
+import warnings
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -48,15 +51,87 @@ def test_a_full_disk_keeps_the_checkpoint_before(tmp_path):
     assert_is_latest(tmp_path, 3)
 
 
+def truncate(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def flip(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    for position in range(0, len(content), 7):
+        content[position] ^= 1
+    path.write_bytes(content)
+
+
+DAMAGES = {
+    "empty": lambda path: path.write_bytes(b""),
+    "zeros": lambda path: path.write_bytes(b"\0" * path.stat().st_size),
+    "other JSON": lambda path: path.write_text("[]"),
+    "missing": lambda path: path.unlink(),
+    "truncated": truncate,
+    "flipped": flip,
+}
+
+
 @pytest.mark.slow
-def test_a_damaged_checkpoint_is_removed(tmp_path):
-    checkpoint.save(tmp_path / "a", 1, STATE)
-    for path in (tmp_path / "a" / "1").rglob("*"):
-        if path.is_file():
-            path.write_bytes(b"\0")
-    with pytest.warns(UserWarning, match="damaged checkpoint"):
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_damaged_file_of_a_checkpoint_never_blocks_or_changes_a_run(tmp_path, damage):
+    whole = tmp_path / "whole"
+    checkpoint.save(whole, 1, STATE)
+    files = [p.relative_to(whole) for p in whole.rglob("*") if p.is_file()]
+    assert len(files) > 4
+    for number, name in enumerate(files):
+        copy = tmp_path / str(number)
+        shutil.copytree(whole, copy)
+        DAMAGES[damage](copy / name)
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            result = checkpoint.latest(copy)
+        messages = [w for w in caught if w.category is checkpoint.CheckpointWarning]
+        if result is None:
+            assert messages or not copy.exists() or not any(copy.iterdir()), name
+            checkpoint.save(copy, 2, STATE)
+            assert_is_latest(copy, 2)
+        else:  # the file is metadata that the values do not depend on
+            assert not messages
+            assert_is_latest(copy, 1)
+
+
+@pytest.mark.slow
+def test_a_file_in_place_of_a_checkpoint_is_dropped(tmp_path):
+    (tmp_path / "a").write_text("x")
+    with pytest.warns(checkpoint.CheckpointWarning, match="dropped a damaged"):
         assert checkpoint.latest(tmp_path / "a") is None
-    assert not (tmp_path / "a").exists()
+    checkpoint.save(tmp_path / "a", 1, STATE)
+    assert_is_latest(tmp_path / "a", 1)
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("quickly_compiled")
+@pytest.mark.parametrize(
+    "packed",
+    [{}, {"0": np.zeros(3)}, {str(n): np.zeros((2, n)) for n in range(1, 9)}],
+    ids=["empty", "too few leaves", "other shapes"],
+)
+def test_a_checkpoint_that_does_not_fit_the_programs_is_dropped(tmp_path, packed):
+    keys = {"losses": ("square",), "seeds": 2}
+    config = line_study.Config(**keys)
+    (batch,) = line_study.prepare(config).trainer.batches(line_study.list_runs(config))
+    run(tmp_path / "whole", line_study, **keys)
+    directory = checkpoint.checkpoint_directory(tmp_path / "a" / CHECKPOINTS, batch)
+    run(tmp_path / "a", line_study, prepared=untrained(config), **keys)
+    checkpoint.save(directory, 10, packed)
+    output = run(tmp_path / "a", line_study, **keys)
+    assert "dropped a damaged checkpoint" in output
+    assert "checkpoint.py" not in output
+    assert metrics(tmp_path / "a") == metrics(tmp_path / "whole")
+
+
+def untrained(config):
+    """Return the study with a trainer that trains nothing."""
+    prepared = line_study.prepare(config)
+    trainer = prepared.trainer._replace(train=lambda *_: [])
+    return replace(prepared, trainer=trainer)
 
 
 def test_trial_batches_have_directories_of_their_own(tmp_path):

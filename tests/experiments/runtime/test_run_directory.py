@@ -3,9 +3,11 @@ import multiprocessing
 import shutil
 from pathlib import Path
 
+import jax
 import pytest
 
 from jax_acts.experiments.config.errors import ConfigError, RunError
+from jax_acts.experiments.runtime import files
 from jax_acts.experiments.runtime.fingerprint import (
     FINGERPRINT,
     Fingerprint,
@@ -20,13 +22,16 @@ from jax_acts.experiments.runtime.run_directory import (
     read_records,
     run_directory,
 )
-from tests.experiments.runtime.count_study import Config, make_records
+from tests.experiments.runtime.count_study import Config, make_records, prepare
 
 CONFIG_A, CONFIG_B = Config(num_runs=4), Config(num_runs=5)
 
 
 def hashes(config: Config, data: str = "aaaa", model: str = "bbbb") -> Fingerprint:
-    return Fingerprint(config=config.digest(), data=data, model=model)
+    settings = "enable_x64=False"
+    return Fingerprint(
+        config=config.digest(), data=data, model=model, settings=settings
+    )
 
 
 def append(
@@ -52,13 +57,104 @@ def numbers(directory: Path) -> list[int]:
     return [record.axes["number"] for record in read_records(directory)[0]]
 
 
+def environments(directory: Path) -> tuple[dict[str, str], ...]:
+    return read_environments(directory)[0]
+
+
 def test_records_are_one_line_of_json_each_with_their_session(tmp_path):
     append(tmp_path, 0, 1)
     append(tmp_path, 2)
     lines = [*map(json.loads, (tmp_path / RECORDS).read_text().splitlines())]
-    assert [line["axes"]["number"] for line in lines] == [0, 1, 2]
-    assert [line["session"] for line in lines] == [0, 0, 1]
-    assert read_environments(tmp_path) == ({"python": "3"},) * 2
+    assert {line["format"] for line in lines} == {2}
+    contents = [line["content"] for line in lines]
+    assert [content["axes"]["number"] for content in contents] == [0, 1, 2]
+    assert [content["session"] for content in contents] == [0, 0, 1]
+    assert environments(tmp_path) == ({"python": "3"},) * 2
+
+
+def test_a_flipped_bit_of_a_record_never_becomes_another_record(tmp_path):
+    append(tmp_path, 0, 1, 2)
+    path = tmp_path / RECORDS
+    original, expected = (
+        path.read_bytes(),
+        {r.run: r for r in read_records(tmp_path)[0]},
+    )
+    for position in range(len(original)):
+        content = bytearray(original)
+        content[position] ^= 1 << position % 8
+        path.write_bytes(content)
+        records, notices = read_records(tmp_path)
+        assert all(record == expected[record.run] for record in records), position
+        # A flipped newline joins two lines, or leaves the last one torn.
+        is_newline = original[position : position + 1] == b"\n"
+        assert len(records) >= (1 if is_newline else 2), position
+        assert len(records) < 3, position
+        assert notices or position == len(original) - 1
+
+
+def test_a_flipped_bit_of_an_environment_leaves_the_others_at_their_sessions(tmp_path):
+    for n in range(3):
+        append(tmp_path, n)
+    path = tmp_path / "environment.jsonl"
+    original = path.read_bytes()
+    for position in range(len(original)):
+        content = bytearray(original)
+        content[position] ^= 1 << position % 8
+        path.write_bytes(content)
+        sessions, notices = read_environments(tmp_path)
+        assert all(session in ({}, {"python": "3"}) for session in sessions)
+        assert notices or position == len(original) - 1
+    lines = original.splitlines(keepends=True)
+    path.write_bytes(lines[0] + b"#\n" + lines[2])
+    assert environments(tmp_path) == ({"python": "3"}, {}, {"python": "3"})
+    (notice,) = append(tmp_path, 3)
+    assert "environment.jsonl:2: skipped a damaged environment" in notice
+    assert [record.session for record in read_records(tmp_path)[0]] == [0, 1, 2, 3]
+    path.unlink()
+    append(tmp_path, 4)
+    assert environments(tmp_path) == ({}, {}, {}, {}, {"python": "3"})
+
+
+@pytest.mark.parametrize("format", [1, 3])
+def test_records_of_another_format_are_refused(tmp_path, format):
+    append(tmp_path, 0)
+    path = tmp_path / RECORDS
+    content = files.unseal(path.read_text().strip())
+    path.write_text(f"{content if format == 1 else files.seal(content, format)}\n")
+    for use in (read_records, lambda directory: append(directory, 1)):
+        with pytest.raises(RunError, match=f"expected format 2, got {format}.*--fresh"):
+            use(tmp_path)
+    append(tmp_path, 1, fresh=True)
+    assert numbers(tmp_path) == [1]
+
+
+def test_records_of_other_data_in_the_same_file_are_not_averaged(tmp_path):
+    append(tmp_path / "a", 0)
+    append(tmp_path / "b", 1, data="cccc")
+    content = (tmp_path / "b" / RECORDS).read_bytes()
+    with (tmp_path / "a" / RECORDS).open("ab") as file:
+        file.write(content)
+    assert numbers(tmp_path / "a") == [0]
+    (notice,) = read_records(tmp_path / "a")[1]
+    assert "skipped a record of another config, data or model" in notice
+
+
+def test_numeric_settings_of_jax_are_part_of_the_fingerprint(tmp_path):
+    current = Fingerprint.of(CONFIG_A, prepare(CONFIG_A))
+    jax.config.update("jax_enable_x64", True)
+    try:
+        other = Fingerprint.of(CONFIG_A, prepare(CONFIG_A))
+    finally:
+        jax.config.update("jax_enable_x64", False)
+    with open_journal(tmp_path, CONFIG_A, other, {}) as journal:
+        journal.append(make_records(0)[0])
+    message = "the settings changed .*enable_x64=True.*got enable_x64=False"
+    with (
+        pytest.raises(RunError, match=message),
+        open_journal(tmp_path, CONFIG_A, current, {}),
+    ):
+        pass
+    verify_fingerprint(tmp_path, current, trains=False)
 
 
 def test_a_record_is_on_the_disk_when_append_returns(tmp_path):
@@ -152,7 +248,7 @@ def test_fresh_moves_results_and_nothing_else(tmp_path):
     append(tmp_path, 2, data="cccc", fresh=True)
     append(tmp_path, 3, fresh=True)
     assert numbers(tmp_path) == [3]
-    assert read_environments(tmp_path) == ({"python": "3"},)
+    assert environments(tmp_path) == ({"python": "3"},)
     archive = tmp_path / "previous"
     assert (archive / "1" / RECORDS).read_bytes() == first
     assert {path.name for path in (archive / "1").iterdir()} == {

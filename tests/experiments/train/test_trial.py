@@ -1,6 +1,5 @@
 """Trial batches: one program per group, equal records on any number of devices."""
 
-import json
 import re
 from pathlib import Path
 
@@ -18,6 +17,10 @@ from jax_acts.experiments.config.schema import (
 from jax_acts.experiments.records import RunRecord
 from jax_acts.experiments.runtime import memory
 from jax_acts.experiments.runtime.devices import MIN_DEVICES, available_cores
+from jax_acts.experiments.runtime.run_directory import (
+    read_environments,
+    read_records,
+)
 from jax_acts.experiments.study import BatchedTrainer, grid
 from jax_acts.experiments.train import trial as trials
 from jax_acts.experiments.train.loop import Task, make_functions, make_schedule
@@ -133,7 +136,7 @@ def test_records_are_bit_equal_on_2_4_and_8_devices(sweep, tmp_path):
         process = start_cli(sweep, *wide, "--out", out, devices=devices)
         _, output = process.communicate(timeout=PATIENCE)
         assert process.returncode == 0, output.decode()
-        session = json.loads((out / "environment.jsonl").read_text())
+        ((session,), _) = read_environments(out)
         assert session["devices"] == (devices or max(available_cores(), MIN_DEVICES))
         lines[devices] = numbers(read(out))
     for devices in (4, 8, None):
@@ -141,8 +144,7 @@ def test_records_are_bit_equal_on_2_4_and_8_devices(sweep, tmp_path):
 
 
 def read(directory: Path) -> list[RunRecord]:
-    text = (directory / "records.jsonl").read_text()
-    return [RunRecord.model_validate_json(line) for line in text.splitlines()]
+    return [*read_records(directory)[0]]
 
 
 def test_a_run_whose_loss_is_nan_diverges_and_leaves_its_trial_batch():
