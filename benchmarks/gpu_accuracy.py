@@ -22,6 +22,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterable, Iterator
 from itertools import groupby
 from pathlib import Path
@@ -43,7 +44,7 @@ LIBRARIES = {name: ALL_LIBRARIES[name] for name in ("jax_acts", "jax")}
 CONSTANT = ("identity",)
 """Functions of JAX whose derivative is a constant, without a kernel."""
 BACKEND = "gpu-emulated"
-DEVICE = "NVIDIA H100 80GB HBM3, emulated"
+DEVICE = "NVIDIA H100 80GB HBM3"
 DRAWS = 3
 """Runs of the worst model, each with other signs of the errors."""
 POINTS = 200_000
@@ -99,32 +100,46 @@ def largest_errors(program: Program, xs: Any, want: Any, model: Model) -> Any:
 def compiled(library: str, names: list[str], compiler: str) -> Iterator[list[Kernel]]:
     """Yield the kernels of each function, from a process of the compiler."""
     command = [compiler, "-m", "benchmarks.gpu_kernels", library, *names]
-    environment = os.environ | {"JAX_PLATFORMS": "cpu", "TF_CPP_MIN_LOG_LEVEL": "3"}
-    with subprocess.Popen(
-        command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True
-    ) as process:
+    environment = os.environ | {"JAX_PLATFORMS": "cpu"}
+    with (
+        tempfile.TemporaryFile("w+") as log,  # XLA warns that there is no GPU
+        subprocess.Popen(
+            command,
+            cwd=ROOT,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            text=True,
+        ) as process,
+    ):
         assert process.stdout is not None
         lines = (Kernel(**json.loads(line)) for line in process.stdout)
         for _, kernels in groupby(lines, lambda k: k.function):
             yield list(kernels)
-    if process.returncode:
-        raise typer.Exit(process.returncode)
+        if process.wait():
+            log.seek(0)
+            raise RuntimeError(f"{compiler}: the compiler failed:\n{log.read()}")
 
 
-def sources() -> str:
-    """Return a digest of the sources of the functions."""
+def sources(library: str) -> str:
+    """Return a digest of the sources of the functions and of the interpreter."""
+    folders = ["tools/ptx"]
+    if library == "jax_acts":
+        folders += ["jax_acts/_numerics", "jax_acts/_core", "jax_acts/functional"]
     digest = hashlib.sha256()
-    for folder in ("_numerics", "_core", "functional"):
-        for path in sorted((ROOT / "jax_acts" / folder).glob("*.py")):
+    for folder in folders:
+        for path in sorted((ROOT / folder).glob("*.py")):
             digest.update(path.read_bytes())
     return digest.hexdigest()[:16]
 
 
 def commit() -> str:
-    """Return the commit of the checkout, with "-dirty" if files have changed."""
-    command = ["git", "describe", "--always", "--dirty", "--exclude", "*"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
-    return done.stdout.strip()
+    """Return the commit of the checkout, with "-dirty" if sources have changed."""
+    git = lambda *arguments: subprocess.run(
+        ["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout.strip()
+    changes = git("status", "--porcelain", "jax_acts", "tools")
+    return git("rev-parse", "--short", "HEAD") + ("-dirty" if changes else "")
 
 
 def main(
@@ -149,9 +164,9 @@ def measure_library(library: str, only: list[str], compiler: str, count: int) ->
     version, programs = LIBRARIES[library]()
     constant = () if library == "jax_acts" else CONSTANT
     names = [n for n in programs if n not in constant]
-    head = {"version": version, "points": count}
-    if library == "jax_acts":
-        head["sources"] = sources()
+    if unknown := {*only} - {*names}:
+        raise typer.BadParameter(f"{library} has no {', '.join(sorted(unknown))}")
+    head = {"version": version, "points": count, "sources": sources(library)}
     stored_head, stored = load_rows("accuracy", AccuracyRow, library, BACKEND)
     if any(stored_head.get(key) != value for key, value in head.items()):
         stored = []

@@ -30,6 +30,15 @@ CONTRACT: Mapping[str, tuple[float, ...]] = {
 }
 """The greatest error in ulp, by dtype, of the value and its first two derivatives."""
 
+GPU_CONTRACT: Mapping[str, tuple[float, ...]] = {
+    "bfloat16": (0.51, 0.51),
+    "float16": (0.51, 0.51),
+    "float32": (7, 7),
+}
+"""The same for the value and the first derivative on a GPU, in the worst case that the
+PTX manual allows: XLA:GPU uses approximate divisions (2 ulp) and square roots (1 ulp).
+Measured by `python -m benchmarks gpu_accuracy`."""
+
 HALF = (ml_dtypes.bfloat16, np.float16)
 WIDE = (np.float32, np.float64)
 FEW = np.array([0.1, 0.75, 1.25, 2.6, 5.5])

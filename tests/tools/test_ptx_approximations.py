@@ -126,6 +126,7 @@ def test_special_values_are_those_of_the_manual(model):
         ]
         number = ~np.isnan(want)
         assert np.signbit(got[number]).tolist() == np.signbit(want)[number].tolist()
+    assert execute("ex2.approx.f32", np.float32(0), model=model) == 1
     assert execute("ex2.approx.f32", np.float32(-inf), model=model) == 0
     assert execute("ex2.approx.f32", np.float32(inf), model=model) == inf
 

@@ -76,6 +76,7 @@ def approximate(op: Opcode, model: Model, *operands: Values) -> Values:
         bound = np.where(np.isinf(wide[0]), 0, _bound(op.name, exact, wide[0]))
         if op.name == "ex2":  # the bound is on the distance to the rounded result
             exact = exact.astype(np.float32).astype(np.float64)
+            bound = np.where(wide[0] == 0, 0, bound)  # 2^0 is 1, by the manual
         result = model.choose(exact, bound)
     return flush(result) if "ftz" in op.modifiers else result
 
