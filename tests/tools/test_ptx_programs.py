@@ -1,14 +1,10 @@
 """Stored kernels give the results of the same operations on a CPU, bit for bit."""
 
-import os
-import sys
-
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from benchmarks import gpu_accuracy
 from jax_acts.testing import sample_inputs, to_float64
 from tests.tools.kernels import DTYPES, FUNCTIONS, path_of
 from tools.ptx import (
@@ -20,14 +16,7 @@ from tools.ptx import (
     parse_program,
     worst,
 )
-from tools.ptx.compile import SIZE, has_compiler
-
-COMPILER = os.environ.get("GPU_PYTHON", sys.executable)
-requires_compiler = pytest.mark.skipif(
-    sys.executable == COMPILER and not has_compiler(),
-    reason="the CUDA plugin of JAX is not installed; GPU_PYTHON may name a Python that "
-    "has it",
-)
+from tools.ptx.compile import SIZE
 
 
 def inputs(dtype):
@@ -124,27 +113,6 @@ def test_vectors_and_offsets_address_the_elements():
 def test_an_instruction_that_is_not_implemented_is_named(instruction, name):
     with pytest.raises(UnknownInstruction, match=name):
         parse_program(PTX.format(instruction=instruction))(np.zeros(4, np.float32))
-
-
-@requires_compiler
-def test_jax_nn_rounds_to_16_bits_as_often_as_on_a_cpu():
-    """All roundings of its formula in bfloat16 are in both programs."""
-    (kernels,) = gpu_accuracy.compiled("jax", ["soft_sign"], COMPILER)
-    (value,) = [k for k in kernels if k.dtype == "bfloat16" and k.order == 0]
-    xs = inputs("bfloat16")
-    got = parse_program(value.text)(xs, NEAREST)
-    assert_same_numbers(got, np.asarray(jax.nn.soft_sign(jnp.asarray(xs))), xs)
-
-
-@requires_compiler
-def test_measured_errors_are_those_of_the_functions():
-    (kernels,) = gpu_accuracy.compiled("jax_acts", ["soft_sign"], COMPILER)
-    rows = {
-        (r.dtype, r.order, r.mode): r for r in gpu_accuracy.measure(kernels, 10_000)
-    }
-    assert len(rows) == 3 * 2 * 2
-    assert 0.5 < rows["float32", 0, "best"].max < rows["float32", 0, "worst"].max < 5
-    assert rows["bfloat16", 1, "best"].max <= 0.501
 
 
 def test_execute_is_what_a_program_runs():
