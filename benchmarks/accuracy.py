@@ -40,11 +40,17 @@ from jax_acts.testing.reference import reference_values
 POINTS = {"float32": 1_000_000, "float64": 1_000}
 
 
-def points(dtype: Any, spec: ActivationSpec) -> NDArray[Any]:
-    """Return the inputs of a dtype: all values of a 16-bit dtype."""
+def points(dtype: Any, spec: ActivationSpec, count: int | None = None) -> NDArray[Any]:
+    """Return the inputs of a dtype: all values of a 16-bit dtype.
+
+    Args:
+        dtype: The dtype.
+        spec: Its domain and kinks select the inputs.
+        count: Number of random inputs of a wider dtype; by default that in `POINTS`.
+    """
     if np.dtype(dtype).itemsize == 2:
         return off_kinks(all_values(dtype), spec)
-    xs = sample_inputs(dtype, POINTS[np.dtype(dtype).name], spec)
+    xs = sample_inputs(dtype, count or POINTS[np.dtype(dtype).name], spec)
     # Branches of formulas are at multiples of 1/32 and halfway between those of ln 2.
     multiples = np.arange(-320, 321) / 32
     halfway = (np.arange(-40, 40) + 0.5) * np.log(2)
@@ -71,10 +77,10 @@ def measure(name: str, program: Program, dtype: Any) -> Iterator[AccuracyRow]:
         tolerance = zero_tolerance(f, f.spec, order, xs, dtype)
         errors = {mode: ulps(got, want, lo, tolerance) for mode, got in results.items()}
         mode = max(errors, key=lambda m: errors[m].max())
-        yield _row(name, dtype, order, mode, xs, results[mode], want, errors[mode])
+        yield error_row(name, dtype, order, mode, xs, results[mode], want, errors[mode])
 
 
-def _row(
+def error_row(
     name: str,
     dtype: Any,
     order: int,
@@ -84,6 +90,7 @@ def _row(
     want: Any,
     error: Any,
 ) -> AccuracyRow:
+    """Return the row of results with their exact values and errors in ulp."""
     info = ml_dtypes.finfo(dtype)
     tiny = float(info.tiny)
     i, got = int(np.argmax(error)), to_float64(got)
@@ -136,6 +143,6 @@ def main(
                 backend = jax.default_backend()
                 _, stored = load_rows(kind, ROWS[kind], library, backend)
                 others = [r for r in stored if r[0] in programs.keys() - {name}]
-                head = {"points": POINTS} if kind == "accuracy" else {}
+                head: dict[str, Any] = {"points": POINTS} if kind == "accuracy" else {}
                 new = sorted([*others, *rows])
                 store_rows(kind, new, library, version=version, **head)

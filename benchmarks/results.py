@@ -167,13 +167,17 @@ def path_of(measurement: str, library: str = "", backend: str = "") -> Path:
 
 
 def store_rows(
-    measurement: str, rows: Iterable[tuple[Any, ...]], library: str = "", **head: Any
+    measurement: str,
+    rows: Iterable[tuple[Any, ...]],
+    library: str = "",
+    backend: str = "",
+    **head: Any,
 ) -> None:
-    """Write rows, one line each, with the machine and `head`."""
+    """Write rows, one line each, with the machine and `head`, which may replace it."""
     lines = ",\n".join(json.dumps(row) for row in rows)
     start = json.dumps(machine() | ({"library": library} if library else {}) | head)
     text = f'{start[:-1]}, "rows": [\n{lines}\n]}}\n'
-    path_of(measurement, library).write_text(text)
+    path_of(measurement, library, backend).write_text(text)
 
 
 def load_rows(

@@ -5,7 +5,7 @@ import tomllib
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks.pages import DOCS, TITLES, markdown_table
+from benchmarks.pages import DOCS, TITLES, error_cell, gpu_accuracy, markdown_table
 from benchmarks.results import AccuracyRow, LimitRow, load_rows
 from jax_acts.testing import CONTRACT, same_limit
 
@@ -33,14 +33,21 @@ def write() -> None:
     """Write the page."""
     stored = {name: load_rows("accuracy", AccuracyRow, name) for name in LIBRARIES}
     stored = {name: result for name, result in stored.items() if result[1]}
-    lines = [HEAD, *_summary(stored), *_exceptions(), *_limits()]
+    lines = [
+        HEAD,
+        *_summary(stored),
+        *_exceptions(),
+        *_limits(),
+        *gpu_accuracy.section(),
+    ]
     for dtype in ("float32", "bfloat16", "float16", "float64"):
         for order, title in enumerate(ORDERS):
             lines += [
                 f"\n## {dtype}, {title}\n",
                 f"Contract: {CONTRACT[dtype][order]} ulp.\n",
                 *_errors(
-                    {n: _select(rows, dtype, order) for n, (_, rows) in stored.items()}
+                    {n: _select(rows, dtype, order) for n, (_, rows) in stored.items()},
+                    gpu_accuracy.columns(dtype, order),
                 ),
             ]
     (DOCS / "accuracy.md").write_text("\n".join(lines) + "\n")
@@ -149,24 +156,21 @@ def _number(y: float) -> str:
     return "NaN" if math.isnan(y) else f"{y + 0.0:.4g}"  # + 0.0 makes -0 positive
 
 
-def _errors(tables: dict[str, dict[str, AccuracyRow]]) -> list[str]:
-    """Return one row per function, one column per other library."""
+def _errors(
+    tables: dict[str, dict[str, AccuracyRow]],
+    gpu_columns: dict[str, dict[str, AccuracyRow]],
+) -> list[str]:
+    """Return one row per function, one column per other library, and those of a GPU."""
     ours = tables.pop("jax_acts")
-    columns = ["function", "max", "mean", "worst at", *(TITLES[n] for n in tables)]
+    tables = {TITLES[n]: table for n, table in tables.items()} | gpu_columns
+    columns = ["function", "max", "mean", "worst at", *tables]
     others = lambda name: [
-        _error(t[name]) if name in t else "" for t in tables.values()
+        error_cell(t[name]) if name in t else "" for t in tables.values()
     ]
     return markdown_table(
         columns,
         [
-            [name, _error(r), f"{r.mean:.2g}", f"{r.x:.7g}", *others(name)]
+            [name, error_cell(r), f"{r.mean:.2g}", f"{r.x:.7g}", *others(name)]
             for name, r in sorted(ours.items())
         ],
     )
-
-
-def _error(r: AccuracyRow) -> str:
-    """Return the maximum error, or counts of results that have no finite error."""
-    nonfinite = "NaN" if math.isnan(r.got) else "inf"
-    counts = {nonfinite: r.nonfinite, "0": r.vanished, "sign": r.wrong_sign}
-    return ", ".join(f"{k} {n}×" for k, n in counts.items() if n) or f"{r.max:.3g}"

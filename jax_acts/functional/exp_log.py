@@ -65,7 +65,9 @@ def log1mexp(x: Real) -> Array:
     Array([-6.90826e+00, -4.58675e-01, -2.06115e-09], dtype=float32)
     """
     e, m = exp_and_expm1(-jnp.maximum(x, 0))
-    f, k = log_reduce(-m)
+    bits = jnp.finfo(m.dtype).nmant + 1  # `log_reduce` takes normal numbers
+    f, k = log_reduce(-m * 2.0**bits)
+    k = k - bits
     # log1p(-e^-x) for x > log(2), else log(-expm1(-x)): one logarithm evaluates both.
     large = x > math.log(2)
     value = log_of_reduced(where(large, -e, f), where(large, 0.0, k))

@@ -9,7 +9,7 @@ from jax import Array, lax
 from jax_acts._core.activation import activation
 from jax_acts._core.function import function
 from jax_acts._numerics.bitwise import propagate_nan, where
-from jax_acts._numerics.double_word import hi_lo, two_prod
+from jax_acts._numerics.coefficients import SQRT_HALF
 from jax_acts._numerics.types import Real
 
 __all__ = [
@@ -327,13 +327,13 @@ def star_relu(x: Real, scale: Real = 0.8944, bias: Real = -0.4472) -> Array:
     Array([-0.4472,  0.4472], dtype=float32)
     """
     r = jnp.maximum(x, 0)
-    clipped = jnp.minimum(r, 100)
-    # Double-word s r² + b: the terms cancel near the zero.
-    square, square_lo = two_prod(clipped, clipped)
-    hi, lo = two_prod(scale, square)
-    bias_hi, bias_lo = hi_lo(bias, clipped.dtype)
-    value = (hi + bias_hi) + (lo + scale * square_lo + bias_lo)
-    return where(r < 100, value, scale * r * r + bias)
+    value = scale * r * r + bias
+    if isinstance(scale, float) and isinstance(bias, float):  # the default values
+        # s (r - z)(r + z) with z = sqrt(1/2) in double-word: s r² + b cancels near z.
+        z, z_lo = SQRT_HALF[r.dtype.name]
+        factored = (r - z) * (scale * r + scale * z) - 2 * scale * z * z_lo
+        return where(lax.abs(r - 1.4 * z) < z, factored, value)
+    return value
 
 
 @star_relu.defderivative

@@ -1,6 +1,7 @@
 """Properties of elementwise functions, and errors in ulp.
 
-`check_activation` checks all properties of a function.
+`check_activation` checks all properties of a function. `CONTRACT` has the limits of the
+errors, `GPU_CONTRACT` those on a GPU, whose divisions are approximate.
 """
 
 from jax_acts.testing.check import (
@@ -19,6 +20,7 @@ from jax_acts.testing.inputs import (
 )
 from jax_acts.testing.properties import (
     CONTRACT as CONTRACT,
+    GPU_CONTRACT as GPU_CONTRACT,
     PROPERTIES as PROPERTIES,
     Subject as Subject,
 )

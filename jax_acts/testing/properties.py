@@ -35,6 +35,15 @@ Near a zero of a derivative the error may be larger by `zero_tolerance`, the rou
 error of the terms that cancel there.
 """
 
+GPU_CONTRACT: Mapping[str, tuple[float, ...]] = {
+    "bfloat16": (0.51, 0.51),
+    "float16": (0.51, 0.51),
+    "float32": (7, 7),
+}
+"""The same for the value and the first derivative on a GPU, in the worst case that the
+PTX manual allows: XLA:GPU uses approximate divisions (2 ulp) and square roots (1 ulp).
+Measured by `python -m benchmarks gpu_accuracy`."""
+
 HALF = (ml_dtypes.bfloat16, np.float16)
 WIDE = (np.float32, np.float64)
 FEW = np.array([0.1, 0.75, 1.25, 2.6, 5.5])
