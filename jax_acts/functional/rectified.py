@@ -328,7 +328,8 @@ def star_relu(x: Real, scale: Real = 0.8944, bias: Real = -0.4472) -> Array:
     """
     r = jnp.maximum(x, 0)
     value = scale * r * r + bias
-    if isinstance(scale, float) and isinstance(bias, float):  # the default values
+    constant = isinstance(scale, float) and isinstance(bias, float)
+    if constant and scale == -2 * bias:  # as the default values
         # s (r - z)(r + z) with z = sqrt(1/2) in double-word: s r² + b cancels near z.
         z, z_lo = SQRT_HALF[r.dtype.name]
         factored = (r - z) * (scale * r + scale * z) - 2 * scale * z * z_lo
