@@ -64,18 +64,19 @@ class ActivationFunction(Function[P]):
         support `custom_jvp`.
         """
         arguments = self.arguments(*args, **kwargs)
-        is_scalar = lambda n, v: n != self.parameters[0] and type(v) in (int, float)
-        scalars = {n: float(v) for n, v in arguments.items() if is_scalar(n, v)}
-        arrays, static = self._operands(
-            {n: v for n, v in arguments.items() if n in self.static or n not in scalars}
-        )
         parameters = self.signature.parameters
+        # Rules take a Python float for the default value, whose zeros are tabulated.
+        is_default = lambda n, v: type(v) in (int, float) and v == parameters[n].default
+        arrays, static = self._operands(
+            {
+                n: v
+                for n, v in arguments.items()
+                if n in self.static or not is_default(n, v)
+            }
+        )
         static = {n: parameters[n].default for n in self.static} | static
         rules = {n: _without_custom_jvp(v) for n, v in static.items()}
-        scalars = {n: v for n, v in scalars.items() if n not in rules}
-        return self._match_weak_type(
-            arguments, self._evaluate(arrays, {**scalars, **rules})
-        )
+        return self._match_weak_type(arguments, self._evaluate(arrays, rules))
 
     @property
     def derivative(self) -> "ActivationFunction[P]":
