@@ -3,13 +3,15 @@
     python -m benchmarks gpu_accuracy                    jax_acts and jax.nn
     python -m benchmarks gpu_accuracy --only silu,mish   some functions
     python -m benchmarks gpu_accuracy --compiler /path/to/python
+    python -m benchmarks gpu_accuracy --models worst,reciprocal --only tanh   printed
 
 No GPU is needed. XLA compiles each function for an H100, and `tools.ptx` interprets the
 PTX: exactly, except for divisions, square roots and the like, whose errors the manual
 only bounds. They are measured with two models. "best" rounds the reciprocal once; in
 "worst" the errors are as large as the manual allows, with random signs. A real GPU is
-expected between them. The inputs are those of `python -m benchmarks accuracy`: all
-16-bit values, and float32 values of every magnitude.
+expected between them. "reciprocal" is the worst case of a * (1 / b) in place of a / b.
+The inputs are those of `python -m benchmarks accuracy`: all 16-bit values, and float32
+values of every magnitude.
 
 The compiler is that of an environment with the CUDA plugin of JAX, by default the
 current one: `pip install jax[cuda12-local] nvidia-cuda-nvcc-cu12`. Results are stored
@@ -23,7 +25,7 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import groupby
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
@@ -48,6 +50,12 @@ DEVICE = "NVIDIA H100 80GB HBM3"
 DRAWS = 3
 """Runs of the worst model, each with other signs of the errors."""
 POINTS = 200_000
+MODELS: dict[str, Callable[[], Model]] = {
+    "best": lambda: BEST,
+    "worst": worst,
+    "reciprocal": lambda: worst(by_reciprocal=True),
+}
+STORED = "best,worst"
 
 
 class Kernel(NamedTuple):
@@ -61,14 +69,20 @@ class Kernel(NamedTuple):
     text: str
 
 
+Compiler = Callable[[list[str]], Iterator[list[Kernel]]]
+"""Maps names of functions to their kernels."""
+
+
 def evaluate(program: Program, xs: Any, model: Model) -> Any:
     """Return the results of a program at any number of inputs."""
     blocks = np.resize(xs, (-(-xs.size // SIZE), SIZE))
     return np.concatenate([program(block, model) for block in blocks])[: xs.size]
 
 
-def measure(kernels: Iterable[Kernel], count: int) -> Iterator[AccuracyRow]:
-    """Yield the errors of the kernels of one function, by the best and worst model."""
+def measure(
+    kernels: Iterable[Kernel], count: int, models: str = STORED
+) -> Iterator[AccuracyRow]:
+    """Yield the errors of the kernels of one function, by model."""
     for dtype_name, group in groupby(kernels, lambda k: k.dtype):
         orders = list(group)
         dtype, f = DTYPES[dtype_name], catalogue()[orders[0].function]
@@ -77,7 +91,7 @@ def measure(kernels: Iterable[Kernel], count: int) -> Iterator[AccuracyRow]:
         for kernel in orders:
             program = parse_program(kernel.text)
             want = exact[kernel.order]
-            for model in (BEST, worst(0)):
+            for model in (MODELS[name]() for name in models.split(",")):
                 yield error_row(
                     kernel.function,
                     dtype,
@@ -90,7 +104,7 @@ def measure(kernels: Iterable[Kernel], count: int) -> Iterator[AccuracyRow]:
 
 def largest_errors(program: Program, xs: Any, want: Any, model: Model) -> Any:
     """Return results, exact values and errors: the largest of some draws."""
-    draws = DRAWS if model.name == "worst" else 1
+    draws = 1 if model is BEST else DRAWS
     runs = [evaluate(program, xs, model) for _ in range(draws)]
     errors = np.array([ulps(got, want) for got in runs])
     largest = errors.argmax(axis=0), np.arange(xs.size)
@@ -153,34 +167,49 @@ def main(
         ),
     ] = sys.executable,
     count: Annotated[int, typer.Option("--points", help="float32 inputs.")] = POINTS,
+    models: Annotated[str, typer.Option(help=f"Of {', '.join(MODELS)}.")] = STORED,
 ) -> None:
-    """Measure and store errors; print those of some functions."""
+    """Measure and store errors; print those of some functions or of other models."""
     for name in [library] if library else LIBRARIES:
-        measure_library(name, [n for n in only.split(",") if n], compiler, count)
+        kernels = lambda names, name=name: compiled(name, names, compiler)
+        names = [n for n in only.split(",") if n]
+        if names or models != STORED:
+            print_errors(name, names, kernels, count, models)
+        else:
+            store_errors(name, kernels, count)
 
 
-def measure_library(library: str, only: list[str], compiler: str, count: int) -> None:
-    """Measure the functions of a library that are not stored."""
+def functions_of(library: str) -> tuple[str, list[str]]:
+    """Return the version of a library, and its functions that have kernels."""
     version, programs = LIBRARIES[library]()
     constant = () if library == "jax_acts" else CONSTANT
-    names = [n for n in programs if n not in constant]
+    return version, [n for n in programs if n not in constant]
+
+
+def print_errors(
+    library: str, only: list[str], kernels: Compiler, count: int, models: str
+) -> None:
+    """Print the errors of some functions, or of all."""
+    _, names = functions_of(library)
     if unknown := {*only} - {*names}:
         raise typer.BadParameter(f"{library} has no {', '.join(sorted(unknown))}")
+    for group in kernels(only or names):
+        print(*measure(group, count, models), sep="\n", flush=True)
+
+
+def store_errors(library: str, kernels: Compiler, count: int) -> None:
+    """Measure and store the errors of the functions that are not stored."""
+    version, names = functions_of(library)
     head = {"version": version, "points": count, "sources": sources(library)}
     stored_head, stored = load_rows("accuracy", AccuracyRow, library, BACKEND)
     if any(stored_head.get(key) != value for key, value in head.items()):
         stored = []
     complete = {row.function for row in stored}
-    todo = only or [n for n in names if n not in complete]
-    if not todo:
+    missing = [n for n in names if n not in complete]
+    if not missing:
         return
-    kernels = compiled(library, todo, compiler)
-    for group in track(kernels, f"{library} {version}", len(todo)):
-        rows = list(measure(group, count))
-        if only:
-            print(*rows, sep="\n")
-            continue
-        stored = sorted([*stored, *rows])
+    for group in track(kernels(missing), f"{library} {version}", len(missing)):
+        stored = sorted([*stored, *measure(group, count)])
         store_rows(
             "accuracy",
             stored,

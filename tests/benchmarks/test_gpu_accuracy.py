@@ -9,6 +9,7 @@ import ml_dtypes
 import numpy as np
 import pytest
 
+from benchmarks import gpu_accuracy, results
 from benchmarks.gpu_accuracy import BACKEND, compiled, evaluate, measure
 from benchmarks.gpu_kernels import gradient
 from benchmarks.libraries import catalogue
@@ -55,6 +56,33 @@ def test_measured_errors_are_those_of_the_functions():
 def test_a_compiler_that_fails_reports_its_log():
     with pytest.raises(RuntimeError, match="KeyError: 'no_function'"):
         next(compiled("jax_acts", ["no_function"], sys.executable))
+
+
+def test_an_interrupted_run_resumes_after_the_last_function(monkeypatch, tmp_path):
+    requested = []
+
+    def kernels(names):
+        requested.append(names)
+        for name in names:
+            if name == "tanh" and len(requested) == 1:
+                raise KeyboardInterrupt
+            yield [gpu_accuracy.Kernel(name, "float32", 0, "0.10", "")]
+
+    row = lambda name: AccuracyRow(name, "float32", 0, "best", 1, 1, 0, 0, 0, 0, 0, 0)
+    measured = lambda group, count: [row(group[0].function)]
+    names = ["silu", "tanh", "elu"]
+    monkeypatch.setattr(results, "DATA", tmp_path)
+    monkeypatch.setattr(gpu_accuracy, "measure", measured)
+    monkeypatch.setattr(gpu_accuracy, "functions_of", lambda library: ("1", names))
+    with pytest.raises(KeyboardInterrupt):
+        gpu_accuracy.store_errors("jax_acts", kernels, 10)
+    for _ in range(2):  # the last run has nothing to do
+        gpu_accuracy.store_errors("jax_acts", kernels, 10)
+    assert requested == [names, ["tanh", "elu"]]
+    _, rows = load_rows("accuracy", AccuracyRow, "jax_acts", BACKEND)
+    assert [r.function for r in rows] == sorted(names)
+    gpu_accuracy.store_errors("jax_acts", kernels, 20)  # other inputs: from the start
+    assert requested[-1] == names
 
 
 def test_stored_errors_meet_the_contract_of_a_gpu():

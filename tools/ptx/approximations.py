@@ -44,8 +44,14 @@ NEAREST = Model("nearest", nearest)
 BEST = Model("best", nearest, by_reciprocal=True)
 
 
-def worst(seed: int = 0) -> Model:
-    """Return the model of the largest errors, whose signs are drawn from a seed."""
+def worst(seed: int = 0, by_reciprocal: bool = False) -> Model:
+    """Return the model of the largest errors.
+
+    Args:
+        seed: The signs of the errors are drawn from it.
+        by_reciprocal: Whether to divide by a product with `rcp.approx`, as a program
+            does that has a * (1 / b) in place of a / b.
+    """
     rng = np.random.default_rng(seed)
 
     def farthest(exact: Values, bound: Values) -> Values:
@@ -58,7 +64,7 @@ def worst(seed: int = 0) -> Model:
             np.isfinite(exact) & (exact != 0), result, nearest(exact, bound)
         )
 
-    return Model("worst", farthest)
+    return Model("reciprocal" if by_reciprocal else "worst", farthest, by_reciprocal)
 
 
 def approximate(op: Opcode, model: Model, *operands: Values) -> Values:
@@ -120,7 +126,8 @@ def _divide(op: Opcode, model: Model, a: Values, b: Values) -> Values:
     if not model.by_reciprocal:
         return model.choose(exact, _bound("div", exact, a))
     mantissa, exponent = np.frexp(b)
-    reciprocal = (1 / mantissa).astype(np.float32)
+    inverse = 1 / mantissa
+    reciprocal = model.choose(inverse, ulp(inverse))
     product = np.ldexp(a * reciprocal, -exponent)  # exact: 48 bits
     usual = np.isfinite(a) & np.isfinite(b) & (b != 0) & (exact != 0)
     return np.where(usual, product, exact).astype(np.float32)
