@@ -121,6 +121,11 @@ def tail(f: Function, formula: str, low: float) -> Target:
     return Target(folded, f"{formula} in t = (a - 2.5)/(a + 2.5)", fold(low), ends)
 
 
+def gelu_tanh_cubic() -> Any:
+    """Return c in the exponent of gelu_tanh, sqrt(8/π) x + c x³."""
+    return mpf("0.044715") * mp.sqrt(8 / mp.pi)
+
+
 def polynomials() -> Iterator[tuple[str, Target]]:
     """Yield the name and target of each polynomial."""
     f = with_limit(lambda r: (mp.expm1(r) - r) / r**2, 0.5)
@@ -133,6 +138,13 @@ def polynomials() -> Iterator[tuple[str, Target]]:
     weight = lambda r: 64 * abs(r) ** 3
     formula = "(e^r - 1 - r - r²/2)/r³"
     yield "EXP_FINE", Target(f, formula, -0.35, 0.35, weight, "64 |r|³")
+
+    c = gelu_tanh_cubic()
+    f = with_limit(lambda r: mp.expm1(c * r) / r, c)
+    weight = lambda r: abs(r) * mp.exp(-c * r) / 4
+    formula = "(e^(c r) - 1)/r, c = 0.0714"
+    end = mpf("0.35") / c
+    yield "GELU_TANH_EXP", Target(f, formula, -end, end, weight, "|r| e^(-c r) / 4")
 
     ninth = mpf(1) / 9
     f = with_limit(lambda y: (2 * mp.atanh(y**0.5) - 2 * y**0.5) / y**1.5, mpf(2) / 3)
@@ -185,11 +197,10 @@ def polynomials() -> Iterator[tuple[str, Target]]:
 
 def constants() -> Iterator[tuple[str, str, Any, dict[str, int]]]:
     """Yield name, formula, value and bits of the high word of each constant."""
-    alpha = 2 * mp.sqrt(2 / mp.pi)
-    short = {"float32": 16, "float64": 40}
-    yield "GELU_TANH_LINEAR", "2 sqrt(2/π)", alpha, short
-    cubic, short = alpha * mpf("0.044715"), {"float32": 7, "float64": 18}
-    yield "GELU_TANH_CUBIC", "0.044715 * 2 sqrt(2/π)", cubic, short
+    short = {"float32": 20, "float64": 48}
+    yield "GELU_TANH_QUOTIENT", "1/0.044715", 1 / mpf("0.044715"), short
+    period, short = mp.log(2) / gelu_tanh_cubic(), {"float32": 16, "float64": 40}
+    yield "GELU_TANH_PERIOD", "log(2)/c, c = 0.044715 sqrt(8/π)", period, short
     yield "GELU_QUICK", "1.702", mpf("1.702"), SIGNIFICAND
     yield "SIXTH", "1/6", mpf(1) / 6, SIGNIFICAND
     yield "SQRT2", "sqrt(2)", mp.sqrt(2), SIGNIFICAND
@@ -197,7 +208,6 @@ def constants() -> Iterator[tuple[str, str, Any, dict[str, int]]]:
 
 
 ROOTS: dict[str, tuple[float, float]] = {
-    "MISH_1": (-1.192, 0.25),
     "MISH_2_LEFT": (-2.257, 0.5),
     "MISH_2_RIGHT": (1.491, 0.75),
     "TELU_1": (-1.07, 0.25),

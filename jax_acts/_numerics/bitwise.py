@@ -59,16 +59,25 @@ def mul_sign(y: Array, x: Real) -> Array:
     """Return y * copysign(1, x), in half the instructions of `jnp.copysign`."""
     x = jnp.asarray(x)
     one = np.ones((), x.dtype).view(f"int{jnp.finfo(x.dtype).bits}")
-    sign_bit = np.asarray(np.iinfo(one.dtype).min, one.dtype)
-    sign = lax.bitwise_and(lax.bitcast_convert_type(x, one.dtype), sign_bit)
+    mask = np.asarray(np.iinfo(one.dtype).min, one.dtype)
+    sign = lax.bitwise_and(lax.bitcast_convert_type(x, one.dtype), mask)
     return y * lax.bitcast_convert_type(lax.bitwise_or(sign, one), x.dtype)
+
+
+def sign_bit(x: Array) -> Array:
+    """Return whether the sign bit is set: x < 0, also for -0.
+
+    CPUs select by the sign bit without a comparison.
+    """
+    integer = np.dtype(f"int{jnp.finfo(x.dtype).bits}")
+    return lax.lt(lax.bitcast_convert_type(x, integer), integer.type(0))
 
 
 def copy_sign_of_zero(y: Array, x: Array) -> Array:
     """Return y with the sign of x, where y has that sign or is 0."""
     integer = np.dtype(f"int{jnp.finfo(x.dtype).bits}")
-    sign_bit = np.asarray(np.iinfo(integer).min, integer)
-    sign = lax.bitwise_and(lax.bitcast_convert_type(x, integer), sign_bit)
+    mask = np.asarray(np.iinfo(integer).min, integer)
+    sign = lax.bitwise_and(lax.bitcast_convert_type(x, integer), mask)
     bits = lax.bitwise_or(lax.bitcast_convert_type(y, integer), sign)
     return lax.bitcast_convert_type(bits, x.dtype)
 
@@ -99,7 +108,7 @@ def round_exponent(v: Array, offset: int | Array = 0) -> tuple[Array, Array]:
     """Return -k as a float and 2^(k + offset), where k is the integer nearest to v.
 
     The sum 1.5 2^23 + bias + offset + v ends in the bits of the biased exponent of the
-    power, and a product by 2^23 moves these into the exponent field. The power is 0 or ∞
+    power; a product by 2^23 moves these into the exponent field. The power is 0 or ∞
     where that exponent encodes 0 or ∞, and undefined beyond.
 
     k is negative because XLA simplifies (v + c) - c to v, but does not simplify
@@ -133,8 +142,8 @@ def ldexp(v: Real, k: Array) -> Array:
 def reciprocal(x: Array) -> Array:
     """Return 1 / x for 2^-125 <= x <= 2^125, without a division in float32.
 
-    The difference of bit patterns is within 5.1 % of 1 / x; Newton steps of order 3 and 2
-    reduce the error to 2 ulp.
+    The difference of bit patterns is within 5.1 % of 1 / x; Newton steps of order 3 and
+    2 reduce the error to 2 ulp.
     """
     if x.dtype != jnp.float32:
         return 1 / x

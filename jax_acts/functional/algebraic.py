@@ -13,6 +13,7 @@ from jax_acts._numerics.bitwise import (
     mul_sign,
     propagate_nan,
     reciprocal,
+    sign_bit,
     where,
 )
 from jax_acts._numerics.double_word import hi_lo, two_prod
@@ -91,23 +92,25 @@ def squareplus(x: Real, b: Real = 4.0) -> Array:
     >>> squareplus(jnp.array([-5000.0, 0.0, 3.0]))
     Array([1.9999999e-04, 1.0000000e+00, 3.3027756e+00], dtype=float32)
     """
+    x = jnp.asarray(x)
     h = 0.5 * lax.abs(x)
     m = min_nan_free(_max_square_root(h), h)
     root = jnp.sqrt(m * m + 0.25 * b)
     s = h + where(root < h, h, root)  # root < h where m < h
     # x + sqrt(x² + b) cancels for x << 0.
-    return where(x < 0, _divide(0.25 * b, s), s)
+    return where(sign_bit(x), _divide(0.25 * b, s), s)
 
 
 @squareplus.defderivative
 def squareplus_dx(x: Real, b: Real = 4.0) -> Array:
+    x = jnp.asarray(x)
     a = lax.abs(x)
     square = a * a + b
     # 1 + x / root cancels for x << 0; b / (2 root (root + a)) does not.
     negative = _divide(0.5 * b, a * jnp.sqrt(square) + square)
     if not isinstance(b, float):
         negative = where(square == 0, 0.5, negative)
-    return where(x < 0, negative, 1 - negative)
+    return where(sign_bit(x), negative, 1 - negative)
 
 
 @squareplus.derivative.defderivative

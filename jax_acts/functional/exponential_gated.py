@@ -7,7 +7,13 @@ from jax import Array, lax
 
 from jax_acts._core.activation import activation
 from jax_acts._numerics import coefficients as coeffs
-from jax_acts._numerics.bitwise import max_nan_free, min_nan_free, propagate_nan, where
+from jax_acts._numerics.bitwise import (
+    max_nan_free,
+    min_nan_free,
+    propagate_nan,
+    sign_bit,
+    where,
+)
 from jax_acts._numerics.double_word import two_prod, two_sum
 from jax_acts._numerics.exp_log import (
     ScaledExp,
@@ -40,7 +46,7 @@ INF = math.inf
 _EXP_UNDERFLOW_X = 1000.0  # e^-x underflows to 0 beyond, in float64 too
 _GAUSSIAN_UNDERFLOW_X = 40.0  # e^-x² underflows to 0 beyond
 _GOMPERTZ_UNDERFLOW_X = 7.0  # e^-e^x underflows to 0 beyond
-_MISH_SATURATION_X = {"float32": 12.0, "float64": 22.0}  # mish'(x) rounds to 1 beyond
+_MISH_SATURATION_X = 22.0  # mish'(x) rounds to 1 beyond, in float64 too
 
 
 @activation(
@@ -65,15 +71,18 @@ def mish(x: Real) -> Array:
 
 @mish.defderivative
 def mish_dx(x: Real) -> Array:
-    z = max_nan_free(-_EXP_UNDERFLOW_X, jnp.asarray(x))
+    z = jnp.asarray(x)
+    z = min_nan_free(_MISH_SATURATION_X, max_nan_free(-_EXP_UNDERFLOW_X, z))
     p = scaled_exp(z)
     e = mul_scaled_exp(1.0, p)
-    numerator = 4 * (z + 1) + e * ((4 * z + 6) + e * (4 + e))
+    left = 4 * (z + 1) + e * ((4 * z + 6) + e * (4 + e))
+    # 1 - mish'(x), for x > 0
+    right = 4 + e * (4 * (1 - z) + e * (2 - 4 * z))
     # (2 + e (2 + e))² expanded: a square doubles the relative error.
     denominator = 4 + e * (8 + e * (8 + e * (4 + e)))
-    derivative = mul_scaled_exp(numerator, p) / denominator
-    derivative = patch_near_zero(x, derivative, coeffs.MISH_1)
-    return where(x > _MISH_SATURATION_X[z.dtype.name], 1.0, derivative)
+    negative = sign_bit(z)
+    quotient = where(negative, mul_scaled_exp(left, p), right) / denominator
+    return where(negative, quotient, 1 - quotient)
 
 
 @mish.derivative.defderivative

@@ -12,6 +12,7 @@ from jax_acts._numerics.bitwise import (
     min_nan_free,
     mul_sign,
     propagate_nan,
+    sign_bit,
     where,
 )
 from jax_acts._numerics.double_word import Constant, hi_lo, two_prod, two_sum
@@ -105,7 +106,10 @@ def softplus(x: Real, beta: Real = 1.0) -> Array:
     Array([2.0611537e-09, 6.9314718e-01, 9.0000000e+01], dtype=float32)
     """
     negative, a, lo = _double_word_exponent(beta, x, headroom=0)
-    return where(negative, 0, x) + log1p(exp(-a, -lo)) / beta
+    logarithm = log1p(exp(-a, -lo))
+    if isinstance(beta, float):
+        return max_nan_free(0.0, jnp.asarray(x)) + logarithm
+    return where(negative, 0, x) + logarithm / beta
 
 
 @softplus.defderivative
@@ -365,7 +369,7 @@ def _double_word_exponent(
         factor, _ = hi_lo(beta, x.dtype)
         a = min_nan_free(highest / factor, lax.abs(x))
         hi, lo = (a, 0.0) if factor == 1 else two_prod(beta, a)
-        return x < 0, hi, lo
+        return sign_bit(x), hi, lo
     z, lo = exponent_product(beta, x)
     return z < 0, min_nan_free(highest, lax.abs(z)), where(z < 0, -lo, lo)
 
@@ -376,7 +380,7 @@ def _mul_sigmoid(x: Real, beta: float | Constant) -> Array:
     _, a, lo = _double_word_exponent(beta, x)
     b = a if isinstance(lo, float) else min_nan_free(1e3, lax.abs(x))
     h = b / one_plus_exp(a, lo)
-    return where(x < 0, -0.0, x) - _RECIPROCAL_SCALE * h
+    return where(sign_bit(x), -0.0, x) - _RECIPROCAL_SCALE * h
 
 
 def _silu_derivative(negative: Array, a: Array, lo: Real) -> Array:

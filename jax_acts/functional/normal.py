@@ -14,17 +14,18 @@ from jax_acts._numerics.bitwise import (
     min_nan_free,
     mul_sign,
     propagate_nan,
-    truncate_to_bits,
+    round_exponent,
+    sign_bit,
     where,
 )
-from jax_acts._numerics.double_word import hi_lo, two_div, two_prod, two_sum
+from jax_acts._numerics.double_word import hi_lo, split, two_div, two_prod, two_sum
 from jax_acts._numerics.exp_log import (
     RECIPROCAL_HEADROOM,
+    ScaledExp,
     exp,
     exponent_limits,
     mul_exp,
     mul_scaled_exp,
-    one_plus_exp,
     scaled_exp,
 )
 from jax_acts._numerics.polynomial import fold_half_line, polynomial, polynomial_hi_lo
@@ -45,6 +46,9 @@ INF = math.inf
 
 _PDF_0 = 1 / math.sqrt(2 * math.pi)  # normal density at 0
 ERF_DX_0 = 2 / math.sqrt(math.pi)  # erf'(0)
+_GELU_LINEAR = math.sqrt(8 / math.pi)
+_GELU_CUBIC = 0.044715 * _GELU_LINEAR  # c
+_EXP_HEADROOM = 24  # of e^-v, which underflows before its product with a factor
 _EXPONENT_LIMIT = 40.0  # e^(-x²/2) underflows to 0 beyond, in float64 too
 
 
@@ -67,21 +71,23 @@ def gelu_exact(x: Real) -> Array:
     >>> gelu_exact(jnp.array([-1.0, 0.0, 1.0]))
     Array([-0.15866,  0.        ,  0.84134 ], dtype=float32)
     """
+    x = jnp.asarray(x)
     a, y, lo = _gaussian_exponent(x)
     ratio, ratio_lo = polynomial_hi_lo(fold_half_line(a), coeffs.PHI_TAIL)
     tail = mul_scaled_exp(ratio, scaled_exp(y, lo), ratio_lo)  # a Φ(-a)
     center = x * (0.5 + x * polynomial(jnp.square(x), coeffs.PHI))
-    far = where(x < 0, 0, x) - tail
+    far = where(sign_bit(x), -0.0, x) - tail
     return where(a < 0.875, center, far)  # 0.5 + x P(x²) cancels for x << 0
 
 
 @gelu_exact.defderivative
 def gelu_exact_dx(x: Real) -> Array:
+    x = jnp.asarray(x)
     a, y, lo = _gaussian_exponent(x)
     zero, _ = coeffs.GELU_1.zero[a.dtype.name]
     factor = polynomial(fold_half_line(a), coeffs.GELU_1.factor)
     negative = mul_exp((a - zero) * factor, y, lo)
-    return where(x < 0, negative, 1 - negative)  # gelu'(-x) = 1 - gelu'(x)
+    return where(sign_bit(x), negative, 1 - negative)  # gelu'(-x) = 1 - gelu'(x)
 
 
 @gelu_exact.derivative.defderivative
@@ -105,30 +111,32 @@ def gelu_tanh(x: Real) -> Array:
     >>> gelu_tanh(jnp.array([-1.0, 0.0, 1.0]))
     Array([-0.15880801,  0.        ,  0.841192  ], dtype=float32)
     """
-    a, v, lo = _gelu_tanh_exponent(x, RECIPROCAL_HEADROOM)
-    h = a / one_plus_exp(v, lo)
-    return where(x < 0, -0.0, x) - 2.0**RECIPROCAL_HEADROOM * h
+    x = jnp.asarray(x)
+    a, growth = _gelu_tanh_growth(x)
+    h = a / growth
+    return where(sign_bit(x), -0.0, x) - 2.0**RECIPROCAL_HEADROOM * h
 
 
 @gelu_tanh.defderivative
 def gelu_tanh_dx(x: Real) -> Array:
-    a, v, lo = _gelu_tanh_exponent(x, RECIPROCAL_HEADROOM)
+    x = jnp.asarray(x)
+    a, growth = _gelu_tanh_growth(x)
     scale = 2.0**RECIPROCAL_HEADROOM
-    h = 1 / one_plus_exp(v, lo)  # σ(-v) / scale
-    _, (cubic, cubic_lo) = _linear_and_cubic(a)
-    u = (v + lo) + (2 * (cubic + cubic_lo) * a) * (a * a)  # a v'(a)
+    h = 1 / growth  # σ(-v) / scale
+    u = a * (_GELU_LINEAR + (3 * _GELU_CUBIC) * (a * a))  # a v'(a)
     left = -scale * (u * (h - (scale * h) * h) - h)
-    return where(x < 0, left, 1 - left)  # gelu'(-x) = 1 - gelu'(x)
+    return where(sign_bit(x), left, 1 - left)  # gelu'(-x) = 1 - gelu'(x)
 
 
 @gelu_tanh.derivative.defderivative
 def gelu_tanh_dx2(x: Real) -> Array:
-    a, v, lo = _gelu_tanh_exponent(x, -60)
-    p = scaled_exp(-v, -lo)
+    a, w, lo = _gelu_tanh_cubic(x, headroom=-60)
+    r, scale = _gelu_tanh_reduce(-w, -lo, _EXP_HEADROOM)
+    r = _GELU_CUBIC * r
+    p = ScaledExp(r, polynomial(r, coeffs.EXP), scale, _EXP_HEADROOM)  # e^-v
     e = mul_scaled_exp(1.0, p)
-    v_dx = _gelu_tanh_exponent_dx(a)
-    _, (cubic, cubic_lo) = _linear_and_cubic(a)
-    v_dx2 = 6 * (cubic + cubic_lo) * a
+    v_dx = _GELU_LINEAR + (3 * _GELU_CUBIC) * (a * a)
+    v_dx2 = (6 * _GELU_CUBIC) * a
     factor = 2 * v_dx + a * (v_dx2 - v_dx * v_dx * (1 - e) / (1 + e))
     return mul_scaled_exp(factor, p) / (1 + e * (2 + e))
 
@@ -384,48 +392,47 @@ def _scaled_gaussian_exponent(x: Real, c: Real) -> tuple[Array, Array, Array]:
     return a, -hi, -(lo + 2 * u * u_lo)
 
 
-def _gelu_tanh_exponent(x: Real, headroom: int) -> tuple[Array, Array, Array]:
-    """Return a = |x| and v = a (l + c a²) in double-word.
+def _gelu_tanh_growth(x: Real) -> tuple[Array, Array]:
+    """Return a = |x|, clamped, and 1 + e^v with the headroom of reciprocals."""
+    headroom = RECIPROCAL_HEADROOM
+    a, w, lo = _gelu_tanh_cubic(x, headroom)
+    r, scale = _gelu_tanh_reduce(w, lo, headroom)
+    e = (1 + r * polynomial(r, coeffs.GELU_TANH_EXP)) * scale
+    return a, 2.0**headroom + e
 
-    l is 2 sqrt(2/π), c is 0.044715 l. a is clamped where 2^headroom e^v is ∞.
+
+def _gelu_tanh_cubic(x: Real, headroom: int) -> tuple[Array, Array, Array]:
+    """Return a = |x| and w = a (q + a²), q = 1/0.044715, in double-word; v = c w.
+
+    a is clamped where 2^headroom e^v is ∞.
 
     The relative error of e^v is the absolute error of v. The high word, b f, is exact:
-    b is a rounded to 8 bits, and f is l + c b² truncated to 16 bits (float32).
+    b and f are a and q + b² truncated to half of the bits. c is a factor of the
+    constants that reduce the exponent: here, its rounding error would count.
     """
     x = jnp.asarray(x)
-    a = min_nan_free(_gelu_tanh_limit(x.dtype, headroom), lax.abs(x))
-    (linear, linear_lo), (cubic, cubic_lo) = _linear_and_cubic(a)
-    bits = {"float32": 8, "float64": 17}
-    to_center = 1 + 2.0 ** -bits[a.dtype.name]  # so that b - a has both signs
-    b = truncate_to_bits(to_center * a, bits)
-    square, difference = b * b, a - b
-    f = truncate_to_bits(linear + cubic * square, {"float32": 16, "float64": 36})
-    f_lo = (linear - f) + cubic * square  # exact
-    f_lo = f_lo + (linear_lo + cubic_lo * square)
-    # (v(a) - v(b)) / (a - b)
-    quotient = (cubic + cubic_lo) * (square + a * (b + a)) + (linear + linear_lo)
+    _, highest = exponent_limits(x.dtype, headroom)
+    cubic, linear = _GELU_CUBIC, _GELU_LINEAR
+    limit = float(np.roots([cubic, 0, linear, -highest]).real.max())
+    a = min_nan_free(limit, lax.abs(x))
+    q, q_lo = coeffs.GELU_TANH_QUOTIENT[a.dtype.name]
+    b, difference = split(a, a.dtype)
+    square = b * b
+    factor = q + square
+    f, _ = split(factor, a.dtype)
+    f_lo = ((q - f) + square) + q_lo  # the first two sums are exact
+    # (w(a) - w(b)) / (a - b)
+    quotient = factor + a * (a + b)
     return a, b * f, b * f_lo + difference * quotient
 
 
-def _gelu_tanh_limit(dtype: Any, headroom: int) -> float:
-    """Return the root of v(a) = y, where 2^headroom e^y is ∞."""
-    _, highest = exponent_limits(dtype, headroom)
-    linear, cubic = map(
-        sum, (coeffs.GELU_TANH_LINEAR["float64"], coeffs.GELU_TANH_CUBIC["float64"])
-    )
-    return float(np.roots([cubic, 0, linear, -highest]).real.max())
-
-
-def _gelu_tanh_exponent_dx(a: Array) -> Array:
-    """Return the derivative of the exponent v."""
-    (linear, linear_lo), (cubic, cubic_lo) = _linear_and_cubic(a)
-    return (linear + linear_lo) + 3 * (cubic + cubic_lo) * a * a
-
-
-def _linear_and_cubic(a: Array) -> tuple[tuple[float, float], tuple[float, float]]:
-    """Return the coefficients l and c of the exponent v, each in double-word."""
-    name = a.dtype.name
-    return coeffs.GELU_TANH_LINEAR[name], coeffs.GELU_TANH_CUBIC[name]
+def _gelu_tanh_reduce(w: Array, lo: Array, headroom: int) -> tuple[Array, Array]:
+    """Return r and 2^(k + headroom), w + lo = k log(2)/c + r, for e^v = 2^k e^(c r)."""
+    period, period_lo = coeffs.GELU_TANH_PERIOD[w.dtype.name]
+    lowest, _ = exponent_limits(w.dtype, headroom)
+    total = max_nan_free(lowest / _GELU_CUBIC, w + lo) if headroom > 0 else w + lo
+    minus_k, scale = round_exponent(total * (_GELU_CUBIC / math.log(2)), headroom)
+    return (w + minus_k * period) + (lo + minus_k * period_lo), scale
 
 
 def _standardize(x: Real, mu: Real, sigma: Real) -> tuple[Array, Array, Array]:

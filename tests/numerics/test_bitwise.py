@@ -30,6 +30,7 @@ def test_selections(dtype):
             "clip": bitwise.clip(x, -1.0, 1.0),
             "nan": bitwise.propagate_nan(x, 3.0),
             "sign": bitwise.mul_sign(abs(x) + 1, x),
+            "sign bit": bitwise.sign_bit(x),
             "sign of zero": bitwise.copy_sign_of_zero(x + 0, x),
         },
         (x,),
@@ -41,11 +42,12 @@ def test_selections(dtype):
         "clip": np.clip(x, -1, 1),
         "nan": np.where(np.isnan(x), np.nan, 3),
         "sign": np.copysign(abs(x) + 1, x),
+        "sign bit": np.signbit(x),
         "sign of zero": x,
     }
     for name in want:
         np.testing.assert_array_equal(got[name], want[name], err_msg=name)
-        assert got[name].dtype == dtype
+        assert got[name].dtype == (bool if name == "sign bit" else dtype)
 
 
 @both_dtypes
