@@ -37,7 +37,7 @@ from rich.progress import track
 from benchmarks.accuracy import error_row, points
 from benchmarks.libraries import DTYPES, LIBRARIES as ALL_LIBRARIES, catalogue
 from benchmarks.results import AccuracyRow, load_rows, store_rows
-from jax_acts.testing import derivatives, ulps
+from jax_acts.testing import derivatives, ulps, zero_tolerance
 from tools.ptx import BEST, Model, Program, parse_program, worst
 from tools.ptx.compile import SIZE
 
@@ -91,6 +91,7 @@ def measure(
         for kernel in orders:
             program = parse_program(kernel.text)
             want = exact[kernel.order]
+            tolerance = zero_tolerance(f, f.spec, kernel.order, xs, dtype)
             for model in (MODELS[name]() for name in models.split(",")):
                 yield error_row(
                     kernel.function,
@@ -98,15 +99,17 @@ def measure(
                     kernel.order,
                     model.name,
                     xs,
-                    *largest_errors(program, xs, want, model),
+                    *largest_errors(program, xs, want, tolerance, model),
                 )
 
 
-def largest_errors(program: Program, xs: Any, want: Any, model: Model) -> Any:
+def largest_errors(
+    program: Program, xs: Any, want: Any, tolerance: Any, model: Model
+) -> Any:
     """Return results, exact values and errors: the largest of some draws."""
     draws = 1 if model is BEST else DRAWS
     runs = [evaluate(program, xs, model) for _ in range(draws)]
-    errors = np.array([ulps(got, want) for got in runs])
+    errors = np.array([ulps(got, want, 0.0, tolerance) for got in runs])
     largest = errors.argmax(axis=0), np.arange(xs.size)
     return np.array(runs)[largest], want, errors[largest]
 
