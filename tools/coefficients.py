@@ -197,8 +197,6 @@ def constants() -> Iterator[tuple[str, str, Any, dict[str, int]]]:
 
 
 ROOTS: dict[str, tuple[float, float]] = {
-    "SILU_1": (-1.278, 0.25),
-    "SILU_2": (2.399, 0.25),
     "MISH_1": (-1.192, 0.25),
     "MISH_2_LEFT": (-2.257, 0.5),
     "MISH_2_RIGHT": (1.491, 0.75),
@@ -209,10 +207,6 @@ ROOTS: dict[str, tuple[float, float]] = {
     "SERF_2_LEFT": (-2.1, 1.0),
     "SERF_2_RIGHT": (1.3, 0.25),
     "SQRT_SOFTPLUS_2": (0.92, 0.875),
-    "GELU_QUICK_1": (-0.751, 0.15),
-    "GELU_QUICK_2": (1.41, 0.15),
-    "GELU_TANH_1": (-0.752, 0.25),
-    "GELU_TANH_2": (1.41, 0.75),
     "LISHT_2": (1.2, 0.25),
     "GOLU_1": (-0.567, 0.25),
     "GOLU_2_LEFT": (-1.06, 0.25),

@@ -15,7 +15,7 @@ from typing import Any, Literal, NoReturn
 
 import jax
 import jax.numpy as jnp
-from jax import Array
+from jax import Array, lax
 from jax.custom_derivatives import SymbolicZero
 
 from jax_acts._core.arguments import compute_dtype
@@ -52,7 +52,33 @@ def mul_from_input(
     def product(operands: dict[str, Array], tangent: Array) -> Array:
         return mul_tangent(derivative(operands), tangent)
 
-    return (jax.checkpoint(product) if remat else product)(operands, tangent)
+    if remat:
+        return jax.checkpoint(product)(operands, tangent)
+    separate = {n: _block_cse(a) if a.ndim else a for n, a in operands.items()}
+    return mul_tangent(derivative(separate), tangent)
+
+
+def _block_cse(x: Array) -> Array:
+    """Return a 16-bit x such that XLA shares no expression of it with those of x.
+
+    XLA:GPU otherwise saves a float32 intermediate result that value and derivative
+    share, such as an exponential, in place of the 16-bit derivative. It does not
+    simplify b | (b & 1) of the bits b; the code generator does, and so a kernel of both
+    computes the exponential once.
+    """
+    return _or_low_bit(x) if x.dtype.itemsize == 2 else x
+
+
+@jax.custom_jvp
+def _or_low_bit(x: Array) -> Array:
+    bits = lax.bitcast_convert_type(x, jnp.uint16)
+    low_bit = lax.bitwise_and(bits, lax.full_like(bits, 1))
+    return lax.bitcast_convert_type(lax.bitwise_or(bits, low_bit), x.dtype)
+
+
+@_or_low_bit.defjvp
+def _or_low_bit_jvp(primals: tuple[Array], tangents: tuple[Array]) -> Any:
+    return _or_low_bit(*primals), tangents[0]
 
 
 def mul_from_output(

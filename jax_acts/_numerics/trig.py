@@ -248,7 +248,7 @@ def _angle_32(x: Array, eighths: int = 0) -> Angle:
         right = x > 0  # for x > 0, x + π/4 is the next quarter minus π/4 plus x
         small, small_lo = two_sum(jnp.where(right, -_PI_4[0], _PI_4[0]), x)
         small_lo = small_lo + jnp.where(right, -_PI_4[1], _PI_4[1])
-        count = (jnp.uint32(eighths // 2 % 4) + right) & np.uint32(3)
+        count = (np.uint32(eighths // 2 % 4) + right.astype(jnp.uint32)) & np.uint32(3)
     quarters = jnp.where(near, count, quarters)
     return Angle(quarters, jnp.where(near, small, r), jnp.where(near, small_lo, r_lo))
 

@@ -12,6 +12,7 @@ from jax_acts._numerics.bitwise import (
     min_nan_free,
     mul_sign,
     propagate_nan,
+    reciprocal,
     where,
 )
 from jax_acts._numerics.double_word import hi_lo, two_prod
@@ -90,22 +91,23 @@ def squareplus(x: Real, b: Real = 4.0) -> Array:
     >>> squareplus(jnp.array([-5000.0, 0.0, 3.0]))
     Array([1.9999999e-04, 1.0000000e+00, 3.3027756e+00], dtype=float32)
     """
-    a, root = lax.abs(x), _root(x, b)
+    h = 0.5 * lax.abs(x)
+    m = min_nan_free(_max_square_root(h), h)
+    root = jnp.sqrt(m * m + 0.25 * b)
+    s = h + where(root < h, h, root)  # root < h where m < h
     # x + sqrt(x² + b) cancels for x << 0.
-    negative = 0.5 * b / where(a + root > 0, a + root, 1)
-    positive = where(a < _max_square_root(x), a + 0.5 * (root - a), a)
-    return where(x < 0, negative, positive)
+    return where(x < 0, _divide(0.25 * b, s), s)
 
 
 @squareplus.defderivative
 def squareplus_dx(x: Real, b: Real = 4.0) -> Array:
-    a, root = lax.abs(x), _root(x, b)
-    root = where(root == 0, 1, root)
+    a = lax.abs(x)
+    square = a * a + b
     # 1 + x / root cancels for x << 0; b / (2 root (root + a)) does not.
-    denominator = a * root + (a * a + b)
-    negative = 0.5 * b / where(denominator > 0, denominator, 1)
-    ratio = where(a < INF, x / root, jnp.sign(x))
-    return where(ratio < -0.5, negative, 0.5 + 0.5 * ratio)
+    negative = _divide(0.5 * b, a * jnp.sqrt(square) + square)
+    if not isinstance(b, float):
+        negative = where(square == 0, 0.5, negative)
+    return where(x < 0, negative, 1 - negative)
 
 
 @squareplus.derivative.defderivative
@@ -326,6 +328,16 @@ def _clip_square(x: Real) -> Array:
     """Clip x so that x² is finite."""
     limit = _max_square_root(x)
     return min_nan_free(limit, max_nan_free(-limit, jnp.asarray(x)))
+
+
+def _divide(numerator: Real, x: Array) -> Array:
+    """Return numerator / x for x >= 0, which is 0 for x = ∞ and for numerator = 0.
+
+    `reciprocal` overlaps with the square root of x, whereas a division waits for its unit.
+    """
+    scale = 2.0**-30  # so that the reciprocal is a normal number
+    scaled = min_nan_free(2.0**125, scale * x) if x.dtype == jnp.float32 else scale * x
+    return (scale * numerator) * reciprocal(scaled)
 
 
 def _root(x: Real, b: Real) -> Array:

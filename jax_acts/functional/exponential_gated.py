@@ -208,7 +208,7 @@ def gish_dx(x: Real) -> Array:
     # log(2 - q) + x u q / (2 - q), with u = e^x and q = e^-u.
     z = _clip_gish(x)
     u = exp(z)
-    q, m = exp_and_expm1(-u, tail=True)
+    q, m = exp_and_expm1(-u)
     quotient = z / (1 - m)  # x / (2 - q)
     ratio, ratio_lo = _gish_gate_ratio(u)
     # 1 + z is exact for -2 <= z <= -1/2 (Sterbenz lemma).

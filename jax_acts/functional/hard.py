@@ -129,6 +129,8 @@ def hard_sigmoid(x: Real, slope: Real = 1 / 6, offset: Real = 0.5) -> Array:
     """
     zero = -offset / slope
     y = (jnp.asarray(x) - zero) * slope  # k x + c cancels near its zero
+    if not isinstance(slope, float):
+        y = where(slope == 0, lax.full_like(y, 0) + offset, y)
     return min_nan_free(1.0, max_nan_free(0.0, y))
 
 

@@ -7,19 +7,29 @@ from jax import Array, lax
 
 from jax_acts._core.activation import activation
 from jax_acts._numerics import coefficients as coeffs
-from jax_acts._numerics.bitwise import min_nan_free, mul_sign, propagate_nan, where
+from jax_acts._numerics.bitwise import (
+    copy_sign_of_zero,
+    max_nan_free,
+    min_nan_free,
+    mul_sign,
+    propagate_nan,
+    where,
+)
 from jax_acts._numerics.double_word import hi_lo
 from jax_acts._numerics.exp_log import (
     ScaledExp,
     exp,
     exp_and_expm1,
     expm1,
+    exponent_limits,
     exponent_quotient,
     log1p,
     log_of_reduced,
     log_reduce,
     mul_exp,
     mul_scaled_exp,
+    one_plus_exp,
+    reciprocal_exp,
     scaled_exp,
 )
 from jax_acts._numerics.polynomial import polynomial
@@ -39,6 +49,7 @@ __all__ = [
 INF = math.inf
 
 _LECUN_SCALE = 1.7159
+_TANH_SATURATION_X = {"float32": 10.0, "float64": 20.0}  # tanh(x) rounds to 1 beyond
 
 
 @activation(range=(-1, 1), reference=lambda m, x: m.tanh(x))
@@ -48,14 +59,20 @@ def tanh(x: Real) -> Array:
     >>> tanh(jnp.array([-20.0, 0.0, 1.0]))
     Array([-1.       ,  0.       ,  0.7615942], dtype=float32)
     """
-    m = expm1(-2 * lax.abs(x))
-    return mul_sign(lax.abs(m) / (2 + m), x)  # abs: -m is -0 for x = 0
+    x = jnp.asarray(x)
+    limit = _TANH_SATURATION_X[x.dtype.name]
+    z = min_nan_free(limit, max_nan_free(-limit, x))
+    m = reciprocal_exp(2 * z, headroom=0).minus_one
+    return copy_sign_of_zero(m / (2 + m), x)
 
 
 @tanh.defderivative
 def tanh_dx(x: Real) -> Array:
     # 1 - tanh(x)² cancels for |x| >> 0.
-    return _mul_sech2(4.0, scaled_exp(-2 * lax.abs(x)))
+    _, highest = exponent_limits(jnp.asarray(x).dtype, -2)
+    a = min_nan_free(0.5 * highest, lax.abs(x))
+    h = 1 / one_plus_exp(2 * a, headroom=-2)  # 4 σ(-2 a)
+    return h * (1 - 0.25 * h)
 
 
 @tanh.defoutput()

@@ -7,17 +7,27 @@ from jax import Array, lax
 
 from jax_acts._core.activation import activation
 from jax_acts._numerics import coefficients as coeffs
-from jax_acts._numerics.bitwise import max_nan_free, mul_sign, propagate_nan, where
+from jax_acts._numerics.bitwise import (
+    max_nan_free,
+    min_nan_free,
+    mul_sign,
+    propagate_nan,
+    where,
+)
 from jax_acts._numerics.double_word import Constant, hi_lo, two_prod, two_sum
 from jax_acts._numerics.exp_log import (
+    RECIPROCAL_HEADROOM,
     ScaledExp,
     exp,
     exp_and_expm1,
+    exp_or_inf,
     expm1,
+    exponent_limits,
     exponent_product,
     log1p,
     log1p_ratio,
     mul_scaled_exp,
+    one_plus_exp,
     scaled_exp,
 )
 from jax_acts._numerics.polynomial import polynomial
@@ -38,6 +48,9 @@ __all__ = [
 
 INF = math.inf
 
+_EXP_HEADROOM = -60  # e^-a is 0 at the limit, also with the headroom of `scaled_exp`
+_RECIPROCAL_SCALE = 2.0**RECIPROCAL_HEADROOM
+
 
 @activation(
     cite="verhulst1838", range=(0, 1), reference=lambda m, x: 1 / (1 + m.exp(-x))
@@ -48,14 +61,16 @@ def sigmoid(x: Real) -> Array:
     >>> sigmoid(jnp.array([-80.0, 0.0, 2.0]))
     Array([1.80485e-35, 5.0e-01, 8.80797e-01], dtype=float32)
     """
-    e = exp(-lax.abs(x))
-    return where(x < 0, e, 1.0) / (1 + e)
+    x = jnp.asarray(x)
+    lowest, highest = exponent_limits(x.dtype)
+    y = min_nan_free(highest, max_nan_free(lowest, -x))  # e^y is ∞ or 0 there
+    return 1 / one_plus_exp(y, headroom=0)
 
 
 @sigmoid.defderivative
 def sigmoid_dx(x: Real) -> Array:
-    e = exp(-lax.abs(x))  # 1 - sigmoid(x) cancels for x >> 0
-    return e / (1 + e * (2 + e))
+    s = 1 / (1 + exp_or_inf(lax.abs(x)))  # 1 - sigmoid(x) cancels for x >> 0
+    return s - s * s
 
 
 @sigmoid.defoutput()
@@ -89,15 +104,17 @@ def softplus(x: Real, beta: Real = 1.0) -> Array:
     >>> softplus(jnp.array([-20.0, 0.0, 90.0]))
     Array([2.0611537e-09, 6.9314718e-01, 9.0000000e+01], dtype=float32)
     """
-    z, _, _, p = _scaled_exponent(beta, x)
-    return where(z > 0, x, 0) + log1p(mul_scaled_exp(1.0, p)) / beta
+    negative, a, lo = _double_word_exponent(beta, x, headroom=0)
+    return where(negative, 0, x) + log1p(exp(-a, -lo)) / beta
 
 
 @softplus.defderivative
 def softplus_dx(x: Real, beta: Real = 1.0) -> Array:
-    z, _, _, p = _scaled_exponent(beta, x)
-    e = mul_scaled_exp(1.0, p)
-    return where(z < 0, e, 1.0) / (1 + e)
+    if isinstance(beta, float) and beta == 1:
+        return sigmoid.without_custom_jvp(x)
+    negative, a, lo = _double_word_exponent(beta, x, headroom=0)
+    s = 1 / one_plus_exp(a, lo, headroom=0)
+    return where(negative, s, 1 - s)
 
 
 @softplus.defoutput()
@@ -107,14 +124,16 @@ def softplus_dx_from_y(y: Array, beta: Real = 1.0) -> Array:
 
 @softplus.derivative.defderivative
 def softplus_dx2(x: Real, beta: Real = 1.0) -> Array:
-    e = mul_scaled_exp(1.0, _scaled_exponent(beta, x)[-1])
-    return beta * e / (1 + e * (2 + e))
+    _, a, lo = _double_word_exponent(beta, x, headroom=0)
+    e = exp(-a, -lo)
+    s = e / (1 + e)
+    return beta * (s - s * s)
 
 
 @softplus.defpartial("beta")
 def softplus_dbeta(x: Real, beta: Real = 1.0) -> Array:
-    _, a, lo, p = _scaled_exponent(beta, x)
-    e = mul_scaled_exp(1.0, p)
+    _, a, lo = _double_word_exponent(beta, x, headroom=0)
+    e = exp(-a, -lo)
     return -(log1p(e) + (a + lo) * e / (1 + e)) / (beta * beta)
 
 
@@ -214,24 +233,29 @@ def silu(x: Real, beta: Real = 1.0) -> Array:
     >>> silu(jnp.array([-1.0, 0.0, 1.0]))
     Array([-0.26894143,  0.        ,  0.7310586 ], dtype=float32)
     """
-    return _mul_sigmoid(x, *_scaled_exponent(beta, x))
+    if isinstance(beta, float):
+        return _mul_sigmoid(x, beta)
+    negative, a, lo = _double_word_exponent(beta, x, _EXP_HEADROOM)
+    p = scaled_exp(-a, -lo)
+    finite = max_nan_free(-1e30, jnp.asarray(x))  # -inf * 0 is NaN
+    return where(negative, mul_scaled_exp(finite, p), x) / (1 + mul_scaled_exp(1.0, p))
 
 
 @silu.defderivative
 def silu_dx(x: Real, beta: Real = 1.0) -> Array:
-    z, a, lo, p = _scaled_exponent(beta, x)
-    negative = patch_near_zero(-a, _silu_derivative(a, lo, p), coeffs.SILU_1, -lo)
-    return where(z < 0, negative, 1 - negative)
+    return _silu_derivative(*_double_word_exponent(beta, x))
 
 
 @silu.derivative.defderivative
 def silu_dx2(x: Real, beta: Real = 1.0) -> Array:
-    return _silu_d2(*_scaled_exponent(beta, x), beta)
+    _, a, lo = _double_word_exponent(beta, x, _EXP_HEADROOM)
+    return _silu_d2(a, lo, beta)
 
 
 @silu.defpartial("beta")
 def silu_dbeta(x: Real, beta: Real = 1.0) -> Array:
-    p = _scaled_exponent(beta, x)[-1]
+    _, a, lo = _double_word_exponent(beta, x, _EXP_HEADROOM)
+    p = scaled_exp(-a, -lo)
     e = mul_scaled_exp(1.0, p)
     finite = jnp.clip(x, -1e30, 1e30)  # inf * 0 is NaN
     return finite * (mul_scaled_exp(finite, p) / (1 + e * (2 + e)))
@@ -253,21 +277,18 @@ def gelu_quick(x: Real) -> Array:
     >>> gelu_quick(jnp.array([-1.0, 0.0, 1.0]))
     Array([-0.154204,  0.      ,  0.845796], dtype=float32)
     """
-    return _mul_sigmoid(x, *_scaled_exponent(coeffs.GELU_QUICK, x))
+    return _mul_sigmoid(x, coeffs.GELU_QUICK)
 
 
 @gelu_quick.defderivative
 def gelu_quick_dx(x: Real) -> Array:
-    _, a, lo, p = _scaled_exponent(coeffs.GELU_QUICK, x)
-    negative = _silu_derivative(a, lo, p)
-    negative = patch_near_zero(-lax.abs(x), negative, coeffs.GELU_QUICK_1)
-    return where(x < 0, negative, 1 - negative)
+    return _silu_derivative(*_double_word_exponent(coeffs.GELU_QUICK, x))
 
 
 @gelu_quick.derivative.defderivative
 def gelu_quick_dx2(x: Real) -> Array:
-    d2 = _silu_d2(*_scaled_exponent(coeffs.GELU_QUICK, x), 1.702)
-    return patch_near_zero(lax.abs(x), d2, coeffs.GELU_QUICK_2)
+    _, a, lo = _double_word_exponent(coeffs.GELU_QUICK, x, _EXP_HEADROOM)
+    return _silu_d2(a, lo, 1.702)
 
 
 @activation(
@@ -331,38 +352,47 @@ def soft_clipping_dalpha(x: Real, alpha: Real = 1.0) -> Array:
     return softplus_dbeta(x, alpha) - softplus_dbeta(jnp.asarray(x) - 1, alpha)
 
 
-def _scaled_exponent(
-    beta: Real | Constant, x: Real
-) -> tuple[Array, Array, Real, ScaledExp]:
-    """Return z = beta x, a + lo = |beta x| in double-word, and e^-(a + lo)."""
+def _double_word_exponent(
+    beta: Real | Constant, x: Real, headroom: int = RECIPROCAL_HEADROOM
+) -> tuple[Array, Array, Real]:
+    """Return the mask beta x < 0, and |beta x| = a + lo in double-word.
+
+    a is clamped where 2^headroom e^a is ∞; a float or constant beta is positive.
+    """
+    x = jnp.asarray(x)
+    _, highest = exponent_limits(x.dtype, headroom)
+    if isinstance(beta, float | dict):
+        factor, _ = hi_lo(beta, x.dtype)
+        a = min_nan_free(highest / factor, lax.abs(x))
+        hi, lo = (a, 0.0) if factor == 1 else two_prod(beta, a)
+        return x < 0, hi, lo
     z, lo = exponent_product(beta, x)
-    a = lax.abs(z)
-    if not isinstance(lo, float):
-        lo = where(z < 0, -lo, lo)
-    return z, a, lo, scaled_exp(-a, -lo)
+    return z < 0, min_nan_free(highest, lax.abs(z)), where(z < 0, -lo, lo)
 
 
-def _mul_sigmoid(x: Real, z: Array, a: Array, lo: Real, p: ScaledExp) -> Array:
-    """Return x σ(z)."""
-    finite = max_nan_free(-1e30, jnp.asarray(x))  # -inf * 0 is NaN
-    return where(z < 0, mul_scaled_exp(finite, p), x) / (1 + mul_scaled_exp(1.0, p))
+def _mul_sigmoid(x: Real, beta: float | Constant) -> Array:
+    """Return x σ(beta x) for beta > 0: max(x, 0) - |x| σ(-beta |x|)."""
+    x = jnp.asarray(x)
+    _, a, lo = _double_word_exponent(beta, x)
+    b = a if isinstance(lo, float) else min_nan_free(1e3, lax.abs(x))
+    h = b / one_plus_exp(a, lo)
+    return where(x < 0, -0.0, x) - _RECIPROCAL_SCALE * h
 
 
-def _silu_derivative(a: Array, lo: Real, p: ScaledExp) -> Array:
-    """Return the derivative f' of z σ(z) at z = -(a + lo); f'(-z) = 1 - f'(z)."""
+def _silu_derivative(negative: Array, a: Array, lo: Real) -> Array:
+    """Return the derivative f' of z σ(z) at |z| = a + lo; f'(-z) = 1 - f'(z)."""
+    h = 1 / one_plus_exp(a, lo)  # 2^10 σ(-a)
+    v = a if isinstance(lo, float) else a + lo
+    left = -_RECIPROCAL_SCALE * (v * (h - (_RECIPROCAL_SCALE * h) * h) - h)
+    return where(negative, left, 1 - left)
+
+
+def _silu_d2(a: Array, lo: Real, scale: Real) -> Array:
+    """Return `scale` times the second derivative of z σ(z), even in |z| = a + lo."""
+    p = scaled_exp(-a, -lo)
     e = mul_scaled_exp(1.0, p)
-    numerator = mul_scaled_exp(1 - (a + lo) + e, p)
-    # (1 + e)² expanded: a square doubles the relative error.
-    return numerator / (1 + e * (2 + e))
-
-
-def _silu_d2(z: Array, a: Array, lo: Real, p: ScaledExp, scale: Real) -> Array:
-    """Return `scale` times the second derivative of z σ(z), an even function."""
-    e = mul_scaled_exp(1.0, p)
-    cube = (1 + e) * (1 + e * (2 + e))
     factor = 2 - (a + lo) + e * (2 + (a + lo))
-    d2 = mul_scaled_exp(scale * factor, p) / cube
-    return patch_near_zero(a, d2, coeffs.SILU_2, lo, scale)
+    return mul_scaled_exp(scale * factor, p) / ((1 + e) * (1 + e * (2 + e)))
 
 
 def _softplus_root(x: Real) -> tuple[Array, Array]:
@@ -392,7 +422,7 @@ def _folded_exponent(x: Real, alpha: Real) -> tuple[Array, ScaledExp, Real]:
 def _numerator(alpha: Real, p: ScaledExp) -> Array:
     """Return (1 - e^-alpha) e^u."""
     if isinstance(alpha, float):
-        hi, lo = hi_lo(-math.expm1(-alpha), p.q.dtype)
+        hi, lo = hi_lo(-math.expm1(-alpha), p.scale.dtype)
         return mul_scaled_exp(hi, p, lo)
     return mul_scaled_exp(-expm1(-alpha), p)
 

@@ -4,6 +4,7 @@ import math
 from typing import Any
 
 import jax.numpy as jnp
+import numpy as np
 from jax import Array, lax
 
 from jax_acts._core.activation import activation
@@ -13,13 +14,20 @@ from jax_acts._numerics.bitwise import (
     min_nan_free,
     mul_sign,
     propagate_nan,
-    round_to_bits,
+    truncate_to_bits,
     where,
 )
 from jax_acts._numerics.double_word import hi_lo, two_div, two_prod, two_sum
-from jax_acts._numerics.exp_log import exp, mul_exp, mul_scaled_exp, scaled_exp
+from jax_acts._numerics.exp_log import (
+    RECIPROCAL_HEADROOM,
+    exp,
+    exponent_limits,
+    mul_exp,
+    mul_scaled_exp,
+    one_plus_exp,
+    scaled_exp,
+)
 from jax_acts._numerics.polynomial import fold_half_line, polynomial, polynomial_hi_lo
-from jax_acts._numerics.root import patch_near_zero
 from jax_acts._numerics.types import Real
 
 __all__ = [
@@ -70,9 +78,9 @@ def gelu_exact(x: Real) -> Array:
 @gelu_exact.defderivative
 def gelu_exact_dx(x: Real) -> Array:
     a, y, lo = _gaussian_exponent(x)
-    zero, zero_lo = coeffs.GELU_1.zero[a.dtype.name]
+    zero, _ = coeffs.GELU_1.zero[a.dtype.name]
     factor = polynomial(fold_half_line(a), coeffs.GELU_1.factor)
-    negative = mul_exp((a - zero) * factor - zero_lo * coeffs.GELU_1.slope, y, lo)
+    negative = mul_exp((a - zero) * factor, y, lo)
     return where(x < 0, negative, 1 - negative)  # gelu'(-x) = 1 - gelu'(x)
 
 
@@ -97,37 +105,32 @@ def gelu_tanh(x: Real) -> Array:
     >>> gelu_tanh(jnp.array([-1.0, 0.0, 1.0]))
     Array([-0.15880801,  0.        ,  0.841192  ], dtype=float32)
     """
-    v, lo = _gelu_tanh_exponent(x)
-    p = scaled_exp(-v, -lo)
-    finite = max_nan_free(-_EXPONENT_LIMIT, jnp.asarray(x))
-    return where(x < 0, mul_scaled_exp(finite, p), x) / (1 + mul_scaled_exp(1.0, p))
+    a, v, lo = _gelu_tanh_exponent(x, RECIPROCAL_HEADROOM)
+    h = a / one_plus_exp(v, lo)
+    return where(x < 0, -0.0, x) - 2.0**RECIPROCAL_HEADROOM * h
 
 
 @gelu_tanh.defderivative
 def gelu_tanh_dx(x: Real) -> Array:
-    v, lo = _gelu_tanh_exponent(x)
-    p = scaled_exp(-v, -lo)
-    e = mul_scaled_exp(1.0, p)
-    a = min_nan_free(_EXPONENT_LIMIT, lax.abs(x))
-    cubic, cubic_lo = coeffs.GELU_TANH_CUBIC[a.dtype.name]
-    a_v_dx = v + (2 * (cubic + cubic_lo) * a * a * a + lo)  # a v'(a)
-    negative = mul_scaled_exp(1 + e - a_v_dx, p) / (1 + e * (2 + e))
-    negative = patch_near_zero(-a, negative, coeffs.GELU_TANH_1)
-    return where(x < 0, negative, 1 - negative)  # gelu'(-x) = 1 - gelu'(x)
+    a, v, lo = _gelu_tanh_exponent(x, RECIPROCAL_HEADROOM)
+    scale = 2.0**RECIPROCAL_HEADROOM
+    h = 1 / one_plus_exp(v, lo)  # σ(-v) / scale
+    _, (cubic, cubic_lo) = _linear_and_cubic(a)
+    u = (v + lo) + (2 * (cubic + cubic_lo) * a) * (a * a)  # a v'(a)
+    left = -scale * (u * (h - (scale * h) * h) - h)
+    return where(x < 0, left, 1 - left)  # gelu'(-x) = 1 - gelu'(x)
 
 
 @gelu_tanh.derivative.defderivative
 def gelu_tanh_dx2(x: Real) -> Array:
-    v, lo = _gelu_tanh_exponent(x)
+    a, v, lo = _gelu_tanh_exponent(x, -60)
     p = scaled_exp(-v, -lo)
     e = mul_scaled_exp(1.0, p)
-    a = min_nan_free(_EXPONENT_LIMIT, lax.abs(x))
     v_dx = _gelu_tanh_exponent_dx(a)
-    cubic, cubic_lo = coeffs.GELU_TANH_CUBIC[a.dtype.name]
+    _, (cubic, cubic_lo) = _linear_and_cubic(a)
     v_dx2 = 6 * (cubic + cubic_lo) * a
     factor = 2 * v_dx + a * (v_dx2 - v_dx * v_dx * (1 - e) / (1 + e))
-    d2 = mul_scaled_exp(factor, p) / (1 + e * (2 + e))
-    return patch_near_zero(a, d2, coeffs.GELU_TANH_2)
+    return mul_scaled_exp(factor, p) / (1 + e * (2 + e))
 
 
 @activation(
@@ -381,25 +384,36 @@ def _scaled_gaussian_exponent(x: Real, c: Real) -> tuple[Array, Array, Array]:
     return a, -hi, -(lo + 2 * u * u_lo)
 
 
-def _gelu_tanh_exponent(x: Real) -> tuple[Array, Array]:
-    """Return v = a (l + c a²) in double-word, a = |x|, l = 2 sqrt(2/π), c = 0.044715 l.
+def _gelu_tanh_exponent(x: Real, headroom: int) -> tuple[Array, Array, Array]:
+    """Return a = |x| and v = a (l + c a²) in double-word.
+
+    l is 2 sqrt(2/π), c is 0.044715 l. a is clamped where 2^headroom e^v is ∞.
 
     The relative error of e^v is the absolute error of v. The high word, b f, is exact:
-    b is a rounded to 8 bits, and f is l + c b² rounded to 16 bits (float32).
+    b is a rounded to 8 bits, and f is l + c b² truncated to 16 bits (float32).
     """
-    # gelu_tanh(-x) is 0 beyond the limit; a power of 2 makes a - b = 0 there.
-    limit = {"float32": 16.0, "float64": 64.0}
-    a = min_nan_free(limit[jnp.asarray(x).dtype.name], lax.abs(x))
+    x = jnp.asarray(x)
+    a = min_nan_free(_gelu_tanh_limit(x.dtype, headroom), lax.abs(x))
     (linear, linear_lo), (cubic, cubic_lo) = _linear_and_cubic(a)
-    b = round_to_bits(a, {"float32": 8, "float64": 17})
+    bits = {"float32": 8, "float64": 17}
+    to_center = 1 + 2.0 ** -bits[a.dtype.name]  # so that b - a has both signs
+    b = truncate_to_bits(to_center * a, bits)
     square, difference = b * b, a - b
-    factor = linear + cubic * square
-    f = round_to_bits(factor, {"float32": 16, "float64": 36})
-    f_lo = (linear - f) + cubic * square  # exact, unlike `factor`
+    f = truncate_to_bits(linear + cubic * square, {"float32": 16, "float64": 36})
+    f_lo = (linear - f) + cubic * square  # exact
     f_lo = f_lo + (linear_lo + cubic_lo * square)
     # (v(a) - v(b)) / (a - b)
     quotient = (cubic + cubic_lo) * (square + a * (b + a)) + (linear + linear_lo)
-    return b * f, b * f_lo + difference * quotient
+    return a, b * f, b * f_lo + difference * quotient
+
+
+def _gelu_tanh_limit(dtype: Any, headroom: int) -> float:
+    """Return the root of v(a) = y, where 2^headroom e^y is ∞."""
+    _, highest = exponent_limits(dtype, headroom)
+    linear, cubic = map(
+        sum, (coeffs.GELU_TANH_LINEAR["float64"], coeffs.GELU_TANH_CUBIC["float64"])
+    )
+    return float(np.roots([cubic, 0, linear, -highest]).real.max())
 
 
 def _gelu_tanh_exponent_dx(a: Array) -> Array:

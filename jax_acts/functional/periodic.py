@@ -116,12 +116,12 @@ def snake(x: Real, alpha: Real = 1.0) -> Array:
 
     Args:
         x: The input.
-        alpha: $\alpha \ne 0$, the angular frequency.
+        alpha: $\alpha$, the angular frequency; 0 gives $x$.
 
     >>> snake(jnp.array([-1.0, 0.0, 2.0]))
     Array([-0.29193,  0.        ,  2.82682 ], dtype=float32)
     """
-    y = x + sin_squared(jnp.asarray(alpha * x)) / alpha
+    y = x + sin_squared(jnp.asarray(alpha * x)) / _nonzero(alpha)
     return where(jnp.isinf(x), x, y)
 
 
@@ -139,8 +139,9 @@ def snake_dx2(x: Real, alpha: Real = 1.0) -> Array:
 
 @snake.defpartial("alpha")
 def snake_dalpha(x: Real, alpha: Real = 1.0) -> Array:
-    z = jnp.asarray(alpha * x)
-    return (x * sin(2 * z) - sin_squared(z) / alpha) / alpha
+    z, divisor = jnp.asarray(alpha * x), _nonzero(alpha)
+    partial = (x * sin(2 * z) - sin_squared(z) / divisor) / divisor
+    return where(z == 0, jnp.square(x), partial)
 
 
 @activation(
@@ -155,7 +156,8 @@ def snake_beta(
     Args:
         x: The input.
         alpha: $\alpha$, the angular frequency.
-        beta: $\beta \ne 0$, the reciprocal amplitude; $\beta = \alpha$ is `snake`.
+        beta: $\beta$, the reciprocal amplitude; $\beta = \alpha$ is `snake`. The
+            limit for $\beta \to 0$ is infinite except at the zeros of the sine.
         log_scale: If true, the arguments are $\log \alpha$ and $\log \beta$. BigVGAN
             learns both, initialized to 0.
 
@@ -163,7 +165,8 @@ def snake_beta(
     Array([-0.6459633,  0.       ,  2.413411 ], dtype=float32)
     """
     alpha, beta = _scales(alpha, beta, log_scale)
-    y = x + sin_squared(jnp.asarray(alpha * x)) / beta
+    square = sin_squared(jnp.asarray(alpha * x))
+    y = x + square / where((square == 0) & (beta == 0), 1.0, beta)
     return where(jnp.isinf(x), x, y)
 
 
@@ -172,8 +175,9 @@ def snake_beta_dx(
     x: Real, alpha: Real = 1.0, beta: Real = 1.0, *, log_scale: bool = False
 ) -> Array:
     alpha, beta = _scales(alpha, beta, log_scale)
-    r = alpha / beta
-    return 2 * r * sin_squared(jnp.asarray(alpha * x), 1) + (1 - r)
+    z, r = jnp.asarray(alpha * x), alpha / _nonzero(beta)
+    dx = 2 * r * sin_squared(z, 1) + (1 - r)
+    return where(_is_zero(beta), 1 + _mul_infinity(alpha * sin(2 * z)), dx)
 
 
 @snake_beta.derivative.defderivative
@@ -182,7 +186,8 @@ def snake_beta_dx2(
 ) -> Array:
     alpha, beta = _scales(alpha, beta, log_scale)
     z = jnp.asarray(alpha * x)
-    return 4 * (alpha / beta) * alpha * sin(z, 1) * sin(z, 3)
+    dx2 = 4 * (alpha / _nonzero(beta)) * alpha * sin(z, 1) * sin(z, 3)
+    return where(_is_zero(beta), _mul_infinity(dx2), dx2)
 
 
 @snake_beta.defpartial("alpha")
@@ -367,6 +372,22 @@ def finer_dx2(x: Real, omega: Real = 1.0) -> Array:
 def finer_domega(x: Real, omega: Real = 1.0) -> Array:
     t, z, _ = _finer_angle(x, omega)
     return mul_sign(z * cosine_of(t), x)
+
+
+def _nonzero(parameter: Real) -> Real:
+    """Return the parameter, or 1 where it is 0."""
+    if isinstance(parameter, float):
+        return parameter or 1.0
+    return where(parameter == 0, lax.full_like(parameter, 1), parameter)
+
+
+def _is_zero(parameter: Real) -> Array:
+    return jnp.asarray(parameter) == 0
+
+
+def _mul_infinity(y: Array) -> Array:
+    """Return y * inf, but 0 for y = 0."""
+    return where(y == 0, y, y * jnp.inf)
 
 
 def _scales(alpha: Real, beta: Real, log_scale: bool) -> tuple[Real, Real]:

@@ -101,7 +101,7 @@ def bsilu(x: Real, alpha: Real = 1.67) -> Array:
     Array([-0.65481, 0.     , 1.11693 ], dtype=float32)
     """
     z, y = _minus_abs(x)
-    e, m = exp_and_expm1(y, tail=True)  # m / (1 + e) = -tanh(|x| / 2)
+    e, m = exp_and_expm1(y)  # m / (1 + e) = -tanh(|x| / 2)
     numerator = where(z < 0, 2 * z * e + alpha * m, 2 * z - alpha * m)
     return where(x > _EXP_UNDERFLOW_X, x + 0.5 * alpha, numerator / (2 + 2 * e))
 
@@ -120,7 +120,7 @@ def bsilu_dx(x: Real, alpha: Real = 1.67) -> Array:
 @bsilu.derivative.defderivative
 def bsilu_dx2(x: Real, alpha: Real = 1.67) -> Array:
     z, y = _minus_abs(x)
-    e, m = exp_and_expm1(y, tail=True)
+    e, m = exp_and_expm1(y)
     odd = where(z < 0, -m, m) * (z + alpha)
     d2 = mul_exp(2 * (1 + e) + odd, y) / ((1 + e) * (1 + e * (2 + e)))
     if isinstance(alpha, float):
@@ -142,7 +142,7 @@ def elish(x: Real) -> Array:
     Array([-0.17000, 0.     , 0.73106], dtype=float32)
     """
     y = -lax.abs(x)
-    e, m = exp_and_expm1(y, tail=True)
+    e, m = exp_and_expm1(y)
     return where(x < 0, mul_exp(m, y), x) / (1 + e)
 
 
@@ -161,8 +161,7 @@ def elish_dx2(x: Real) -> Array:
     e = exp(y)
     d2 = where(z < 0, e * (5 + e * (3 + e)) - 1, 2 - z + e * (2 + z))
     d2 = mul_exp(d2, y) / ((1 + e) * (1 + e * (2 + e)))
-    d2 = patch_near_zero(z, d2, coeffs.ELISH_2)
-    return patch_near_zero(z, d2, coeffs.SILU_2)
+    return patch_near_zero(z, d2, coeffs.ELISH_2)
 
 
 @activation(

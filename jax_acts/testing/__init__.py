@@ -28,3 +28,4 @@ from jax_acts.testing.ulp import (
     ulps as ulps,
     worst_input as worst_input,
 )
+from jax_acts.testing.zeros import zero_tolerance as zero_tolerance

@@ -23,9 +23,9 @@ def ulps(
 ) -> F64:
     """Return (|got - (want + lo)| - tolerance) in ulp of the dtype of `got`.
 
-    The error is 0 where both results are flushed to zero or to the least normal number,
-    where both overflow, and where `want` is NaN. It is infinite where only `got` is
-    NaN.
+    The error is 0 where `want` is subnormal and `got` is at most twice the least normal
+    number, since x - f(x) is x where a backend flushes f(x); where both overflow, and
+    where `want` is NaN. It is infinite where only `got` is NaN.
     """
     info = ml_dtypes.finfo(got.dtype)
     tiny, top = float(info.tiny), float(info.max)
@@ -36,7 +36,7 @@ def ulps(
     with np.errstate(invalid="ignore", over="ignore"):
         error = np.maximum(np.abs((got - want) - lo) - tolerance, 0)
         error = error / np.ldexp(1.0, exponent - 1 - info.nmant)
-        error[(size < tiny) & (np.abs(got) <= tiny)] = 0
+        error[(size < tiny) & (np.abs(got) <= 2 * tiny)] = 0
         error[(size >= top + half_ulp) & (np.abs(got) >= top) & (got * want > 0)] = 0
     error[got == want] = 0
     error[np.isnan(got) & ~np.isnan(want)] = np.inf

@@ -1,11 +1,12 @@
 """Accuracy of periodic functions close to their zeros, and bounds at large inputs."""
 
+import jax
 import jax.numpy as jnp
 import mpmath
 import numpy as np
 import pytest
 
-from jax_acts import finer, gabor, gcu
+from jax_acts import finer, gabor, gcu, snake, snake_beta
 from jax_acts.testing import evaluate, nth, ulps
 
 
@@ -61,3 +62,16 @@ def test_finer_stays_within_its_range_beyond_its_domain():
         assert (jnp.abs(y) <= 1).all()
     assert jnp.isfinite(finer.derivative(x[:5])).all()
     assert jnp.isnan(finer(jnp.array([-jnp.inf, jnp.inf]))).all()  # no limit exists
+
+
+@pytest.mark.parametrize("call", [lambda f: f, jax.jit])
+def test_snake_has_its_limits_at_parameters_of_0(call):
+    x = jnp.array([-2.0, 0.0, 0.5])
+    value = lambda f, *arguments: np.asarray(call(f)(x, *arguments))
+    np.testing.assert_array_equal(value(snake, 0.0), x)
+    np.testing.assert_array_equal(value(snake.derivative, 0.0), np.ones(3))
+    np.testing.assert_array_equal(value(snake.partial("alpha"), 0.0), x * x)
+    np.testing.assert_array_equal(value(snake_beta, 0.0, 0.0), x)
+    np.testing.assert_array_equal(value(snake_beta, 1.0, 0.0), [np.inf, 0, np.inf])
+    derivative = value(snake_beta.derivative, 1.0, 0.0)
+    np.testing.assert_array_equal(derivative, [np.inf, 1, np.inf])

@@ -30,6 +30,7 @@ def test_selections(dtype):
             "clip": bitwise.clip(x, -1.0, 1.0),
             "nan": bitwise.propagate_nan(x, 3.0),
             "sign": bitwise.mul_sign(abs(x) + 1, x),
+            "sign of zero": bitwise.copy_sign_of_zero(x + 0, x),
         },
         (x,),
     )
@@ -40,6 +41,7 @@ def test_selections(dtype):
         "clip": np.clip(x, -1, 1),
         "nan": np.where(np.isnan(x), np.nan, 3),
         "sign": np.copysign(abs(x) + 1, x),
+        "sign of zero": x,
     }
     for name in want:
         np.testing.assert_array_equal(got[name], want[name], err_msg=name)
@@ -47,14 +49,15 @@ def test_selections(dtype):
 
 
 @both_dtypes
-def test_round_to_bits_and_to_integers(dtype):
+def test_truncation_to_bits_and_rounding_to_integers(dtype):
     (x,) = magnitudes(-20, 20)(np.random.default_rng(0), 500, dtype)
     bits = {F32: 8, F64: 20}
-    got = evaluate(lambda x: bitwise.round_to_bits(x, bits), (x,))
+    got = evaluate(lambda x: bitwise.truncate_to_bits(x, bits), (x,))
     fraction, exponent = np.frexp(x.astype(np.float64))
     scaled = np.ldexp(fraction, bits[dtype])
     np.testing.assert_array_equal(np.mod(np.ldexp(got, bits[dtype] - exponent), 1), 0)
-    assert np.all(abs(np.ldexp(got, bits[dtype] - exponent) - scaled) <= 0.5)
+    assert np.all(abs(np.ldexp(got, bits[dtype] - exponent) - scaled) < 1)
+    assert np.all(abs(got) <= abs(x))
     np.testing.assert_array_equal(evaluate(bitwise.round_to_int, (x,)), np.rint(x))
 
 
@@ -98,3 +101,20 @@ def test_16_bit_dtypes_are_promoted():
     for dtype in (ml_dtypes.bfloat16, np.float16):
         assert evaluate(bitwise.promote_16bit, (np.ones(2, dtype),)).dtype == F32
     assert evaluate(bitwise.promote_16bit, (np.ones(2),)).dtype == F64
+
+
+@both_dtypes
+def test_rounding_to_the_exponent_is_not_simplified(dtype):
+    # A compiler that simplified c - (v + c) would return -v, not an integer.
+    info = np.finfo(dtype)
+    v = np.random.default_rng(0).uniform(info.minexp - 1, info.maxexp, 2000)
+    v = np.append(v, [info.minexp - 1, info.maxexp]).astype(dtype)
+    minus_k, power = evaluate(bitwise.round_exponent, (v,))
+    np.testing.assert_array_equal(minus_k, -np.rint(v))
+    assert power[-2:].tolist() == [0, np.inf]
+    normal = (np.rint(v) >= info.minexp) & (np.rint(v) < info.maxexp)
+    exact = np.ldexp(np.ones((), dtype), np.rint(v[normal]).astype(int))
+    np.testing.assert_array_equal(power[normal], exact)
+    _, scaled = evaluate(lambda v: bitwise.round_exponent(v, -10), (v,))
+    large = normal & (v > 0)
+    np.testing.assert_array_equal(scaled[large], power[large] * 2.0**-10)

@@ -2,6 +2,7 @@
 
 import re
 
+import jax
 import numpy as np
 import pytest
 
@@ -10,6 +11,7 @@ from tests.numerics.blocks import (
     BLOCKS,
     F32,
     F64,
+    evaluate,
     magnitudes,
     measure,
     mp,
@@ -37,6 +39,16 @@ def test_stated_ulps_are_measured(name):
             errors, stated_ulps(block.function, dtype), strict=True
         ):
             assert bound - MARGIN <= error <= bound, dtype
+
+
+@pytest.mark.parametrize("dtype", [F32, F64])
+def test_autodiff_of_exponentials_agrees_with_their_derivatives(dtype):
+    y = np.linspace(-60, 30, 200).astype(dtype)
+    for f in (exp_log.exp, exp_log.exp_or_inf, exp_log.exp_full_range, exp_log.expm1):
+        (dy,) = evaluate(lambda y, f=f: (jax.vmap(jax.grad(f))(y),), (y,))
+        want = np.where(y > -38, np.exp(y.astype(float)), dy)  # expm1 is -1 below
+        rtol = {F32: 1e-5, F64: 1e-10}[dtype]  # that of the derivative of a polynomial
+        np.testing.assert_allclose(dy, want, rtol=rtol)
 
 
 RANGES = {F32: (-64.0, 87.9), F64: (-660.0, 708.9)}

@@ -159,7 +159,7 @@ print(hash_source(*roots))
 for name, old, new in [
     ("functional/rectified.py", "INF = ", "x = 1; INF = "),
     ("functional/logistic.py", "def silu_dx(", "def silu_dx(  # derivative\\n    "),
-    ("functional/logistic.py", "coeffs.SILU_1, -lo)", "coeffs.SILU_1, lo)"),
+    ("functional/logistic.py", "coeffs.GELU_QUICK, x)", "coeffs.GELU_QUICK, -x)"),
     ("experiments/models/mlp.py", "import jax", "import math; import jax"),
 ]:
     text = (package / name).read_text()
