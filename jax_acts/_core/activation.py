@@ -22,6 +22,7 @@ from jax_acts._core.residuals import (
     mul_from_int8,
     mul_from_output,
 )
+from jax_acts._core.sharding import broadcast
 from jax_acts._core.spec import ActivationSpec
 
 _OWNED = {"_call", "_compiled", "_copies", "_origin", "_rules", "_value", "_by_value"}
@@ -202,13 +203,11 @@ class ActivationFunction(Function[P]):
         return {"arguments": (self._rule, self.spec), "rules": rules, "output": output}
 
     @classmethod
-    def _from_state(
-        cls, arguments: Any, rules: dict[str, Rule], output: Any
-    ) -> "ActivationFunction[...]":
-        f = cls(*arguments)
-        for name, rule in rules.items():
+    def _from_state(cls, state: dict[str, Any]) -> "ActivationFunction[...]":
+        f = cls(*state["arguments"])
+        for name, rule in state["rules"].items():
             f.defpartial(name)(rule)
-        f._output_rule, f._output_is_exact = output
+        f._output_rule, f._output_is_exact = state["output"]
         return f
 
     @functools.cached_property
@@ -257,10 +256,8 @@ class ActivationFunction(Function[P]):
                 f"{self.__name__}: expected shapes that broadcast, got {shapes}"
             ) from None
         x = self.parameters[0]
-        return {
-            n: jnp.broadcast_to(a, shape) if n == x or a.ndim else a
-            for n, a in arrays.items()
-        }, static
+        full = {n: a for n, a in arrays.items() if n == x or a.ndim}
+        return arrays | broadcast(full, shape), static
 
     @functools.cached_property
     def _value(self) -> Callable[..., Array]:

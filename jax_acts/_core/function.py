@@ -151,20 +151,20 @@ class Function(Generic[P]):
         cls, state = type(self), self._state()
 
         def make() -> Function[P]:
-            return cls._from_state(**state)
+            return cls._from_state(state)
 
         make.__module__ = self.__module__
         make.__qualname__ = f"{self.__qualname__}._by_value"
         return make
 
     def _state(self) -> dict[str, Any]:
-        """Return the arguments of `_from_state`."""
+        """Return the data that `_from_state` needs."""
         return {"arguments": (self._rule, self.spec, self._check)}
 
     @classmethod
-    def _from_state(cls, arguments: Any) -> "Function[...]":
+    def _from_state(cls, state: dict[str, Any]) -> "Function[...]":
         """Return the function of a state."""
-        return cls(*arguments)
+        return cls(*state["arguments"])
 
     def _trace(self, arguments: dict[str, Any], constants: frozenset[str]) -> Array:
         return self._rule(**arguments)
