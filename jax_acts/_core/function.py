@@ -95,6 +95,16 @@ class Function(Generic[P]):
             self._check(**self.arguments(*args, **kwargs))
         return self._call(*args, **kwargs)
 
+    def lower(self, *args: Any, **kwargs: Any) -> Any:
+        """Lower the function for arguments, arrays or `jax.ShapeDtypeStruct`.
+
+        >>> from jax_acts import silu
+        >>> silu.lower(jax.ShapeDtypeStruct((3,), "float32")).out_info.shape
+        (3,)
+        """
+        lowered: Any = self._call
+        return lowered.lower(*args, **kwargs)
+
     def without_custom_jvp(self, *args: P.args, **kwargs: P.kwargs) -> Array:
         """Compute the function without `jit`."""
         arguments = self.arguments(*args, **kwargs)

@@ -26,6 +26,7 @@ from jax_acts._core.function import Function
 from jax_acts._core.kinks import with_kinks
 from jax_acts._core.spec import InnerFunction, InnerFunctions
 from jax_acts._registry.dialects import DIALECTS, IGNORED, OWN
+from jax_acts._registry.dialects.keras import keras_spec
 from jax_acts._registry.dialects.prefixes import PREFIXES, has_prefix, libraries
 from jax_acts._registry.dialects.table import Entry, Meaning
 from jax_acts._registry.entries import (
@@ -71,8 +72,8 @@ def get(
     """Return the activation that a spec describes.
 
     A spec is a name, optionally with a dialect and arguments; a dict with the key
-    "name" and arguments; a pair of a name and such a dict; a function; a `Bound`; or
-    None, which is the identity.
+    "name" and arguments; a pair of a name and such a dict; the `class_name` and
+    `config` of a Keras layer; a function; a `Bound`; or None, which is the identity.
 
     Without a dialect, a name of `jax.nn` means what `jax.nn` means; another name must
     have the same meaning in all dialects that have it. The prefix of a dotted name
@@ -155,6 +156,8 @@ def aliases(name: str) -> list[Alias]:
 
 def _from_dict(spec: Mapping[str, Any]) -> Spec:
     """Parse a dict; its name may be the text of a spec."""
+    if "class_name" in spec:
+        spec = keras_spec(spec)
     named = dict(spec)
     name, dialect = named.pop("name", None), named.pop("dialect", None)
     if not isinstance(name, str):
