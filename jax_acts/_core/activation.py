@@ -24,6 +24,7 @@ from jax_acts._core.residuals import (
 )
 from jax_acts._core.sharding import broadcast
 from jax_acts._core.spec import ActivationSpec
+from jax_acts._numerics.ordinary import building_blocks, is_ordinary
 
 _OWNED = {"_call", "_compiled", "_copies", "_origin", "_rules", "_value", "_by_value"}
 """The attributes that a function does not share with its rules."""
@@ -50,6 +51,8 @@ class ActivationFunction(Function[P]):
         self._compiled: dict[frozenset[str], Callable[P, Array]] = {}
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Array:
+        if is_ordinary():
+            return self.without_custom_jvp(*args, **kwargs)
         if len(args) + len(kwargs) < 2:
             return self._call(*args, **kwargs)
         given = {**dict(zip(self.parameters, args, strict=False)), **kwargs}
@@ -59,10 +62,12 @@ class ActivationFunction(Function[P]):
         return self._compiled[constants](*args, **kwargs)
 
     def without_custom_jvp(self, *args: P.args, **kwargs: P.kwargs) -> Array:
-        """Compute f(x) by the value rule, without `jit` and without a custom JVP rule.
+        """Compute f(x) by ordinary primitives, without `jit` and `custom_jvp`.
 
-        For `jax.experimental.jet`, forward Laplacians and exporters, which do not
-        support `custom_jvp`.
+        For Taylor mode (`jax.experimental.jet`), forward Laplacians and exporters,
+        which support neither `custom_jvp` nor bit patterns. The formula is that of the
+        value rule; exponentials, logarithms and sines are those of XLA, and sums and
+        products are rounded. Float32 values are within 16 ulp of max(1, |y|).
         """
         arguments = self.arguments(*args, **kwargs)
         is_scalar = lambda n, v: n != self.parameters[0] and type(v) in (int, float)
@@ -74,9 +79,9 @@ class ActivationFunction(Function[P]):
         static = {n: parameters[n].default for n in self.static} | static
         rules = {n: _without_custom_jvp(v) for n, v in static.items()}
         scalars = {n: v for n, v in scalars.items() if n not in rules}
-        return self._match_weak_type(
-            arguments, self._evaluate(arrays, {**scalars, **rules})
-        )
+        with building_blocks("ordinary"):
+            result = self._evaluate(arrays, {**scalars, **rules})
+        return self._match_weak_type(arguments, result)
 
     @property
     def derivative(self) -> "ActivationFunction[P]":
@@ -282,7 +287,8 @@ class ActivationFunction(Function[P]):
             dtype if self.spec.exact and dtype.itemsize == 2 else compute_dtype(dtype)
         )
         cast = {n: a.astype(wide) for n, a in arrays.items()}
-        return self._rule(**cast, **static).astype(dtype)
+        with building_blocks("accurate"):
+            return self._rule(**cast, **static).astype(dtype)
 
     def _differentiable(
         self,

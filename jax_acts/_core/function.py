@@ -23,6 +23,7 @@ from jax import Array
 from jax_acts._core.compat import as_weakly_typed, is_weakly_typed
 from jax_acts._core.errors import did_you_mean
 from jax_acts._core.spec import STATIC_TYPES, ActivationSpec, Coefficients
+from jax_acts._numerics.ordinary import building_blocks, is_ordinary
 
 P = ParamSpec("P")
 Rule = Callable[..., Array]
@@ -93,6 +94,8 @@ class Function(Generic[P]):
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Array:
         if self._check is not None:
             self._check(**self.arguments(*args, **kwargs))
+        if is_ordinary():
+            return self.without_custom_jvp(*args, **kwargs)
         return self._call(*args, **kwargs)
 
     def lower(self, *args: Any, **kwargs: Any) -> Any:
@@ -106,13 +109,16 @@ class Function(Generic[P]):
         return lowered.lower(*args, **kwargs)
 
     def without_custom_jvp(self, *args: P.args, **kwargs: P.kwargs) -> Array:
-        """Compute the function without `jit`."""
+        """Compute the function without `jit`, `custom_jvp` and bit patterns.
+
+        See `ActivationFunction.without_custom_jvp`.
+        """
         arguments = self.arguments(*args, **kwargs)
         if self._check is not None:
             self._check(**arguments)
-        return self._match_weak_type(
-            arguments, self._trace(arguments, frozenset(arguments))
-        )
+        with building_blocks("ordinary"):
+            result = self._rule(**arguments)
+        return self._match_weak_type(arguments, result)
 
     def arguments(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
         """Return the given arguments by name.
@@ -177,7 +183,8 @@ class Function(Generic[P]):
         return cls(*state["arguments"])
 
     def _trace(self, arguments: dict[str, Any], constants: frozenset[str]) -> Array:
-        return self._rule(**arguments)
+        with building_blocks("accurate"):
+            return self._rule(**arguments)
 
 
 def import_path(function: Any) -> tuple[str, str] | None:

@@ -18,6 +18,8 @@ from jax import Array
 from jax_acts._core.arguments import as_real, compute_dtype
 from jax_acts._core.residuals import save_operands
 from jax_acts._core.spec import Coefficients
+from jax_acts._numerics.bitwise import copysign
+from jax_acts._numerics.ordinary import is_ordinary
 
 CoefficientList = Sequence[Array]
 """Coefficients in order of degree, the constant term first."""
@@ -61,9 +63,13 @@ def pointwise(
         cast = lambda a: (
             a.astype(wide) if isinstance(a, Array) else jax.lax.full_like(z, a)
         )
-        y = rule(finite(z), *jax.tree.map(cast, lists), *map(cast, scalars))
+        y = rule(
+            finite(z),
+            *jax.tree.map(cast, lists),
+            *map(cast, scalars),
+        )
         diverges = jnp.isinf(z) & (jnp.abs(y) > math.sqrt(jnp.finfo(wide).max))
-        limit = jnp.where(diverges, jnp.copysign(jnp.inf, y), 0)
+        limit = jnp.where(diverges, copysign(jnp.inf, y), 0)
         return (y + jax.lax.stop_gradient(limit)).astype(x.dtype)
 
     if all(
@@ -76,17 +82,21 @@ def pointwise(
     return save_operands(evaluate, (x, lists, scalars), symbolic_zeros=True)
 
 
-@jax.custom_jvp
 def finite(x: Array) -> Array:
     """Replace ±inf by ±2^(maxexp - 28), 1e30 in float32; the derivative is 1 or NaN."""
+    return x if is_ordinary() else _finite(x)
+
+
+@jax.custom_jvp
+def _finite(x: Array) -> Array:
     large = 2.0 ** (int(jnp.finfo(x.dtype).maxexp) - 28)
     return jnp.where(x == jnp.inf, large, jnp.where(x == -jnp.inf, -large, x))
 
 
-@finite.defjvp
-def finite_jvp(primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
+@_finite.defjvp
+def _finite_jvp(primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
     (x,), (t,) = primals, tangents
-    return finite(x), t * jnp.where(jnp.isnan(x), x, 1)
+    return _finite(x), t * jnp.where(jnp.isnan(x), x, 1)
 
 
 def nonzero_sign(v: Array) -> Array:

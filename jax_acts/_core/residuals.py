@@ -19,6 +19,7 @@ from jax import Array, lax
 from jax.custom_derivatives import SymbolicZero
 
 from jax_acts._core.arguments import compute_dtype
+from jax_acts._numerics.ordinary import building_blocks, is_ordinary
 
 Policy = Literal["derivative", "input", "output", "int8"]
 
@@ -98,7 +99,8 @@ def mul_from_output(
     def product(y: Array, parameters: dict[str, Array], tangent: Array) -> Array:
         wide = y.dtype if exact and y.dtype.itemsize == 2 else compute_dtype(y.dtype)
         cast = {n: a.astype(wide) for n, a in parameters.items()}
-        derivative = rule(y.astype(wide), **cast, **static)
+        with building_blocks("accurate"):
+            derivative = rule(y.astype(wide), **cast, **static)
         return mul_tangent(derivative.astype(y.dtype), tangent)
 
     # CSE is harmless: the forward pass computes nothing from y that could be saved.
@@ -119,6 +121,8 @@ def save_operands(
         symbolic_zeros: Whether some operands may be constants. Their derivatives then
             are not computed; Pallas for TPU has no rule for it.
     """
+    if is_ordinary():
+        return rule(*operands)
     leaves, structure = jax.tree.flatten(tuple(operands))
 
     def evaluate(*leaves: Array) -> Array:

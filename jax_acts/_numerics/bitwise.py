@@ -10,9 +10,11 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
 
+from jax_acts._numerics.ordinary import ordinary_form
 from jax_acts._numerics.types import Real
 
 
+@ordinary_form(jnp.where)
 def where(condition: Array | bool, a: Real, b: Real) -> Array:
     """Return `jnp.where`, as `lax.select` if a or b has the shape of the condition."""
     like = a if isinstance(a, Array) and a.shape == jnp.shape(condition) else b
@@ -34,6 +36,7 @@ def propagate_nan(x: Real, value: Real) -> Array:
     return where(lax.eq(x, x), value, lax.full_like(x, jnp.nan))
 
 
+@ordinary_form(lambda low, y: jnp.where(y < low, low, y))
 def max_nan_free(low: float, y: Array) -> Array:
     """Return max(low, y), NaN where y is NaN.
 
@@ -43,18 +46,43 @@ def max_nan_free(low: float, y: Array) -> Array:
     return lax.select(lax.lt(y, bound), bound, y)
 
 
+@ordinary_form(lambda high, y: jnp.where(y > high, high, y))
 def min_nan_free(high: float, y: Array) -> Array:
     """Return min(high, y), NaN where y is NaN; see `max_nan_free`."""
     bound = lax.full_like(y, high)
     return lax.select(lax.gt(y, bound), bound, y)
 
 
+@ordinary_form(
+    lambda x, low, high: jnp.where(x < low, low, jnp.where(x > high, high, x))
+)
 def clip(x: Array, low: float, high: float) -> Array:
     """Return `jnp.clip(x, low, high)`."""
     low, high = map(x.dtype.type, (low, high))
     return lax.min(high, lax.max(low, x))
 
 
+@ordinary_form(lambda a, b: -jnp.maximum(-a, -b))
+def minimum(a: Real, b: Real) -> Array:
+    """Return `jnp.minimum`; Taylor mode fails for that of an array and a scalar."""
+    return jnp.minimum(a, b)
+
+
+@ordinary_form(
+    lambda x, low, high: jnp.where(x < low, low, jnp.where(x > high, high, x))
+)
+def clip_to(x: Real, low: Real, high: Real) -> Array:
+    """Return `jnp.clip`; Taylor mode fails for scalar bounds, as for `minimum`."""
+    return jnp.clip(x, low, high)
+
+
+@ordinary_form(lambda y, x: jnp.where(x < 0, -jnp.abs(y), jnp.abs(y)))
+def copysign(y: Real, x: Real) -> Array:
+    """Return `jnp.copysign`, which consists of bit patterns."""
+    return jnp.copysign(y, x)
+
+
+@ordinary_form(lambda y, x: jnp.where(x < 0, -y, y))
 def mul_sign(y: Array, x: Real) -> Array:
     """Return y * copysign(1, x), in half the instructions of `jnp.copysign`."""
     x = jnp.asarray(x)
@@ -64,6 +92,7 @@ def mul_sign(y: Array, x: Real) -> Array:
     return y * lax.bitcast_convert_type(lax.bitwise_or(sign, one), x.dtype)
 
 
+@ordinary_form(lambda y, x: y)
 def copy_sign_of_zero(y: Array, x: Array) -> Array:
     """Return y with the sign of x, where y has that sign or is 0."""
     integer = np.dtype(f"int{jnp.finfo(x.dtype).bits}")
@@ -73,6 +102,7 @@ def copy_sign_of_zero(y: Array, x: Array) -> Array:
     return lax.bitcast_convert_type(bits, x.dtype)
 
 
+@ordinary_form(lambda x, bits: x)
 def truncate_to_bits(x: Array, bits: dict[str, int]) -> Array:
     """Truncate x to a significand of `bits[dtype]` bits, so that products are exact."""
     info = jnp.finfo(x.dtype)
@@ -82,6 +112,7 @@ def truncate_to_bits(x: Array, bits: dict[str, int]) -> Array:
     return lax.bitcast_convert_type(lax.bitwise_and(pattern, mask), x.dtype)
 
 
+@ordinary_form(lambda v: jnp.floor(v + 0.5).astype(f"int{jnp.finfo(v.dtype).bits}"))
 def round_to_int(v: Array) -> Array:
     """Return the integer nearest to v for |v| <= 2^21; undefined beyond.
 
@@ -117,6 +148,7 @@ def round_exponent(v: Array, offset: int | Array = 0) -> tuple[Array, Array]:
     return minus_k, lax.bitcast_convert_type(power, v.dtype)
 
 
+@ordinary_form(lambda k, dtype: 2.0 ** k.astype(dtype))
 def power_of_two(k: Array, dtype: Any) -> Array:
     """Return 2^k; 0 for the exponent one below that of the least normal number."""
     info = jnp.finfo(dtype)
@@ -124,12 +156,14 @@ def power_of_two(k: Array, dtype: Any) -> Array:
     return lax.bitcast_convert_type(lax.shift_left(lax.add(k, bias), shift), dtype)
 
 
+@ordinary_form(lambda v, k: v * 2.0 ** k.astype(v.dtype))
 def ldexp(v: Real, k: Array) -> Array:
     """Return v 2^k, in two steps so that no intermediate result overflows."""
     half, dtype = k >> 1, jnp.asarray(v).dtype
     return v * power_of_two(half, dtype) * power_of_two(k - half, dtype)
 
 
+@ordinary_form(lambda x: 1 / x)
 def reciprocal(x: Array) -> Array:
     """Return 1 / x for 2^-125 <= x <= 2^125, without a division in float32.
 

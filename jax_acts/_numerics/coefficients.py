@@ -4,7 +4,6 @@ Above each table: the function, the interval and the weight of the error, then t
 degree and the greatest weighted error of each polynomial, then its command.
 """
 
-# ruff: noqa: E501
 # fmt: off
 
 from jax_acts._numerics.double_word import Constant

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
 
+from jax_acts._numerics.ordinary import ordinary_form
 from jax_acts._numerics.types import Real
 
 Constant = dict[str, tuple[float, float]]
@@ -26,6 +27,7 @@ def hi_lo(c: Real | Constant, dtype: Any) -> tuple[Any, Any]:
     return c, 0.0
 
 
+@ordinary_form(lambda x, dtype: _no_error(jnp.asarray(hi_lo(x, dtype)[0], dtype)))
 def split(x: Real | Constant, dtype: Any) -> tuple[Array, Array]:
     """Return x = hi + lo with at most 12 bits each (27 and 26 in float64).
 
@@ -45,6 +47,7 @@ def split(x: Real | Constant, dtype: Any) -> tuple[Array, Array]:
     return hi, lax.sub(value, hi)
 
 
+@ordinary_form(lambda a, b: _no_error(a + b))
 def two_sum(a: Array, b: Array) -> tuple[Array, Array]:
     """Return the rounded sum a + b and its rounding error, exactly (Knuth TwoSum).
 
@@ -55,12 +58,18 @@ def two_sum(a: Array, b: Array) -> tuple[Array, Array]:
     return s, (a - (s - b_rounded)) + (b - b_rounded)
 
 
+@ordinary_form(lambda a, b: _no_error(a + b))
 def fast_two_sum(a: Array, b: Array) -> tuple[Array, Array]:
     """Return `two_sum(a, b)` for a = 0 or |a| >= |b| (Dekker FastTwoSum)."""
     s = a + b
     return s, b - (s - a)
 
 
+def _no_error(value: Array) -> tuple[Array, Array]:
+    return value, jnp.zeros_like(value)
+
+
+@ordinary_form(lambda a, b: _no_error(hi_lo(a, jnp.result_type(b))[0] * b))
 def two_prod(a: Real | Constant, b: Real) -> tuple[Array, Array]:
     """Return a b as hi + lo, where hi is an exact product of two halves.
 
@@ -76,6 +85,7 @@ def two_prod(a: Real | Constant, b: Real) -> tuple[Array, Array]:
     return lax.mul(a0, b0), lax.add(lax.mul(a0, b1), lax.mul(a1, b))
 
 
+@ordinary_form(lambda a, b: _no_error(a / b))
 def two_div(a: Real, b: Real) -> tuple[Array, Array]:
     """Return a / b as hi + lo, where hi has half the bits.
 

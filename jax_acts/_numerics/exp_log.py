@@ -35,6 +35,7 @@ from jax_acts._numerics.double_word import (
     two_prod,
     two_sum,
 )
+from jax_acts._numerics.ordinary import is_ordinary, ordinary_form
 from jax_acts._numerics.polynomial import horner, polynomial
 from jax_acts._numerics.types import Real
 
@@ -68,16 +69,22 @@ class ScaledExp(NamedTuple):
     @property
     def q(self) -> Array:
         """e^r - 1."""
+        if is_ordinary():
+            return lax.full_like(self.scale, 0)
         return self.r + self.r * self.r * self.tail
 
     @property
     def product(self) -> Array:
         """2^headroom e^y."""
+        if is_ordinary():
+            return self.scale
         return (1 + self.r * (1 + self.r * self.tail)) * self.scale
 
     @property
     def minus_one(self) -> Array:
         """e^y - 1, for headroom 0."""
+        if is_ordinary():
+            return lax.expm1(self.r)
         return self.scale * self.q + (self.scale - 1)
 
 
@@ -179,6 +186,7 @@ def exp_full_range(y: Real) -> Array:
     )
 
 
+@ordinary_form(lambda y: (lax.exp(y), lax.full_like(y, 0)))
 def exp_hi_lo(y: Array) -> tuple[Array, Array]:
     """Return e^y as hi + lo for -87 < y < 88 (-708 < y < 709 in float64).
 
@@ -223,6 +231,7 @@ def exp_and_expm1(y: Real) -> tuple[Array, Array]:
     return p.product, p.minus_one
 
 
+@ordinary_form(lambda y, a, b, lo=0.0: a * jnp.expm1(y) + b + lo)
 def expm1_plus(y: Real, a: Real, b: Real, lo: Real = 0.0) -> Array:
     """Return a (e^y - 1) + b + lo for y <= 0, where the terms may cancel.
 
@@ -247,6 +256,7 @@ def expm1_minus(x: Real) -> Array:
     )
 
 
+@ordinary_form(jnp.log1p)
 def log1p(f: Real) -> Array:
     """Return log(1 + f) for -1/2 <= f <= 1.
 
@@ -270,6 +280,7 @@ def log1p_ratio(f: Real) -> Array:
     return 1 - (0.5 * f - s * rest)
 
 
+@ordinary_form(jnp.log)
 def log(v: Real) -> Array:
     """Return log(v) for v >= 0, within 0.9 ulp (float32) and 1.2 ulp (float64)."""
     v = jnp.asarray(v)
@@ -280,6 +291,10 @@ def log(v: Real) -> Array:
 def log_reduce(v: Array) -> tuple[Array, Array]:
     """Return f and integer k with v = (1 + f) 2^k and sqrt(1/2) <= 1 + f < sqrt(2)."""
     info = jnp.finfo(v.dtype)
+    if is_ordinary():
+        k = jnp.floor(jnp.log(v) * _LOG2_E + 0.5)
+        k = clip(k, info.minexp, info.maxexp)
+        return v * 2.0**-k - 1, k
     root_half = np.asarray(math.sqrt(0.5), v.dtype).view(f"int{info.bits}")
     k = (lax.bitcast_convert_type(v, root_half.dtype) - root_half) >> info.nmant
     k = jnp.clip(k, info.minexp, info.maxexp)
@@ -339,8 +354,10 @@ def _reduce_exponent(
         headroom: Added to the exponent of the power of two.
         total: y + lo, clamped where the power of two is 0 or ∞; y by default.
     """
-    ln2_hi, ln2_lo, log2_e = map(y.dtype.type, (*_LN2[y.dtype.name], _LOG2_E))
     total = y if total is None else total
+    if is_ordinary():
+        return total, total, lax.exp(total) * 2.0**headroom
+    ln2_hi, ln2_lo, log2_e = map(y.dtype.type, (*_LN2[y.dtype.name], _LOG2_E))
     minus_k, scale = round_exponent(lax.mul(total, log2_e), headroom)
     r, r_lo = lax.add(y, lax.mul(minus_k, ln2_hi)), lax.mul(minus_k, ln2_lo)
     single_word = isinstance(lo, float) and lo == 0

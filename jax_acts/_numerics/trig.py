@@ -18,6 +18,7 @@ from jax import Array, lax
 from jax_acts._numerics import coefficients as table
 from jax_acts._numerics.bitwise import round_to_int
 from jax_acts._numerics.double_word import split, two_prod, two_sum
+from jax_acts._numerics.ordinary import ordinary_form
 from jax_acts._numerics.polynomial import polynomial
 from jax_acts._numerics.types import Real
 
@@ -41,6 +42,7 @@ class Angle(NamedTuple):
     lo: Array
 
 
+@ordinary_form(lambda x, eighths=0: _sin_64(x, eighths % 8))
 def sin(x: Array, eighths: int = 0) -> Array:
     """Return sin(x + eighths π/4), within 2.3 ulp (float32).
 
@@ -51,6 +53,7 @@ def sin(x: Array, eighths: int = 0) -> Array:
     return sine_of(_angle_32(x, eighths))
 
 
+@ordinary_form(lambda x, eighths=0: jnp.square(_sin_64(x, eighths % 8)))
 def sin_squared(x: Array, eighths: int = 0) -> Array:
     """Return sin²(x + eighths π/4), within 5.4 ulp (float32).
 
@@ -73,6 +76,7 @@ def sin_squared(x: Array, eighths: int = 0) -> Array:
     return 0.5 * (start + jnp.where(quarters & 2 == 0, step, -step))
 
 
+@ordinary_form(lambda x: small_angle(x))
 def angle(x: Array) -> Angle:
     """Reduce x to an angle.
 
@@ -82,11 +86,10 @@ def angle(x: Array) -> Angle:
     return _angle_32(x) if x.dtype == jnp.float32 else _angle_64(x)
 
 
+@ordinary_form(lambda a: _rotate(a.quarters, jnp.sin(a.r), jnp.cos(a.r)))
 def sine_of(a: Angle) -> Array:
     """Return the sine of an angle, within 2.3 ulp (float32) and 1.1 ulp (float64)."""
-    even = a.quarters & 1 == 0
-    value = jnp.where(even, _sine(a.r, a.lo), 1 - _versine(a.r, a.lo))
-    return jnp.where(a.quarters & 2 == 0, value, -value)
+    return _rotate(a.quarters, _sine(a.r, a.lo), 1 - _versine(a.r, a.lo))
 
 
 def cosine_of(a: Angle) -> Array:
@@ -102,6 +105,9 @@ def small_angle(r: Array, lo: Real = 0.0) -> Angle:
     return Angle(jnp.zeros_like(r, jnp.uint32), r, jnp.asarray(lo, r.dtype))
 
 
+@ordinary_form(
+    lambda a, b: Angle(a.quarters + b.quarters, a.r + b.r, jnp.zeros_like(a.r))
+)
 def sum_of_angles(a: Angle, b: Angle) -> Angle:
     """Return the sum of two angles."""
     r, r_lo = two_sum(a.r, b.r)
@@ -114,6 +120,11 @@ def sum_of_angles(a: Angle, b: Angle) -> Angle:
     return Angle(quarters, *two_sum(r, r_lo + (lo - step * third)))
 
 
+@ordinary_form(
+    lambda a, b, at, a_lo=0.0, b_lo=0.0: (
+        (a + a_lo) * cosine_of(at) + (b + b_lo) * sine_of(at)
+    )
+)
 def wave(a: Real, b: Real, at: Angle, a_lo: Real = 0.0, b_lo: Real = 0.0) -> Array:
     """Return a cos(t) + b sin(t) of an angle t, also where the terms cancel.
 
@@ -154,6 +165,12 @@ def _cosine_minus_sine(
     sine = b_r * polynomial(square, table.SIN_FINE)
     cosine = a * polynomial(square, table.COS)
     return leading + (trailing + square * square * (cosine - sine))
+
+
+def _rotate(quarters: Array, sine: Array, cosine: Array) -> Array:
+    """Return the sine of an angle from those of its r."""
+    value = jnp.where(quarters & 1 == 0, sine, cosine)
+    return jnp.where(quarters & 2 == 0, value, -value)
 
 
 def _sine(r: Array, lo: Array) -> Array:

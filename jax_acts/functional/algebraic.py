@@ -10,6 +10,7 @@ from jax_acts._numerics import coefficients as coeffs
 from jax_acts._numerics.bitwise import (
     max_nan_free,
     min_nan_free,
+    minimum,
     mul_sign,
     propagate_nan,
     reciprocal,
@@ -166,7 +167,7 @@ def isru(x: Real, alpha: Real = 1.0) -> Array:
     Array([-0.70710677,  0.        ,  1.        ], dtype=float32)
     """
     a = lax.abs(x)
-    clipped = jnp.minimum(a, 1)
+    clipped = minimum(a, 1)
     small = clipped / jnp.sqrt(1 + alpha * clipped * clipped)
     inverse = 1 / jnp.maximum(a, 1)  # x² overflows for large x, 1 / x² does not
     large = 1 / jnp.sqrt(alpha + inverse * inverse)
@@ -210,7 +211,7 @@ def isrlu(x: Real, alpha: Real = 1.0) -> Array:
     >>> isrlu(jnp.array([-1.0, 0.0, 3.0]))
     Array([-0.70710677,  0.        ,  3.        ], dtype=float32)
     """
-    return where(x < 0, isru.without_custom_jvp(jnp.minimum(x, 0), alpha), x)
+    return where(x < 0, isru.without_custom_jvp(minimum(x, 0), alpha), x)
 
 
 @isrlu.defderivative
@@ -315,7 +316,7 @@ def _scaled_sum(x: Real) -> tuple[Array, Array, Array]:
     1 + x² = l (l + s² / l); the factors do not overflow.
     """
     a = lax.abs(x)
-    s, l = jnp.minimum(a, 1), jnp.maximum(a, 1)
+    s, l = minimum(a, 1), jnp.maximum(a, 1)
     return s, l, l + s * s / l
 
 

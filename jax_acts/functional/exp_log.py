@@ -6,7 +6,13 @@ import jax.numpy as jnp
 from jax import Array, lax
 
 from jax_acts._core.activation import activation
-from jax_acts._numerics.bitwise import propagate_nan, where
+from jax_acts._numerics.bitwise import (
+    clip_to,
+    copysign,
+    minimum,
+    propagate_nan,
+    where,
+)
 from jax_acts._numerics.exp_log import (
     exp_and_expm1,
     exp_full_range,
@@ -95,8 +101,8 @@ def symlog(x: Real) -> Array:
     Array([-6.90776e+01,  1.0e-08,  6.93147e-01], dtype=float32)
     """
     a = lax.abs(x)
-    value = where(a < 1, log1p(jnp.minimum(a, 1)), log(1 + a))
-    return jnp.copysign(value, x)
+    value = where(a < 1, log1p(minimum(a, 1)), log(1 + a))
+    return copysign(value, x)
 
 
 @symlog.defderivative
@@ -125,9 +131,9 @@ def symexp(x: Real) -> Array:
     Array([-1.71828e+00,  1.0e-08,  2.20255e+04], dtype=float32)
     """
     a = lax.abs(x)
-    small = expm1(jnp.minimum(a, _EXPM1_IS_EXP_X))
+    small = expm1(minimum(a, _EXPM1_IS_EXP_X))
     value = where(a < _EXPM1_IS_EXP_X, small, exp_full_range(a))
-    return jnp.copysign(propagate_nan(x, value), x)
+    return copysign(propagate_nan(x, value), x)
 
 
 @symexp.defderivative
@@ -165,7 +171,7 @@ def nlrelu(x: Real, beta: Real = 1.0) -> Array:
     Array([0.00000e+00, 1.00000e-08, 6.90776e+01], dtype=float32)
     """
     z = beta * jnp.maximum(x, 0)
-    return where(z < 1, log1p(jnp.minimum(z, 1)), log(1 + z))
+    return where(z < 1, log1p(minimum(z, 1)), log(1 + z))
 
 
 @nlrelu.defderivative
@@ -186,5 +192,5 @@ def nlrelu_dx2(x: Real, beta: Real = 1.0) -> Array:
 
 @nlrelu.defpartial("beta")
 def nlrelu_dbeta(x: Real, beta: Real = 1.0) -> Array:
-    r = jnp.clip(x, 0, 1e30)  # inf / inf is NaN
+    r = clip_to(x, 0, 1e30)  # inf / inf is NaN
     return r / (1 + beta * r)

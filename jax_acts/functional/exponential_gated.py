@@ -7,7 +7,14 @@ from jax import Array, lax
 
 from jax_acts._core.activation import activation
 from jax_acts._numerics import coefficients as coeffs
-from jax_acts._numerics.bitwise import max_nan_free, min_nan_free, propagate_nan, where
+from jax_acts._numerics.bitwise import (
+    clip_to,
+    max_nan_free,
+    min_nan_free,
+    minimum,
+    propagate_nan,
+    where,
+)
 from jax_acts._numerics.double_word import two_prod, two_sum
 from jax_acts._numerics.exp_log import (
     ScaledExp,
@@ -123,12 +130,12 @@ def telu_dx(x: Real) -> Array:
 @telu.derivative.defderivative
 def telu_dx2(x: Real) -> Array:
     # u (1 - t²) (2 + x - 2 x u t), with u = e^x and t = tanh(u).
-    z = jnp.clip(x, -_EXP_UNDERFLOW_X, 7)
+    z = clip_to(x, -_EXP_UNDERFLOW_X, 7)
     u, lo = exp_hi_lo(max_nan_free(-80.0, z))
     q = exp(-2 * u, -2 * lo)
     t = where(u < 1, u - u * _one_minus_tanhc(u), (1 - q) / (1 + q))
     factor = (2 + z * (1 - 2 * u * t)) * (4 / (1 + q * (2 + q)))
-    left = mul_exp(factor * q, jnp.minimum(z, 0))
+    left = mul_exp(factor * q, minimum(z, 0))
     left = patch_near_zero(z, left, coeffs.TELU_2_LEFT)
     right = mul_exp(factor * u, -2 * u, -2 * lo)
     right = patch_near_zero(z, right, coeffs.TELU_2_RIGHT)
@@ -170,7 +177,7 @@ def serf_dx(x: Real) -> Array:
 @serf.derivative.defderivative
 def serf_dx2(x: Real) -> Array:
     # erf'(p) s (2 + x (1 - s - 2 p s)), with p = softplus(x) and s = σ(x).
-    z = jnp.clip(x, -_EXP_UNDERFLOW_X, _GAUSSIAN_UNDERFLOW_X)
+    z = clip_to(x, -_EXP_UNDERFLOW_X, _GAUSSIAN_UNDERFLOW_X)
     e = exp(-lax.abs(z))
     p, p_lo = two_sum(jnp.maximum(z, 0), log1p(e))
     square, square_lo = two_prod(p, p)
@@ -179,7 +186,7 @@ def serf_dx2(x: Real) -> Array:
     s_numerator, c_numerator = where(z < 0, e, 1.0), where(z < 0, 1.0, e)
     d2 = (2 + z * ((c_numerator - 2 * p * s_numerator) / (1 + e))) / (1 + e)
     d2 = mul_exp(ERF_DX_0 * d2, -square, -square_lo)
-    left = patch_near_zero(z, mul_exp(d2, jnp.minimum(z, 0)), coeffs.SERF_2_LEFT)
+    left = patch_near_zero(z, mul_exp(d2, minimum(z, 0)), coeffs.SERF_2_LEFT)
     right = patch_near_zero(z, d2, coeffs.SERF_2_RIGHT)
     return propagate_nan(x, where(z < 0, left, right))
 
@@ -224,7 +231,7 @@ def gish_dx2(x: Real) -> Array:
     u, lo = exp_hi_lo(max_nan_free(-80.0, z))
     q = exp(-u, -lo)
     factor = (2 * (2 - q) + z * ((2 - q) - 2 * u)) / ((2 - q) * (2 - q))
-    left = mul_exp(factor * q, jnp.minimum(z, 0))
+    left = mul_exp(factor * q, minimum(z, 0))
     left = patch_near_zero(z, left, coeffs.GISH_2_LEFT)
     right = patch_near_zero(z, mul_exp(factor * u, -u, -lo), coeffs.GISH_2_RIGHT)
     return propagate_nan(x, where(z < 0, left, right))
@@ -324,7 +331,7 @@ def _double_exponential(x: Real) -> tuple[Array, ScaledExp, Array, Array]:
 
 def _one_minus_tanhc(u: Array) -> Array:
     """Return 1 - tanh(u) / u for 0 <= u <= 1."""
-    v = jnp.minimum(u, 1)
+    v = minimum(u, 1)
     return v * v * polynomial(v * v, coeffs.TANH_SHRINK)
 
 
@@ -355,10 +362,10 @@ def _gompertz_exponent(
     z, z_lo = exponent_product(gamma, x)
     if not isinstance(z_lo, float):
         z, z_lo = two_sum(z, jnp.asarray(z_lo))
-    u, u_lo = exp_hi_lo(-jnp.clip(z, -80, 80))
+    u, u_lo = exp_hi_lo(-clip_to(z, -80, 80))
     w, w_lo = exponent_product(beta, u)
     # Clipped: the correction is large where w is clipped.
-    correction = jnp.clip(beta * (u_lo - u * z_lo), -0.01, 0.01)
+    correction = clip_to(beta * (u_lo - u * z_lo), -0.01, 0.01)
     return z, z_lo, w, w_lo + correction
 
 
@@ -378,4 +385,4 @@ def _mul_gate_dz(
 
 def _clip_1e9(x: Real) -> Array:
     """Clip x to [-1e9, 1e9]: inf * 0 is NaN."""
-    return jnp.clip(x, -1e9, 1e9)
+    return clip_to(x, -1e9, 1e9)

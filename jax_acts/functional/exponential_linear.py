@@ -7,7 +7,12 @@ from jax import Array, lax
 
 from jax_acts._core.activation import activation
 from jax_acts._numerics import coefficients as coeffs
-from jax_acts._numerics.bitwise import max_nan_free, min_nan_free, where
+from jax_acts._numerics.bitwise import (
+    max_nan_free,
+    min_nan_free,
+    minimum,
+    where,
+)
 from jax_acts._numerics.double_word import two_prod
 from jax_acts._numerics.exp_log import (
     exp,
@@ -70,7 +75,7 @@ def elu_dx2(x: Real, alpha: Real = 1.0) -> Array:
 
 @elu.defpartial("alpha")
 def elu_dalpha(x: Real, alpha: Real = 1.0) -> Array:
-    return expm1(jnp.minimum(x, 0))
+    return expm1(minimum(x, 0))
 
 
 @activation(
@@ -142,7 +147,7 @@ def celu_dx2(x: Real, alpha: Real = 1.0) -> Array:
 @celu.defpartial("alpha")
 def celu_dalpha(x: Real, alpha: Real = 1.0) -> Array:
     # e^t - 1 - t e^t cancels near 0.
-    t = jnp.minimum(x, 0) / alpha
+    t = minimum(x, 0) / alpha
     return expm1_minus(t) - t * expm1(t)
 
 
@@ -222,7 +227,7 @@ def xielu(x: Real, alpha_p: Real = 0.8, alpha_n: Real = 0.8, beta: Real = 0.5) -
 def xielu_dx(
     x: Real, alpha_p: Real = 0.8, alpha_n: Real = 0.8, beta: Real = 0.5
 ) -> Array:
-    negative = expm1_plus(jnp.minimum(x, 0), alpha_n, beta)
+    negative = expm1_plus(minimum(x, 0), alpha_n, beta)
     return where(x > 0, 2 * alpha_p * x + beta, negative)
 
 
@@ -245,7 +250,7 @@ def xielu_dalpha_p(
 def xielu_dalpha_n(
     x: Real, alpha_p: Real = 0.8, alpha_n: Real = 0.8, beta: Real = 0.5
 ) -> Array:
-    return expm1_minus(jnp.minimum(x, 0))
+    return expm1_minus(minimum(x, 0))
 
 
 @xielu.defpartial("beta")

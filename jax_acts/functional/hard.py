@@ -6,7 +6,13 @@ import jax.numpy as jnp
 from jax import Array, lax
 
 from jax_acts._core.activation import activation
-from jax_acts._numerics.bitwise import max_nan_free, min_nan_free, propagate_nan, where
+from jax_acts._numerics.bitwise import (
+    clip_to,
+    max_nan_free,
+    min_nan_free,
+    propagate_nan,
+    where,
+)
 from jax_acts._numerics.types import Real
 
 __all__ = [
@@ -51,7 +57,7 @@ def hard_tanh(x: Real, min_val: Real = -1.0, max_val: Real = 1.0) -> Array:
     >>> hard_tanh(jnp.array([-2.0, 0.5, 3.0]))
     Array([-1. ,  0.5,  1. ], dtype=float32)
     """
-    return jnp.clip(x, min_val, max_val)
+    return clip_to(x, min_val, max_val)
 
 
 @hard_tanh.defderivative
@@ -298,7 +304,7 @@ def soft_shrink(x: Real, threshold: Real = 0.5) -> Array:
     >>> soft_shrink(jnp.array([-2.0, 0.25, 3.0]))
     Array([-1.5,  0. ,  2.5], dtype=float32)
     """
-    return x - jnp.clip(x, -threshold, threshold)
+    return x - clip_to(x, -threshold, threshold)
 
 
 @soft_shrink.defderivative
@@ -367,7 +373,7 @@ def sqnl(x: Real) -> Array:
     >>> sqnl(jnp.array([-3.0, 0.0, 1.0]))
     Array([-1.  ,  0.  ,  0.75], dtype=float32)
     """
-    clipped = jnp.clip(x, -2, 2)
+    clipped = clip_to(x, -2, 2)
     return clipped * (1 - 0.25 * lax.abs(clipped))
 
 

@@ -8,9 +8,12 @@ from jax import Array, lax
 from jax_acts._core.activation import activation
 from jax_acts._numerics import coefficients as coeffs
 from jax_acts._numerics.bitwise import (
+    clip_to,
     copy_sign_of_zero,
+    copysign,
     max_nan_free,
     min_nan_free,
+    minimum,
     mul_sign,
     propagate_nan,
     where,
@@ -274,24 +277,24 @@ def _mul_sech2(v: Real, p: ScaledExp) -> Array:
 
 def _scaled_tanh_near_0(x: Real, t: Real) -> Array:
     """Return x tanh(t) / t for |t| <= 1."""
-    y = jnp.clip(t, -1, 1)
+    y = clip_to(t, -1, 1)
     value = x - x * (y * y * polynomial(y * y, coeffs.TANH_SHRINK))
-    return jnp.copysign(value, x)
+    return copysign(value, x)
 
 
 def _tanh_shrink_near_0(x: Real) -> Array:
     """Return x - tanh(x) for |x| <= 1."""
-    y = jnp.clip(x, -1, 1)
+    y = clip_to(x, -1, 1)
     return y * (y * y) * polynomial(y * y, coeffs.TANH_SHRINK)
 
 
 def _hypotenuse(x: Real) -> Array:
     """Return sqrt(1 + x²) without overflow of x²."""
     a = lax.abs(x)
-    middle = jnp.minimum(a, 1e9)
+    middle = minimum(a, 1e9)
     return where(a < 1e9, jnp.sqrt(1 + middle * middle), a)
 
 
 def _clip_1000(x: Real) -> Array:
     """Clip x to [-1000, 1000], where e^-|x| underflows: inf * 0 is NaN."""
-    return jnp.clip(x, -1000, 1000)
+    return clip_to(x, -1000, 1000)

@@ -9,7 +9,11 @@ import jax.numpy as jnp
 from jax import Array
 
 from jax_acts._core.activation import activation
-from jax_acts._numerics.bitwise import propagate_nan
+from jax_acts._numerics.bitwise import (
+    clip_to,
+    minimum,
+    propagate_nan,
+)
 from jax_acts._numerics.double_word import two_prod, two_sum
 from jax_acts._numerics.exp_log import (
     exp,
@@ -206,7 +210,7 @@ def srelu_dlower_slope(
     upper: Real = 1.0,
     upper_slope: Real = 1.0,
 ) -> Array:
-    return jnp.minimum(x - lower, 0)
+    return minimum(x - lower, 0)
 
 
 @srelu.defpartial("upper")
@@ -358,7 +362,7 @@ def derf_dbeta(
 
 
 def _bounded(x: Real) -> Array:
-    return jnp.clip(x, -_MAX_FACTOR, _MAX_FACTOR)
+    return clip_to(x, -_MAX_FACTOR, _MAX_FACTOR)
 
 
 def _mul_zero_slope(slope: Real, x: Real) -> Array:
@@ -378,7 +382,7 @@ def _erf_argument(alpha: Real, x: Real, shift: Real) -> tuple[Array, Array]:
 
     The derivatives of erf contain e^(-u²), which amplifies the rounding error of u.
     """
-    near = jnp.clip(x, -1e18, 1e18)
+    near = clip_to(x, -1e18, 1e18)
     hi, lo = two_prod(alpha, near)
     hi, sum_lo = two_sum(hi, propagate_nan(near, shift))  # two_sum needs an array
     u, u_lo = two_sum(hi, lo + sum_lo)

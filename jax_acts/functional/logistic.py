@@ -8,8 +8,10 @@ from jax import Array, lax
 from jax_acts._core.activation import activation
 from jax_acts._numerics import coefficients as coeffs
 from jax_acts._numerics.bitwise import (
+    clip_to,
     max_nan_free,
     min_nan_free,
+    minimum,
     mul_sign,
     propagate_nan,
     where,
@@ -144,7 +146,7 @@ def log_sigmoid(x: Real) -> Array:
     >>> log_sigmoid(jnp.array([-90.0, 0.0, 20.0]))
     Array([-9.0000000e+01, -6.9314718e-01, -2.0611537e-09], dtype=float32)
     """
-    return jnp.minimum(x, 0) - log1p(exp(-lax.abs(x)))
+    return minimum(x, 0) - log1p(exp(-lax.abs(x)))
 
 
 @log_sigmoid.defderivative
@@ -204,7 +206,7 @@ def sqrt_softplus_dx(x: Real) -> Array:
 @sqrt_softplus.derivative.defderivative
 def sqrt_softplus_dx2(x: Real) -> Array:
     # With s = sqrt(softplus(x)) and u = σ(x) / 2 it is (u' - u² / s²) / s.
-    half = exp(0.5 * jnp.minimum(x, 0))  # e^(x/2): e^x underflows earlier
+    half = exp(0.5 * minimum(x, 0))  # e^(x/2): e^x underflows earlier
     e = half * half
     ratio = log1p_ratio(e)  # s² / e^x
     left = half * (2 * ratio - 1) / (4 * jnp.square(1 + e) * ratio * jnp.sqrt(ratio))
@@ -257,7 +259,7 @@ def silu_dbeta(x: Real, beta: Real = 1.0) -> Array:
     _, a, lo = _double_word_exponent(beta, x, _EXP_HEADROOM)
     p = scaled_exp(-a, -lo)
     e = mul_scaled_exp(1.0, p)
-    finite = jnp.clip(x, -1e30, 1e30)  # inf * 0 is NaN
+    finite = clip_to(x, -1e30, 1e30)  # inf * 0 is NaN
     return finite * (mul_scaled_exp(finite, p) / (1 + e * (2 + e)))
 
 
@@ -409,7 +411,7 @@ def _folded_exponent(x: Real, alpha: Real) -> tuple[Array, ScaledExp, Real]:
     soft_clipping is evaluated for x <= 1/2: its value at 1 - x is 1 minus that at x.
     """
     x = jnp.asarray(x)
-    hi, lo = two_sum(*two_prod(alpha, jnp.clip(x, -1e9, 1e9)))
+    hi, lo = two_sum(*two_prod(alpha, clip_to(x, -1e9, 1e9)))
     right, right_lo = two_sum(propagate_nan(x, alpha), -hi)
     u = where(x > 0.5, right, hi)
     lo = where(x > 0.5, right_lo - lo, lo)

@@ -10,6 +10,8 @@ from jax import Array, lax
 from jax_acts._core.activation import activation
 from jax_acts._numerics import coefficients as coeffs
 from jax_acts._numerics.bitwise import (
+    clip_to,
+    copysign,
     max_nan_free,
     min_nan_free,
     mul_sign,
@@ -179,7 +181,7 @@ def gelu_clipped(x: Real, min_val: Real = -10.0, max_val: Real = 10.0) -> Array:
     >>> gelu_clipped(jnp.array([-1.0, 1.0, 20.0]))
     Array([-0.15866,  0.84134 , 10.        ], dtype=float32)
     """
-    return jnp.clip(gelu_exact.without_custom_jvp(x), min_val, max_val)
+    return clip_to(gelu_exact.without_custom_jvp(x), min_val, max_val)
 
 
 @gelu_clipped.defderivative
@@ -280,7 +282,7 @@ def erf_dx(x: Real) -> Array:
 @erf.derivative.defderivative
 def erf_dx2(x: Real) -> Array:
     a, y, lo = _gaussian_exponent(x, scale=-1.0)
-    return mul_exp(-2 * ERF_DX_0 * jnp.copysign(a, x), y, lo)
+    return mul_exp(-2 * ERF_DX_0 * copysign(a, x), y, lo)
 
 
 @activation(
@@ -342,7 +344,7 @@ def gaussian(x: Real) -> Array:
 @gaussian.defderivative
 def gaussian_dx(x: Real) -> Array:
     a, y, lo = _gaussian_exponent(x, scale=-1.0)
-    return mul_exp(-2 * jnp.copysign(a, x), y, lo)
+    return mul_exp(-2 * copysign(a, x), y, lo)
 
 
 @gaussian.derivative.defderivative

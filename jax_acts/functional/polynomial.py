@@ -20,7 +20,12 @@ from jax_acts._core.pointwise import (
     pointwise,
 )
 from jax_acts._core.spec import Coefficients
-from jax_acts._numerics.bitwise import ldexp, where
+from jax_acts._numerics.bitwise import (
+    clip_to,
+    ldexp,
+    where,
+)
+from jax_acts._numerics.ordinary import is_ordinary
 from jax_acts._numerics.types import Real
 from jax_acts.functional.hyperbolic import tanh
 from jax_acts.functional.logistic import silu
@@ -287,7 +292,7 @@ def _evaluate_spline(coefficients: CoefficientList, z: Array, degree: int) -> Ar
     Coefficients are selected by comparison: the gradient of a gather is a scatter.
     """
     intervals = len(coefficients) - degree
-    interval = jnp.clip(jnp.floor(jax.lax.stop_gradient(z)), 0, intervals - 1)
+    interval = clip_to(jnp.floor(jax.lax.stop_gradient(z)), 0, intervals - 1)
     y = jnp.zeros_like(z)
     for r, weight in enumerate(_basis_functions(z - interval, degree)):
         selected = jnp.zeros_like(z)
@@ -369,6 +374,9 @@ def _scaled_polynomial(
 def _exponent(v: Array) -> Array:
     """Return k with 2^k <= |v| < 2^(k + 1); -2^20 for v = 0."""
     info = jnp.finfo(v.dtype)
+    if is_ordinary():
+        k = jnp.floor(jnp.log2(jax.lax.stop_gradient(jnp.where(v == 0, 1, lax.abs(v)))))
+        return where(v == 0, -(2.0**20), k)
     bits = lax.bitcast_convert_type(lax.abs(v), jnp.dtype(f"int{info.bits}"))
     k = (bits >> info.nmant) - (info.maxexp - 1)
     return jax.lax.stop_gradient(where(v == 0, -(2**20), k))
@@ -377,4 +385,4 @@ def _exponent(v: Array) -> Array:
 def _mul_power_of_two(v: Array, k: Array) -> Array:
     """Return v 2^k for any integer k."""
     max_exponent = 2 * (jnp.finfo(v.dtype).maxexp - 2)
-    return ldexp(v, jnp.clip(k, -max_exponent, max_exponent))
+    return ldexp(v, clip_to(k, -max_exponent, max_exponent))

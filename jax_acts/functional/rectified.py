@@ -8,7 +8,12 @@ from jax import Array, lax
 
 from jax_acts._core.activation import activation
 from jax_acts._core.function import function
-from jax_acts._numerics.bitwise import propagate_nan, where
+from jax_acts._numerics.bitwise import (
+    clip_to,
+    minimum,
+    propagate_nan,
+    where,
+)
 from jax_acts._numerics.double_word import hi_lo, two_prod
 from jax_acts._numerics.types import Real
 
@@ -115,7 +120,7 @@ def relu6(x: Real) -> Array:
     >>> relu6(jnp.array([-2.0, 3.0, 8.0]))
     Array([0., 3., 6.], dtype=float32)
     """
-    return jnp.clip(x, 0, 6)
+    return clip_to(x, 0, 6)
 
 
 @relu6.defderivative
@@ -158,7 +163,7 @@ def leaky_relu_dx(x: Real, negative_slope: Real = 0.01) -> Array:
 
 @leaky_relu.defpartial("negative_slope")
 def leaky_relu_dnegative_slope(x: Real, negative_slope: Real = 0.01) -> Array:
-    return jnp.minimum(x, 0)
+    return minimum(x, 0)
 
 
 prelu = leaky_relu
@@ -327,7 +332,7 @@ def star_relu(x: Real, scale: Real = 0.8944, bias: Real = -0.4472) -> Array:
     Array([-0.4472,  0.4472], dtype=float32)
     """
     r = jnp.maximum(x, 0)
-    clipped = jnp.minimum(r, 100)
+    clipped = minimum(r, 100)
     # Double-word s r² + b: the terms cancel near the zero.
     square, square_lo = two_prod(clipped, clipped)
     hi, lo = two_prod(scale, square)

@@ -7,7 +7,13 @@ from jax import Array, lax
 
 from jax_acts._core.activation import activation
 from jax_acts._numerics import coefficients as coeffs
-from jax_acts._numerics.bitwise import max_nan_free, min_nan_free, propagate_nan, where
+from jax_acts._numerics.bitwise import (
+    clip_to,
+    max_nan_free,
+    min_nan_free,
+    propagate_nan,
+    where,
+)
 from jax_acts._numerics.exp_log import exp, exp_and_expm1, expm1, mul_exp
 from jax_acts._numerics.polynomial import polynomial
 from jax_acts._numerics.root import patch_near_zero
@@ -179,13 +185,13 @@ def hard_elish(x: Real) -> Array:
     >>> hard_elish(jnp.array([-2.0, -0.5, 0.5]))
     Array([-0.     , -0.09837,  0.375  ], dtype=float32)
     """
-    gate = 0.5 * (jnp.clip(x, -1, 1) + 1)
-    return where(x < 0, expm1(jnp.clip(x, -1, 0)), x) * gate
+    gate = 0.5 * (clip_to(x, -1, 1) + 1)
+    return where(x < 0, expm1(clip_to(x, -1, 0)), x) * gate
 
 
 @hard_elish.defderivative
 def hard_elish_dx(x: Real) -> Array:
-    z = jnp.clip(x, -1, 0)
+    z = clip_to(x, -1, 0)
     left = patch_near_zero(z, 0.5 * ((2 + z) * exp(z) - 1), coeffs.HARD_ELISH_1)
     left = where(x > -1, left, 0.0)
     right = where(x < 1, 0.5 + x, 1.0)
@@ -194,7 +200,7 @@ def hard_elish_dx(x: Real) -> Array:
 
 @hard_elish.derivative.defderivative
 def hard_elish_dx2(x: Real) -> Array:
-    z = jnp.clip(x, -1, 0)
+    z = clip_to(x, -1, 0)
     d2 = where(x < 0, 0.5 * (3 + z) * exp(z), 1.0)
     return propagate_nan(x, where(lax.abs(x) < 1, d2, 0.0))
 

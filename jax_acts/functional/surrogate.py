@@ -24,7 +24,10 @@ from jax import Array
 
 from jax_acts._core.activation import activation
 from jax_acts._core.errors import check_choice
-from jax_acts._numerics.bitwise import propagate_nan
+from jax_acts._numerics.bitwise import (
+    copysign,
+    propagate_nan,
+)
 from jax_acts._numerics.types import Real
 from jax_acts.functional.algebraic import arctan, soft_sign
 from jax_acts.functional.hard import hard_tanh
@@ -242,7 +245,7 @@ def round(
     fraction = x - low
     is_odd = low != 2 * jnp.floor(0.5 * low)
     up = (fraction > 0.5) | ((fraction == 0.5) & is_odd)
-    return jnp.copysign(jnp.where(up, low + 1, low), x)
+    return copysign(jnp.where(up, low + 1, low), x)
 
 
 @round.defderivative

@@ -1,0 +1,59 @@
+"""A mode in which building blocks are ordinary primitives such as `lax.exp`.
+
+Taylor mode, forward Laplacians and exporters have no rules for bit patterns, and the
+high derivatives of a minimax polynomial are not those of the function.
+`without_custom_jvp` evaluates the rules of a function in this mode.
+"""
+
+import contextlib
+import functools
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any, Literal, ParamSpec, TypeVar
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class _Mode(threading.local):
+    name: Literal["accurate", "ordinary"] | None = None
+
+
+_mode = _Mode()
+
+
+def is_ordinary() -> bool:
+    """Return whether building blocks are to be ordinary primitives."""
+    return _mode.name == "ordinary"
+
+
+@contextlib.contextmanager
+def building_blocks(mode: Literal["accurate", "ordinary"]) -> Iterator[None]:
+    """Evaluate building blocks in a mode, in this thread.
+
+    The outermost mode holds: a rule that calls `f.without_custom_jvp` gets the accurate
+    value where the rule itself is evaluated accurately.
+    """
+    if _mode.name is not None:
+        yield
+        return
+    _mode.name = mode
+    try:
+        yield
+    finally:
+        _mode.name = None
+
+
+def ordinary_form(
+    form: Callable[..., Any],
+) -> Callable[[Callable[P, T]], Callable[P, T]]:
+    """Return a decorator that replaces a building block by `form` in this mode."""
+
+    def decorate(block: Callable[P, T]) -> Callable[P, T]:
+        @functools.wraps(block)
+        def choose(*args: P.args, **kwargs: P.kwargs) -> T:
+            return (form if _mode.name == "ordinary" else block)(*args, **kwargs)
+
+        return choose
+
+    return decorate
