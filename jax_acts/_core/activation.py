@@ -89,7 +89,7 @@ class ActivationFunction(Function[P]):
 
         >>> from jax_acts import softplus
         >>> softplus.derivative(0.0)
-        Array(0.5, dtype=float32)
+        Array(0.5, dtype=float32, weak_type=True)
         """
         return self.partial(self.parameters[0])
 

@@ -33,7 +33,7 @@ class Bound:
     >>> soft
     Bound('elu(alpha=0.5)')
     >>> soft(-1.0)
-    Array(-0.3160603, dtype=float32)
+    Array(-0.3160603, dtype=float32, weak_type=True)
     >>> Bound(elu, alpha=1.0) == Bound(elu)
     True
     """

@@ -5,7 +5,7 @@
 The residuals are the inputs; the backward pass recomputes the rest.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from types import MappingProxyType
 from typing import Any, Literal, get_args
 
@@ -35,7 +35,7 @@ def apply_gate(
     axis: Axis,
     order: Order,
     layout: Layout,
-    operands: Mapping[str, Any] = MappingProxyType({}),
+    operands: Any = MappingProxyType({}),
     **parameters: Any,
 ) -> Array:
     """Compute `rule(gate, value, **operands, **parameters)`.
@@ -48,7 +48,7 @@ def apply_gate(
         axis: The axis of x that holds both.
         order: Which of the two comes first along the axis.
         layout: Whether gate and value are halves of the axis or alternate.
-        operands: Pytrees of arrays; they are not cast.
+        operands: A dict of pytrees of arrays; they are not cast.
         **parameters: Scalars, or arrays that broadcast to the shape of the gate.
     """
     x = as_real(name, "x", x)

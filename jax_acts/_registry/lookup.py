@@ -239,6 +239,10 @@ def _import(spec: Spec, allow_imports: bool) -> Bound:
     """Import the function of a spec such as "my_pkg.acts:gelu"."""
     where = f"{spec.dialect}:{spec.name}"
     if not allow_imports:
+        if "." in str(spec.dialect) or spec.dialect == "__main__":
+            raise ValueError(
+                f"{where}: a module needs allow_imports=True, which runs its code"
+            )
         valid = (DEFAULT_DIALECT, *DIALECTS)
         raise ValueError(
             f"dialect: expected {', '.join(valid)}, got {spec.dialect!r}"
