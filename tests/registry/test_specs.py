@@ -384,3 +384,36 @@ def test_a_spec_of_the_maximum_length_is_valid():
     spec = f"leaky_relu({' ' * (MAX_LENGTH - 15)}0.2)"
     assert len(spec) == MAX_LENGTH
     assert parse_spec(spec).positional == (0.2,)
+
+
+PAIRS = [
+    "silu",
+    "gelu",
+    "gelu_exact",
+    "gelu_quick",
+    "relu",
+    "selu",
+    "sigmoid",
+    "linear",
+]
+
+
+@pytest.mark.parametrize("name", PAIRS)
+def test_a_pair_of_activations_is_a_gated_unit(name):
+    x = jnp.linspace(-3, 3, 8)
+    first, second = x[:4], x[4:]
+    f = get(name)
+    close = functools.partial(chex.assert_trees_all_close, rtol=1e-6)
+    close(get((name, "linear"))(x), f(first) * second)
+    close(get(["linear", name])(x), first * f(second))
+    layers = jax_acts.linen.GatedDense, {"use_bias": False}
+    unit, single = (
+        layers[0](4, activation=a, **layers[1]) for a in ((name, "linear"), name)
+    )
+    variables = single.init(jax.random.key(0), x)
+    close(unit.apply(variables, x), single.apply(variables, x))
+
+
+def test_a_pair_without_the_identity_is_an_error():
+    with pytest.raises(ValueError, match="expected a pair of the identity and one of"):
+        get(("silu", "tanh"))
