@@ -36,6 +36,16 @@ def layer_activation(
         raise TypeError(f"{layer}: {error}{hints}") from None
 
 
+def draws(activation: Bound) -> bool:
+    """Return whether an activation takes a PRNG key that it does not have.
+
+    >>> draws(get("gumbel_softmax")), draws(get("softmax"))
+    (True, False)
+    """
+    parameters = getattr(activation.function, "parameters", ())
+    return "key" in parameters and activation.arguments.get("key") is None
+
+
 def kernel_names(layer: Any, default: tuple[str, ...]) -> tuple[str, ...]:
     """Check the options of the kernels of a layer; return as many names as by default.
 
@@ -46,6 +56,12 @@ def kernel_names(layer: Any, default: tuple[str, ...]) -> tuple[str, ...]:
     check_choice(where, "layout", layer.layout, get_args(Layout))
     names = layer.kernel_names or default
     names = (names,) if isinstance(names, str) else tuple(names)
+    for name in names:
+        if name == "activation" or (isinstance(name, str) and hasattr(layer, name)):
+            raise ValueError(
+                f"{where}: kernel_names: expected names that the layer does not use, "
+                f"got {name!r}"
+            )
     gated = "gate" in default
     counts = (len(default), len(default) - gated)
     are_strings = all(isinstance(n, str) for n in names)

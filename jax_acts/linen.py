@@ -63,6 +63,8 @@ class Activation(_TakesArguments, nn.Module, init=False):
         param_dtype: The dtype of the parameters.
         residuals: The policy of `ActivationFunction.with_residuals`; None is that of
             the activation.
+        rng_collection: The stream of the keys of a random function: `gumbel_softmax`
+            and, in training, `rrelu`.
 
     Raises:
         ValueError: The name is unknown, or the function does not have the policy.
@@ -72,6 +74,7 @@ class Activation(_TakesArguments, nn.Module, init=False):
     activation: Any
     param_dtype: DTypeLike = jnp.float32
     residuals: str | None = None
+    rng_collection: str = "activation"
 
     def __post_init__(self) -> None:
         if self.residuals is not None:
@@ -97,10 +100,13 @@ class Activation(_TakesArguments, nn.Module, init=False):
         def init(_: Array, learn: Learn) -> Array:
             return learn.initial_value(shape[-1] if shape else None, self.param_dtype)
 
-        parameters = {
-            name: self.param(name, init, learn)
-            for name, learn in self.activation.learned.items()
-        }
+        parameters = {}
+        for name, learn in self.activation.learned.items():
+            partition = learn.partition
+            boxed = nn.with_partitioning(init, partition) if partition else init
+            parameters[name] = self.param(name, boxed, learn)
+        if shared.draws(self.activation) and self.has_rng(self.rng_collection):
+            arguments.setdefault("key", self.make_rng(self.rng_collection))
         if up is not None:
             return self.activation.gate(x, up, **parameters, **arguments)
         return self.activation(x, **parameters, **arguments)

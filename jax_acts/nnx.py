@@ -35,6 +35,8 @@ class Activation(nnx.Module, metaclass=_Named):
         param_dtype: The dtype of the parameters.
         residuals: The policy of `ActivationFunction.with_residuals`; None is that of
             the activation.
+        rngs: The streams of a random function, `gumbel_softmax` or `rrelu`; it uses the
+            stream `activation`.
         **arguments: Arguments of the activation.
 
     Raises:
@@ -50,9 +52,10 @@ class Activation(nnx.Module, metaclass=_Named):
         features: int | None = None,
         param_dtype: DTypeLike = jnp.float32,
         residuals: str | None = None,
+        rngs: nnx.Rngs | None = None,
         **arguments: Any,
     ) -> None:
-        options = ("features", "param_dtype", "residuals")
+        options = ("features", "param_dtype", "residuals", "rngs")
         bound = shared.layer_activation(
             "nnx.Activation", activation, arguments, options
         )
@@ -67,15 +70,32 @@ class Activation(nnx.Module, metaclass=_Named):
         for name, value in arrays.items():
             setattr(self, name, nnx.data(jax.tree.map(nnx.Variable, value)))
         for name, learn in bound.learned.items():
-            setattr(self, name, nnx.Param(learn.initial_value(features, param_dtype)))
+            value: Any = learn.initial_value(features, param_dtype)
+            if learn.partition:
+                init = lambda value=value: value
+                value = nnx.with_partitioning(init, learn.partition)()
+            setattr(self, name, nnx.Param(value))
+        if shared.draws(bound) and rngs is not None:
+            self.rngs = rngs.activation.fork()
         if type(self) is Activation:
             object.__setattr__(self, "__class__", _type_named(shared.type_name(bound)))
 
-    def __call__(self, x: Array, *, up: Array | None = None, **arguments: Any) -> Array:
+    def __call__(
+        self,
+        x: Array,
+        *,
+        up: Array | None = None,
+        rngs: nnx.Rngs | None = None,
+        **arguments: Any,
+    ) -> Array:
         """Compute f(x, **arguments), with the shape and dtype of `x`.
 
-        With `up`, compute f(x) * up; for a gated unit, the unit of both.
+        With `up`, compute f(x) * up; for a gated unit, the unit of both. `rngs` replace
+        the streams of the layer.
         """
+        stream = getattr(self, "rngs", None) if rngs is None else rngs.activation
+        if stream is not None and shared.draws(self.bound):
+            arguments.setdefault("key", stream())
         parameters = {name: self._parameter(name, x) for name in self.bound.learned}
         for name in self.arrays:
             is_leaf = lambda v: isinstance(v, nnx.Variable)
@@ -150,6 +170,7 @@ class Dense(nnx.Linear):
             features=out_features,
             param_dtype=self.param_dtype,
             residuals=residuals,
+            rngs=rngs,
         )
 
     def __call__(
@@ -206,7 +227,9 @@ class GatedDense(nnx.Module):
             linear = nnx.Linear(in_features, features, rngs=rngs, **options)
             setattr(self, name, linear)
         dtype = getattr(self, self.kernel_names[0]).param_dtype
-        self.activation = Activation(bound, features=out_features, param_dtype=dtype)
+        self.activation = Activation(
+            bound, features=out_features, param_dtype=dtype, rngs=rngs
+        )
 
     def __call__(self, x: Array, **arguments: Any) -> Array:
         """Compute the gated values, of shape `(*batch, out_features)`."""
@@ -267,7 +290,9 @@ class MLP(nnx.Module):
             setattr(self, name, linear(in_features, features))
         setattr(self, output, linear(hidden, out_features or in_features))
         dtype = getattr(self, output).param_dtype
-        self.activation = Activation(bound, features=hidden, param_dtype=dtype)
+        self.activation = Activation(
+            bound, features=hidden, param_dtype=dtype, rngs=rngs
+        )
 
     def __call__(self, x: Array, **arguments: Any) -> Array:
         """Compute the block, of shape `(*batch, out_features)`."""

@@ -22,6 +22,7 @@ from jax_acts._core.residuals import (
     mul_from_int8,
     mul_from_output,
 )
+from jax_acts._core.sharding import broadcast
 from jax_acts._core.spec import ActivationSpec
 from jax_acts._numerics.ordinary import building_blocks, is_ordinary
 
@@ -91,7 +92,7 @@ class ActivationFunction(Function[P]):
 
         >>> from jax_acts import softplus
         >>> softplus.derivative(0.0)
-        Array(0.5, dtype=float32)
+        Array(0.5, dtype=float32, weak_type=True)
         """
         return self.partial(self.parameters[0])
 
@@ -210,13 +211,11 @@ class ActivationFunction(Function[P]):
         return {"arguments": (self._rule, self.spec), "rules": rules, "output": output}
 
     @classmethod
-    def _from_state(
-        cls, arguments: Any, rules: dict[str, Rule], output: Any
-    ) -> "ActivationFunction[...]":
-        f = cls(*arguments)
-        for name, rule in rules.items():
+    def _from_state(cls, state: dict[str, Any]) -> "ActivationFunction[...]":
+        f = cls(*state["arguments"])
+        for name, rule in state["rules"].items():
             f.defpartial(name)(rule)
-        f._output_rule, f._output_is_exact = output
+        f._output_rule, f._output_is_exact = state["output"]
         return f
 
     @functools.cached_property
@@ -265,10 +264,8 @@ class ActivationFunction(Function[P]):
                 f"{self.__name__}: expected shapes that broadcast, got {shapes}"
             ) from None
         x = self.parameters[0]
-        return {
-            n: jnp.broadcast_to(a, shape) if n == x or a.ndim else a
-            for n, a in arrays.items()
-        }, static
+        full = {n: a for n, a in arrays.items() if n == x or a.ndim}
+        return arrays | broadcast(full, shape), static
 
     @functools.cached_property
     def _value(self) -> Callable[..., Array]:

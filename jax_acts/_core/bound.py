@@ -33,7 +33,7 @@ class Bound:
     >>> soft
     Bound('elu(alpha=0.5)')
     >>> soft(-1.0)
-    Array(-0.3160603, dtype=float32)
+    Array(-0.3160603, dtype=float32, weak_type=True)
     >>> Bound(elu, alpha=1.0) == Bound(elu)
     True
     """
@@ -102,8 +102,18 @@ class Bound:
         """
         if is_gated_unit(self.function):
             return self(gate, value=value, **arguments)
-        rule = lambda gate, value: value * self(gate, **arguments)
-        return apply_gate(self.name, rule, gate, value, -1, "value_first", "split")
+        values = {**self._values(), **self._project(arguments)}
+        # Closures of a derivative rule must not capture tracers.
+        arrays = {n: v for n, v in values.items() if _has_array(v)}
+        static = {n: v for n, v in values.items() if n not in arrays}
+        function = self.function
+
+        def rule(gate: Array, value: Array, /, **arrays: Any) -> Array:
+            return value * function(gate, **static, **arrays)
+
+        return apply_gate(
+            self.name, rule, gate, value, -1, "value_first", "split", arrays
+        )
 
     def without_custom_jvp(self, x: Any) -> Array:
         """Compute f(x) without `jit` and without a custom JVP rule.

@@ -98,6 +98,16 @@ class Function(Generic[P]):
             return self.without_custom_jvp(*args, **kwargs)
         return self._call(*args, **kwargs)
 
+    def lower(self, *args: Any, **kwargs: Any) -> Any:
+        """Lower the function for arguments, arrays or `jax.ShapeDtypeStruct`.
+
+        >>> from jax_acts import silu
+        >>> silu.lower(jax.ShapeDtypeStruct((3,), "float32")).out_info.shape
+        (3,)
+        """
+        lowered: Any = self._call
+        return lowered.lower(*args, **kwargs)
+
     def without_custom_jvp(self, *args: P.args, **kwargs: P.kwargs) -> Array:
         """Compute the function without `jit`, `custom_jvp` and bit patterns.
 
@@ -157,20 +167,20 @@ class Function(Generic[P]):
         cls, state = type(self), self._state()
 
         def make() -> Function[P]:
-            return cls._from_state(**state)
+            return cls._from_state(state)
 
         make.__module__ = self.__module__
         make.__qualname__ = f"{self.__qualname__}._by_value"
         return make
 
     def _state(self) -> dict[str, Any]:
-        """Return the arguments of `_from_state`."""
+        """Return the data that `_from_state` needs."""
         return {"arguments": (self._rule, self.spec, self._check)}
 
     @classmethod
-    def _from_state(cls, arguments: Any) -> "Function[...]":
+    def _from_state(cls, state: dict[str, Any]) -> "Function[...]":
         """Return the function of a state."""
-        return cls(*arguments)
+        return cls(*state["arguments"])
 
     def _trace(self, arguments: dict[str, Any], constants: frozenset[str]) -> Array:
         with building_blocks("accurate"):

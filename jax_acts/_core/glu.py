@@ -6,6 +6,7 @@ The residuals are the inputs; the backward pass recomputes the rest.
 """
 
 from collections.abc import Callable
+from types import MappingProxyType
 from typing import Any, Literal, get_args
 
 import jax.numpy as jnp
@@ -34,9 +35,10 @@ def apply_gate(
     axis: Axis,
     order: Order,
     layout: Layout,
+    operands: Any = MappingProxyType({}),
     **parameters: Any,
 ) -> Array:
-    """Compute `rule(gate, value, **parameters)`.
+    """Compute `rule(gate, value, **operands, **parameters)`.
 
     Args:
         name: The function, for error messages.
@@ -46,6 +48,7 @@ def apply_gate(
         axis: The axis of x that holds both.
         order: Which of the two comes first along the axis.
         layout: Whether gate and value are halves of the axis or alternate.
+        operands: A dict of pytrees of arrays; they are not cast.
         **parameters: Scalars, or arrays that broadcast to the shape of the gate.
     """
     x = as_real(name, "x", x)
@@ -67,14 +70,17 @@ def apply_gate(
 
     learned = {n: p for n, p in parameters.items() if isinstance(p, Array)}
 
-    def evaluate(arrays: tuple[Array, ...], learned: dict[str, Array]) -> Array:
+    def evaluate(
+        arrays: tuple[Array, ...], learned: dict[str, Array], operands: dict[str, Any]
+    ) -> Array:
         gate, value = (a.astype(wide) for a in split(*arrays))
         cast = {
             n: broadcast_parameter(name, n, p, gate, ()) for n, p in learned.items()
         }
-        return rule(gate, value, **{**parameters, **cast}).astype(dtype)
+        return rule(gate, value, **{**parameters, **operands, **cast}).astype(dtype)
 
-    return save_operands(evaluate, (arrays, learned), symbolic_zeros=bool(learned))
+    trees = (arrays, learned, dict(operands))
+    return save_operands(evaluate, trees, symbolic_zeros=bool(learned or operands))
 
 
 def is_gated_unit(function: Callable[..., Any]) -> bool:

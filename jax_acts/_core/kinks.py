@@ -23,8 +23,9 @@ def with_kinks(
 
     >>> from jax_acts import hard_tanh
     >>> torch_like = with_kinks(hard_tanh, {-1: 0, 1: 0})
-    >>> hard_tanh.derivative(1.0), torch_like.derivative(1.0)
-    (Array(1., dtype=float32), Array(0., dtype=float32))
+    >>> x = jnp.ones(1)
+    >>> hard_tanh.derivative(x), torch_like.derivative(x)
+    (Array([1.], dtype=float32), Array([0.], dtype=float32))
 
     Args:
         f: The function.

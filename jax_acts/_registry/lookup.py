@@ -19,13 +19,12 @@ from jax import Array
 
 from jax_acts import functional
 from jax_acts._core import identity
-from jax_acts._core.activation import ActivationFunction
 from jax_acts._core.bound import Bound
 from jax_acts._core.errors import did_you_mean
 from jax_acts._core.function import Function
-from jax_acts._core.kinks import with_kinks
 from jax_acts._core.spec import InnerFunction, InnerFunctions
 from jax_acts._registry.dialects import DIALECTS, IGNORED, OWN
+from jax_acts._registry.dialects.keras import keras_spec
 from jax_acts._registry.dialects.prefixes import PREFIXES, has_prefix, libraries
 from jax_acts._registry.dialects.table import Entry, Meaning
 from jax_acts._registry.entries import (
@@ -35,6 +34,8 @@ from jax_acts._registry.entries import (
     variants,
 )
 from jax_acts._registry.parser import Spec, decode, parse_spec
+from jax_acts._registry.policies import POLICIES, apply_policies, policies
+from jax_acts._registry.units import gated_unit
 
 FUNCTIONS: Mapping[str, Function[...]] = MappingProxyType(
     {k: v for k, v in vars(functional).items() if isinstance(v, Function)}
@@ -71,8 +72,9 @@ def get(
     """Return the activation that a spec describes.
 
     A spec is a name, optionally with a dialect and arguments; a dict with the key
-    "name" and arguments; a pair of a name and such a dict; a function; a `Bound`; or
-    None, which is the identity.
+    "name" and arguments; a pair of a name and such a dict; the `class_name` and
+    `config` of a Keras layer; a pair such as ("silu", "linear"), which is a gated unit;
+    a function; a `Bound`; or None, which is the identity.
 
     Without a dialect, a name of `jax.nn` means what `jax.nn` means; another name must
     have the same meaning in all dialects that have it. The prefix of a dotted name
@@ -116,10 +118,15 @@ def get(
             parsed = _from_dict(spec)
         case [str() as name, Mapping() as named]:
             parsed = _from_dict({**named, "name": name})
+        case [str() as first, str() as second]:
+            pair = [
+                get(n, dialect, allow_imports=allow_imports) for n in (first, second)
+            ]
+            return get(gated_unit(*pair), **arguments)
         case Bound():
-            return _apply(spec.function, {**spec.arguments, **arguments})
+            return apply_policies(spec.function, {**spec.arguments, **arguments})
         case _ if callable(spec) and not isinstance(spec, type):
-            return _apply(spec, arguments)
+            return apply_policies(spec, arguments)
         case _:
             raise TypeError(
                 f"get: expected a name, a function or a dict with a name, got {spec!r}"
@@ -155,6 +162,8 @@ def aliases(name: str) -> list[Alias]:
 
 def _from_dict(spec: Mapping[str, Any]) -> Spec:
     """Parse a dict; its name may be the text of a spec."""
+    if "class_name" in spec:
+        spec = keras_spec(spec)
     named = dict(spec)
     name, dialect = named.pop("name", None), named.pop("dialect", None)
     if not isinstance(name, str):
@@ -217,7 +226,7 @@ def _lookup(spec: Spec, dialect: str, allow_imports: bool) -> Bound:
     """Look up a spec in a dialect."""
     ignored = IGNORED.get(dialect, ())
     named = {n: v for n, v in spec.named.items() if n not in ignored}
-    policies = {n: named.pop(n) for n in _POLICIES if n in named}
+    given = {n: named.pop(n) for n in POLICIES if n in named}
     spec = Spec(spec.name, dialect, spec.positional, named)
     entry = _find(spec.name, dialect)
     if entry is None and dialect != DEFAULT_DIALECT:
@@ -229,13 +238,17 @@ def _lookup(spec: Spec, dialect: str, allow_imports: bool) -> Bound:
         _reject_specs(spec.name, [*spec.positional, *spec.named.values()])
         name, arguments = entry(**bind_arguments(entry, spec))
         bound = Bound(FUNCTIONS[name], **arguments)
-    return _apply(bound.function, bound.arguments | policies)
+    return apply_policies(bound.function, bound.arguments | given)
 
 
 def _import(spec: Spec, allow_imports: bool) -> Bound:
     """Import the function of a spec such as "my_pkg.acts:gelu"."""
     where = f"{spec.dialect}:{spec.name}"
     if not allow_imports:
+        if "." in str(spec.dialect) or spec.dialect == "__main__":
+            raise ValueError(
+                f"{where}: a module needs allow_imports=True, which runs its code"
+            )
         valid = (DEFAULT_DIALECT, *DIALECTS)
         raise ValueError(
             f"dialect: expected {', '.join(valid)}, got {spec.dialect!r}"
@@ -253,49 +266,14 @@ def _import(spec: Spec, allow_imports: bool) -> Bound:
     function: Callable[..., Any] = value
     if isinstance(function, Function):
         named = dict(spec.named)
-        policies = {n: named.pop(n) for n in _policies(function) if n in named}
+        given = {n: named.pop(n) for n in policies(function) if n in named}
         spec = Spec(spec.name, spec.dialect, spec.positional, named)
         bound = _bind(function, {}, spec, allow_imports)
-        return _apply(function, bound.arguments | policies)
+        return apply_policies(function, bound.arguments | given)
     call = inspect.signature(function).bind_partial(
         None, *spec.positional, **spec.named
     )
     return Bound(function, **dict([*call.arguments.items()][1:]))
-
-
-_POLICIES = ("kinks", "residuals")
-
-
-def _policies(function: Callable[..., Array]) -> tuple[str, ...]:
-    """Return the names of the policies; an argument of the same name goes before."""
-    if not isinstance(function, ActivationFunction):
-        return ()
-    return tuple(n for n in _POLICIES if n not in function.parameters)
-
-
-def _apply(function: Callable[..., Array], arguments: Mapping[str, Any]) -> Bound:
-    """Bind the arguments of a function after applying the policies among them."""
-    named = dict(arguments)
-    valid = _policies(function)
-    policies = {n: named.pop(n) for n in valid if n in named}
-    if not isinstance(function, ActivationFunction) or not policies:
-        return Bound(function, **named)
-    if "kinks" in policies:
-        function = with_kinks(function, _kinks(policies["kinks"]))
-    if "residuals" in policies:
-        function = function.with_residuals(policies["residuals"])
-    return Bound(function, **named)
-
-
-def _kinks(value: Any) -> dict[float, float]:
-    """Return a map from kinks to derivatives, given as such or as pairs."""
-    pairs = value.items() if isinstance(value, Mapping) else value
-    try:
-        return {float(x): float(dy) for x, dy in pairs}
-    except (TypeError, ValueError):
-        raise TypeError(
-            f"kinks: expected pairs of numbers such as ((0.0, 0.5),), got {value!r}"
-        ) from None
 
 
 @functools.cache

@@ -221,7 +221,7 @@ def test_plot_writes_the_file_and_prints_its_path(tmp_path):
         (["show", "relu(" + "(" * 99], "is not a spec of an activation"),
         (["show", "keras:leakyrelu"], "expected 'leaky_relu', which is"),
         (["list", "--family=logstic"], "--family: expected "),
-        (["list", "--dialect=trch"], "--dialect: expected jax, flax"),
+        (["list", "--dialect=trch"], "--dialect: expected jax, numpy"),
         (["table", "relu", "--grid=1:2"], "--grid: expected numbers as in -3:3:7, got"),
         (["table", "relu", "--grid=a:b:c"], "--grid: expected numbers as in"),
         (["table", "relu", "--grid=0:inf:3"], "--grid: expected numbers as in"),

@@ -249,7 +249,7 @@ def halve(x):
     ("function", "expected"),
     [
         (without_default, "missing 1 required positional argument: 'key'"),
-        (halve, "expected an activation that preserves the shape of its input, got h"),
+        (halve, "expected an activation that preserves the shape of its input, got"),
     ],
 )
 def test_a_function_that_is_no_activation_is_refused(

@@ -134,3 +134,23 @@ def test_invalid_arguments_are_errors_at_construction(api, bad):
 def test_gate_and_up_must_have_one_shape():
     with pytest.raises(ValueError, match="expected gate and value of one shape"):
         get("silu").gate(jnp.ones(3), jnp.ones(4))
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        get("silu", beta=jnp.array([0.5, 1.5])),
+        get("polyrelu", coefficients=jnp.array([0.0, 1.0, 0.5])),
+        get("polyrelu", coefficients=(0.5, jnp.array(2.0))),
+        get("threshold", value=jnp.array([0.5, 1.5])),
+    ],
+    ids=["elementwise", "coefficients", "mixed", "value"],
+)
+def test_the_gate_of_a_bound_with_arrays_is_differentiable_in_them(spec):
+    gate, value = jnp.array([[-1.0, 2.0]]), jnp.array([[3.0, -4.0]])
+    loss = lambda spec: jnp.sum(jnp.cos(spec.gate(gate, value)))
+    want = jax.grad(lambda spec: jnp.sum(jnp.cos(spec(gate) * value)))(spec)
+    for gradient in (jax.grad(loss), jax.jit(jax.grad(loss))):
+        got = jax.tree.leaves(gradient(spec))
+        for a, b in zip(got, jax.tree.leaves(want), strict=True):
+            np.testing.assert_allclose(a, b, rtol=1e-5)

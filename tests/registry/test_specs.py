@@ -219,6 +219,58 @@ def test_an_invalid_dict_or_object_is_an_error_with_the_reason(spec, complaint):
         get(spec)
 
 
+@pytest.mark.parametrize(
+    ("class_name", "config", "same"),
+    [
+        (
+            "LeakyReLU",
+            {"negative_slope": 0.3, "name": "a", "trainable": True},
+            "keras:LeakyReLU",
+        ),
+        ("LeakyReLU", {"alpha": 0.1}, "leaky_relu(0.1)"),
+        ("ReLU", {"max_value": 6.0, "negative_slope": 0.0, "threshold": 0.0}, "relu6"),
+        ("ELU", {"alpha": 0.5, "dtype": {"class_name": "DTypePolicy"}}, "elu(0.5)"),
+        ("PReLU", {"alpha_initializer": {"class_name": "Zeros"}}, "keras:PReLU"),
+        ("Softmax", {"axis": 1}, "softmax(axis=1)"),
+        ("Activation", {"activation": "gelu"}, "gelu_exact"),
+        (
+            "Activation",
+            {"activation": {"class_name": "function", "config": "mish"}},
+            "mish",
+        ),
+        ("function", "hard_sigmoid", "hard_sigmoid"),
+    ],
+)
+def test_a_serialized_keras_layer_is_a_spec(class_name, config, same):
+    spec = {"class_name": class_name, "config": config, "module": "keras.layers"}
+    assert get(spec) == get(same)
+
+
+@pytest.mark.parametrize(
+    ("spec", "complaint"),
+    [
+        ({"class_name": "Dense", "config": {}}, "keras: unknown activation 'Dense'"),
+        ({"class_name": "ELU", "config": 3}, "keras: expected {'class_name'"),
+        (
+            {"class_name": "PReLU", "config": {"shared_axes": [1]}},
+            "keras:PReLU: expected",
+        ),
+    ],
+)
+def test_another_keras_config_is_an_error(spec, complaint):
+    with pytest.raises(ValueError, match=complaint):
+        get(spec)
+
+
+@pytest.mark.parametrize("name", names())
+def test_every_function_lowers_like_a_jitted_function(name):
+    f = FUNCTIONS[name]
+    key = {"key": jax.random.key(0)} if "key" in f.parameters else {}
+    x = jax.ShapeDtypeStruct((2, 4), jnp.float32)
+    want = jax.eval_shape(functools.partial(f, **key), x)
+    assert f.lower(x, **key).out_info.shape == want.shape
+
+
 def test_keyword_arguments_override_those_of_the_spec():
     same = get("leaky_relu(negative_slope=0.2)", negative_slope=0.3)
     assert same == get("leaky_relu(0.3)")
@@ -335,3 +387,36 @@ def test_a_spec_of_the_maximum_length_is_valid():
     spec = f"leaky_relu({' ' * (MAX_LENGTH - 15)}0.2)"
     assert len(spec) == MAX_LENGTH
     assert parse_spec(spec).positional == (0.2,)
+
+
+PAIRS = [
+    "silu",
+    "gelu",
+    "gelu_exact",
+    "gelu_quick",
+    "relu",
+    "selu",
+    "sigmoid",
+    "linear",
+]
+
+
+@pytest.mark.parametrize("name", PAIRS)
+def test_a_pair_of_activations_is_a_gated_unit(name):
+    x = jnp.linspace(-3, 3, 8)
+    first, second = x[:4], x[4:]
+    f = get(name)
+    close = functools.partial(chex.assert_trees_all_close, rtol=1e-6)
+    close(get((name, "linear"))(x), f(first) * second)
+    close(get(["linear", name])(x), first * f(second))
+    layers = jax_acts.linen.GatedDense, {"use_bias": False}
+    unit, single = (
+        layers[0](4, activation=a, **layers[1]) for a in ((name, "linear"), name)
+    )
+    variables = single.init(jax.random.key(0), x)
+    close(unit.apply(variables, x), single.apply(variables, x))
+
+
+def test_a_pair_without_the_identity_is_an_error():
+    with pytest.raises(ValueError, match="expected a pair of the identity and one of"):
+        get(("silu", "tanh"))

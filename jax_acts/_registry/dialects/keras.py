@@ -4,6 +4,7 @@ The function `leaky_relu` and the layer `LeakyReLU` have different defaults, and
 `activations.gelu` and `ops.gelu`.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 from jax_acts._core.arguments import Learn
@@ -48,6 +49,54 @@ def keras_relu_layer(
 def keras_prelu() -> Meaning:
     """Return PReLU with an initial slope of 0 per feature."""
     return to("leaky_relu", negative_slope=Learn(0.0, per_feature=True))
+
+
+_LAYER_CONFIG = {"name", "trainable", "dtype", "batch_input_shape", "build_config"}
+_PRELU_CONFIG = {
+    "alpha_initializer",
+    "alpha_regularizer",
+    "alpha_constraint",
+    "shared_axes",
+}
+
+
+def keras_spec(serialized: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the spec of a serialized Keras layer or function.
+
+    >>> keras_spec({"class_name": "LeakyReLU", "config": {"negative_slope": 0.1}})
+    {'name': 'keras:LeakyReLU', 'negative_slope': 0.1}
+    >>> keras_spec({"class_name": "function", "config": "relu"})
+    {'name': 'keras:relu'}
+
+    Raises:
+        ValueError: The config is missing, or PReLU has options other than the defaults.
+    """
+    name, config = serialized["class_name"], serialized.get("config", {})
+    if name == "function":
+        return {"name": f"keras:{config}"}
+    if not isinstance(name, str) or not isinstance(config, Mapping):
+        raise ValueError(
+            "keras: expected {'class_name': 'LeakyReLU', 'config': {…}}, got "
+            f"{dict(serialized)!r}"
+        )
+    config = {n: v for n, v in config.items() if n not in _LAYER_CONFIG}
+    if name == "Activation":
+        activation = config.get("activation")
+        if isinstance(activation, Mapping):
+            return keras_spec(activation)
+        return {"name": f"keras:{activation}"}
+    if name == "PReLU":
+        options = {n: config.pop(n, None) for n in _PRELU_CONFIG}
+        initializer = options.pop("alpha_initializer")
+        is_zeros = initializer is None or "Zeros" in str(initializer)
+        if not is_zeros or any(v is not None for v in options.values()):
+            raise ValueError(
+                "keras:PReLU: expected an initial slope of zeros and no regularizer, "
+                f"constraint or shared axes, got {serialized.get('config')!r}"
+            )
+    # The package of Keras 2 names the slope alpha.
+    old = name in ("LeakyReLU", "ThresholdedReLU") and {"alpha", "theta"} & {*config}
+    return {"name": f"{'keras2' if old else 'keras'}:{name}", **config}
 
 
 KERAS: Table = {
