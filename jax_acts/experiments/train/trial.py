@@ -15,7 +15,7 @@ import jax_acts
 from jax_acts.experiments.config.schema import TrainingConfig, TrialBatch
 from jax_acts.experiments.records import Curve, RunRecord, Value
 from jax_acts.experiments.runtime import checkpoint as store
-from jax_acts.experiments.runtime.fingerprint import hash_arrays
+from jax_acts.experiments.runtime.array_hash import hash_arrays
 from jax_acts.experiments.runtime.source_hash import hash_source
 from jax_acts.experiments.study import (
     BatchedTrainer,
