@@ -97,7 +97,7 @@ def _write(tables: Tables, directory: Path, kind: Sink) -> str:
 def _csv_safe(frame: pd.DataFrame) -> pd.DataFrame:
     """Return the table with strings that no spreadsheet evaluates."""
     text = {
-        str(name): column.map(csv_cell)
+        str(name): column.map({cell: csv_cell(cell) for cell in column.unique()})
         for name, column in frame.items()
         if not pd.api.types.is_numeric_dtype(column)
     }
