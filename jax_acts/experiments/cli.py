@@ -43,6 +43,9 @@ def _engine() -> Iterator[Any]:
     except ImportError as error:
         typer.echo(f"error: {error}; pip install 'jax-acts[experiments]'", err=True)
         raise typer.Exit(1) from None
+    except KeyboardInterrupt:
+        typer.echo("interrupted", err=True)
+        raise typer.Exit(130) from None
     with commands.exit_on_errors():
         yield commands
 

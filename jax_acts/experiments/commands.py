@@ -32,6 +32,7 @@ from jax_acts.experiments.report.render import html, markdown, terminal
 from jax_acts.experiments.runtime import devices
 from jax_acts.experiments.runtime.files import write_atomic
 from jax_acts.experiments.runtime.fingerprint import Fingerprint, verify_fingerprint
+from jax_acts.experiments.runtime.interrupt import exit_without_teardown
 from jax_acts.experiments.runtime.locking import SINGLE_PROCESS, Process, detect_rank
 from jax_acts.experiments.runtime.run_directory import (
     CONFIG,
@@ -88,18 +89,27 @@ def run(
                 process=process,
                 fresh=fresh,
             )
+    except RunError as error:
+        if chosen is not Executor.LOCAL:
+            log(f"error: {one_line(error)}\n{_resume_command()}")
+            raise typer.Exit(RUN_ERROR) from error
+        raise
     except KeyboardInterrupt:
         recorded, total = len(read_records(directory)[0]), len(study.runs(config))
-        arguments = [a for a in sys.argv[1:] if a != "--fresh"]  # it trains again
         log(
             f"interrupted: {recorded} of {total} runs are recorded in "
-            f"{one_line(directory)}\n"
-            f"resume: {_program} {one_line(shlex.join(arguments))}"
+            f"{one_line(directory)}\n{_resume_command()}"
         )
         if recorded:
             log(f"report: {_program} report {one_line(shlex.quote(str(directory)))}")
+        exit_without_teardown(INTERRUPTED)
         raise typer.Exit(INTERRUPTED) from None
     return directory
+
+
+def _resume_command() -> str:
+    arguments = [a for a in sys.argv[1:] if a != "--fresh"]  # it trains again
+    return f"resume: {_program} {one_line(shlex.join(arguments))}"
 
 
 def _executor(
@@ -252,6 +262,7 @@ def exit_on_errors() -> Iterator[None]:
         raise typer.Exit(RUN_ERROR) from None
     except KeyboardInterrupt:
         log("interrupted")
+        exit_without_teardown(INTERRUPTED)
         raise typer.Exit(INTERRUPTED) from None
 
 

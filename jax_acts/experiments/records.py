@@ -109,21 +109,45 @@ def metrics_frame(records: Iterable[RunRecord]) -> pd.DataFrame:
     metrics without layers; `value` is NaN where it was not finite.
     """
     records = list(records)
-    rows = []
-    for record in records:
-        start = record.run, *record.axes.values()
+    owners: list[int] = []  # of each curve: the index of its record
+    names: list[str] = []
+    counts: list[int] = []
+    layers: list[int | None] = []
+    steps: list[int] = []
+    values: list[float | None] = []
+    for n, record in enumerate(records):
         for metric, curve in record.curves.items():
+            start = len(values)
             for step, value in zip(curve.steps, curve.values, strict=True):
-                layers = (
-                    enumerate(value) if isinstance(value, list) else [(None, value)]
-                )
-                rows += [
-                    (*start, record.status, metric, layer, step, one)
-                    for layer, one in layers
-                ]
+                if isinstance(value, list):
+                    values += value
+                    layers += range(len(value))
+                    steps += [step] * len(value)
+                else:
+                    values.append(value)
+                    layers.append(None)
+                    steps.append(step)
+            owners.append(n)
+            names.append(metric)
+            counts.append(len(values) - start)
+    owner = np.repeat(np.array(owners, int), counts)
     axes = _axes(records)
-    frame = pd.DataFrame(rows, columns=["run", *axes, "status", *METRIC_COLUMNS])
-    return frame.astype({"layer": "Int64", "step": "int64", "value": "float64"})
+    columns = {
+        "run": [record.run for record in records],
+        **{axis: [record.axes[axis] for record in records] for axis in axes},
+        "status": [record.status for record in records],
+    }
+    # Indexing shares the strings of a run among its rows.
+    frame = pd.DataFrame(
+        {name: pd.Series(column)[owner].array for name, column in columns.items()}
+        | {
+            "metric": pd.Series(names).repeat(counts).array,
+            "layer": pd.array(layers, "Int64"),
+            "step": np.array(steps, np.int64),
+            "value": np.array(values, np.float64),
+        },
+    )
+    return frame[["run", *axes, "status", *METRIC_COLUMNS]]
 
 
 def _axes(records: Sequence[RunRecord]) -> list[str]:

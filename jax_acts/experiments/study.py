@@ -1,6 +1,7 @@
 """The contract of a study: a question, the runs that answer it, and its report."""
 
 import math
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import product
@@ -159,7 +160,7 @@ def concat_grids(*grids: Mapping[str, Collection[Value]]) -> tuple[RunSpec, ...]
         for position in product(*axes.values())
     )
     if len(set(runs)) < total:
-        name = next(run.name for n, run in enumerate(runs) if run in runs[:n])
+        name = next(run.name for run, count in Counter(runs).items() if count > 1)
         message = f"sweeps: expected distinct runs, got {name!r} twice"
         raise ConfigError(ConfigIssue("sweeps", message))
     return runs

@@ -199,3 +199,24 @@ def test_missing_values_are_not_drawn():
     metrics = metrics.astype({"value": float})
     chart = curve_chart(replace(comparison, metrics=metrics), ACCURACY)
     assert {p["x"] for p in points(chart)} == {0, 30, 90}
+
+
+def test_a_chart_of_many_seeds_samples_them_from_the_lowest_to_the_highest():
+    many = [record(0.5 + n / 9000, activation="relu", seed=n) for n in range(3000)]
+    few = [record(0.9, activation="gelu", seed=n) for n in range(3)]
+    comparison = group_runs([*many, *few])
+    chart = dot_chart(comparison, ACCURACY)
+    assert (
+        "Small dots: 1,003 of 3,003 seeds, at equal distances of rank" in chart.caption
+    )
+    rows = next(
+        layer["data"]["values"]
+        for layer in chart.spec.to_dict()["layer"]
+        if "value" in layer.get("data", {}).get("values", [{}])[0]
+    )
+    values = sorted(row["value"] for row in rows if row["group"] == "relu")
+    assert len(values) == 1000
+    assert values[0] == pytest.approx(50.0)
+    assert values[-1] == pytest.approx(100 * (0.5 + 2999 / 9000))
+    assert sum(row["group"] == "gelu" for row in rows) == 3
+    assert "Small dots: seeds; large" in dot_chart(group_runs(few), ACCURACY).caption

@@ -130,4 +130,8 @@ def test_the_walk_of_a_folder_is_bounded(tmp_path, monkeypatch):
     for n in range(3):
         write_image(tmp_path / "cat" / f"{n}.png")
     line = message(images(tmp_path))
-    assert line.endswith(f"{tmp_path}/cat: expected at most 2 files, got more")
+    assert f"{tmp_path}: expected at most 2 files and folders in it, got more" in line
+    for n in range(3):  # spread over classes
+        write_image(tmp_path / "few" / f"class{n}" / "0.png")
+    line = message(images(tmp_path / "few"))
+    assert "got more by 'class2'" in line

@@ -14,7 +14,7 @@ from jax_acts.experiments.config.errors import ConfigError
 from jax_acts.experiments.config.load import Source, load_config
 from jax_acts.experiments.records import Curve, RunRecord
 from jax_acts.experiments.runtime.run_directory import read_records
-from jax_acts.experiments.study import grid
+from jax_acts.experiments.study import concat_grids, grid
 from tests.experiments.conftest import ROOT
 from tests.experiments.test_data import write_idx_folder
 from tests.experiments.test_image_folder import write_image
@@ -160,6 +160,13 @@ def test_too_many_runs_are_counted_and_refused(sweep, tmp_path):
     message = "expected at most 100,000, got 101,000 (1,000 grid_value × 101 seed)"
     assert message in result.stderr
     assert not out.exists()
+
+
+def test_a_clash_of_the_largest_sweeps_is_named():
+    # Comparing each run with those before it would take minutes.
+    axes = {"activation": [f"f{n}" for n in range(50)], "seed": range(1000)}
+    with pytest.raises(ConfigError, match="got 'activation f0, seed 0' twice"):
+        concat_grids(axes, axes)
 
 
 @pytest.mark.slow

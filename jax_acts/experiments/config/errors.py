@@ -2,6 +2,7 @@
 
 import difflib
 import re
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -41,15 +42,25 @@ class RunError(Exception):
 
 @contextmanager
 def value_errors_at(key: str, value: object) -> Iterator[None]:
-    """Turn a ValueError or OSError about the value of a key into a ConfigError.
+    """Turn an exception about the value of a key into a ConfigError.
 
     A FileNotFoundError becomes a MissingDataError.
     """
     try:
         yield
-    except (OSError, ValueError) as error:
+    except _DATA_ERRORS as error:
         kind = MissingDataError if isinstance(error, FileNotFoundError) else ConfigError
-        raise kind(ConfigIssue(key, f"{key} = {value!r}: {error}")) from None
+        message = str(error) or type(error).__name__
+        raise kind(ConfigIssue(key, f"{key} = {value!r}: {message}")) from None
+
+
+_DATA_ERRORS = (
+    *(ArithmeticError, EOFError, MemoryError, NotImplementedError, OSError),
+    *(RecursionError, ValueError, zlib.error),
+)
+"""Errors of invalid values and damaged files; others are faults of the program."""
+MAX_ISSUES = 20
+"""Faults of a config that are reported; of the others their number is."""
 
 
 _EXPECTED = {
@@ -109,13 +120,16 @@ def validate(
         return schema.model_validate(raw, context={"directory": directory})
     except ValidationError as error:
         faults = error.errors(include_url=False)
+    total = len(faults)
     parents = {fault["loc"][:-1] for fault in faults}
     issues = [
         _issue(fault, schema)
-        for fault in faults
+        for fault in faults[:MAX_ISSUES]
         # A list with an invalid entry is reported as too short as well.
         if not (fault["type"] == "too_short" and fault["loc"] in parents)
     ]
+    if total > MAX_ISSUES:
+        issues.append(ConfigIssue("", f"config: {total - MAX_ISSUES:,} more errors"))
     raise ConfigError(*issues)
 
 

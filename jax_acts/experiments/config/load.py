@@ -2,6 +2,7 @@
 
 import re
 import tomllib
+import unicodedata
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -42,7 +43,7 @@ def load_config(
     issues = [issue for o in source.overrides for issue in _override(raw, o)]
     if issues:
         raise ConfigError(*issues)
-    raw.setdefault("name", re.sub(r"[^A-Za-z0-9_.-]", "-", source.path.stem))
+    raw.setdefault("name", _default_name(source.path))
     study = raw.get("study")
     if not isinstance(study, str) or study not in schemas:
         key = f"study = {study!r}" if "study" in raw else "study"
@@ -52,15 +53,37 @@ def load_config(
     return validate(schemas[study], raw, source.path.parent)
 
 
+def _default_name(path: Path) -> str:
+    """Return the name of a config that states none, from that of its file.
+
+    >>> [_default_name(Path(name)) for name in ("über.toml", "_x y.toml", "日本.toml")]
+    ['uber', 'x-y', 'config']
+    """
+    stem = unicodedata.normalize("NFKD", path.stem)
+    stem = "".join(c for c in stem if not unicodedata.combining(c))
+    name = re.sub(r"[^A-Za-z0-9_.-]", "-", stem).lstrip("_.-")
+    return name[:100] or "config"
+
+
+MAX_BYTES = 1_000_000
+"""Maximum size of a config file; the longest useful one has some 10 kB."""
+
+
 def _parse(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        if path.exists() and not path.is_file():  # reading a FIFO may never end
+            raise OSError("not a file")
+        with path.open("rb") as file:
+            content = file.read(MAX_BYTES + 1)
+        if len(content) > MAX_BYTES:
+            raise OSError(f"more than {MAX_BYTES:,} bytes")
+        return tomllib.loads(content.decode().replace("\r\n", "\n"))
     except FileNotFoundError:
         near = did_you_mean(str(path), map(str, sorted(path.parent.glob("*.toml"))))
         message = f"expected a TOML file, got no file{near}"
     except (OSError, UnicodeDecodeError) as error:
         message = f"expected a readable file: {error}"
-    except tomllib.TOMLDecodeError as error:
+    except (RecursionError, ValueError) as error:  # too deep; too many digits
         message = f"expected TOML: {error}"
     raise ConfigError(ConfigIssue("", message))
 
@@ -90,6 +113,6 @@ def _value(text: str) -> Any:
     """
     try:
         parsed = tomllib.loads(f"value = {text}")
-    except tomllib.TOMLDecodeError:
+    except (RecursionError, ValueError):
         return text
     return parsed["value"] if parsed.keys() == {"value"} else text

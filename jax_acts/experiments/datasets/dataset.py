@@ -21,6 +21,10 @@ class Split(NamedTuple):
     y: NDArray[np.generic]
 
 
+MAX_CLASSES = 65_536
+"""Largest number of classes; more distinct labels are regression targets."""
+
+
 @dataclass(frozen=True)
 class Dataset:
     """Training and test split of a classification or regression dataset.
@@ -34,6 +38,25 @@ class Dataset:
     train: Split
     test: Split
     num_classes: int | None
+
+    def __post_init__(self) -> None:
+        """Check lengths and labels, whichever reader made the arrays.
+
+        Raises:
+            ValueError: A split is empty, or labels are not 0 to num_classes - 1.
+        """
+        if self.num_classes is not None and not 2 <= self.num_classes <= MAX_CLASSES:
+            raise ValueError(
+                f"expected 2 to {MAX_CLASSES:,} classes, got {self.num_classes:,}"
+            )
+        for name, (x, y) in (("train", self.train), ("test", self.test)):
+            if not len(x) == len(y) > 0:
+                raise ValueError(
+                    f"expected x_{name} and y_{name} of one length > 0, "
+                    f"got {len(x)} and {len(y)}"
+                )
+            if self.num_classes is not None:
+                check_labels(f"y_{name}", y, self.num_classes)
 
     @property
     def input_shape(self) -> tuple[int, ...]:
@@ -77,6 +100,20 @@ class Dataset:
         )
 
 
+def check_labels(name: str, labels: np.ndarray, num_classes: int) -> None:
+    """Raise ValueError unless labels are integers from 0 to num_classes - 1."""
+    if labels.ndim != 1 or labels.dtype.kind not in "iu":
+        raise ValueError(
+            f"expected {name} of integers, shape (n,), got {labels.dtype} "
+            f"{labels.shape}"
+        )
+    low, high = int(labels.min()), int(labels.max())
+    if low < 0 or high >= num_classes:
+        raise ValueError(
+            f"expected {name} of labels 0 to {num_classes - 1}, got {low} to {high}"
+        )
+
+
 def make_dataset(
     train: tuple[np.ndarray, np.ndarray],
     test: tuple[np.ndarray, np.ndarray],
@@ -100,10 +137,10 @@ def make_dataset(
     (x, y), (x_test, y_test) = train, test
     inputs = _inputs("x_train", x), _inputs("x_test", x_test)
     for name, values, labels in (("train", x, y), ("test", x_test, y_test)):
-        if not len(values) == len(labels) > 0:
+        if labels.ndim == 0 or not len(values) == len(labels) > 0:
             raise ValueError(
                 f"expected x_{name} and y_{name} of one length > 0, "
-                f"got {len(values)} and {len(labels)}"
+                f"got {len(values)} and {labels.shape[:1] and len(labels)}"
             )
     if (task or _infer_task(y)) == "regression":
         targets = _targets("y_train", y), _targets("y_test", y_test)
@@ -178,6 +215,9 @@ def _labels(
                 f"expected {name} of integers, shape (n,), got {labels.dtype} "
                 f"{labels.shape}"
             )
+        if labels.dtype.kind == "f":
+            check_finite(name, labels)
+    y, y_test = _to_signed("y_train", y), _to_signed("y_test", y_test)
     classes, numbered = np.unique(y, return_inverse=True)
     if len(classes) < 2:
         raise ValueError(
@@ -195,6 +235,15 @@ def _labels(
         )
     test = np.searchsorted(classes, y_test)
     return (numbered.astype(np.int32), test.astype(np.int32)), len(classes)
+
+
+def _to_signed(name: str, labels: np.ndarray) -> np.ndarray:
+    """Return unsigned labels as int64; NumPy compares int64 with uint64 as floats."""
+    if labels.dtype.kind != "u":
+        return labels
+    if (largest := int(labels.max())) >= 2**63:
+        raise ValueError(f"expected {name} of labels below 2^63, got {largest}")
+    return labels.astype(np.int64)
 
 
 def _short(values: np.ndarray) -> str:

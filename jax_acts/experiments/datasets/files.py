@@ -5,6 +5,7 @@ They raise `ValueError`, and `FileNotFoundError` where there is no such path;
 """
 
 import gzip
+import io
 import math
 import zipfile
 import zlib
@@ -25,6 +26,7 @@ from jax_acts.experiments.datasets.dataset import (
     make_dataset,
     standardize,
 )
+from jax_acts.experiments.datasets.host_memory import check_memory
 
 ARRAYS = ("x_train", "y_train", "x_test", "y_test")
 CSV_LAYOUT = "a .csv file with a header, or a folder with train.csv and test.csv"
@@ -34,6 +36,8 @@ IDX_FILES = (
     "t10k-images-idx3-ubyte",
     "t10k-labels-idx1-ubyte",
 )
+CHUNK_BYTES = 2**24
+"""Bytes that are decompressed at a time."""
 IDX_LAYOUT = f"a folder with the four files {', '.join(IDX_FILES)}"
 
 
@@ -69,10 +73,19 @@ def read_npz(path: Path, task: Task | None = None) -> Dataset:
         near = "; did you mean data.name = 'csv'?" if ".csv" in path.suffixes else ""
         raise ValueError(f"expected a file of np.savez, got another format{near}")
     try:
+        with zipfile.ZipFile(path) as file:
+            size = sum(member.file_size for member in file.infolist())
+        check_memory(size, "the size that the .npz file states")
         with np.load(path) as file:
             arrays = dict(file)
-    except (OSError, EOFError, ValueError, zipfile.BadZipFile) as error:
-        raise ValueError(f"expected a file of np.savez: {error}") from None
+    except Exception as error:  # a damaged file raises errors of many modules
+        reason = str(error) or type(error).__name__
+        raise ValueError(f"expected a file of np.savez: {reason}") from None
+    others = {
+        n: type(a).__name__ for n, a in arrays.items() if type(a) is not np.ndarray
+    }
+    if others:  # `np.load` returns members other than .npy as bytes
+        raise ValueError(f"expected a file of np.savez, got {others}")
     missing = [name for name in ARRAYS if name not in arrays]
     if missing:
         got = f"{', '.join(arrays) or 'none'}{did_you_mean(missing[0], arrays)}"
@@ -101,12 +114,19 @@ def read_csv(
     files = [path / "train.csv", path / "test.csv"] if path.is_dir() else [path]
     for file in files:
         check_path(file, Path.is_file, CSV_LAYOUT, ".csv", ".csv.gz")
-    tables = [_features_and_labels(pd.read_csv(f), label_column) for f in files]
+    tables = [_features_and_labels(_read_table(f), label_column) for f in files]
     train, test = divide(*tables[0]) if len(tables) == 1 else tables
     if train[1].dtype.kind not in "iuf":
         task = task or "classification"
     x, x_test = standardize(train[0], train[0]), standardize(test[0], train[0])
     return make_dataset((x, train[1]), (x_test, test[1]), task=task)
+
+
+def _read_table(path: Path) -> pd.DataFrame:
+    if path.suffix == ".gz":  # pandas would decompress without a limit
+        return pd.read_csv(io.BytesIO(read_bytes(path)))
+    check_memory(path.stat().st_size, "the size of the file")
+    return pd.read_csv(path, compression=None)
 
 
 def _features_and_labels(
@@ -173,6 +193,8 @@ def read_idx(path: Path) -> np.ndarray:
         content = read_bytes(path)
         if len(content) < 4 or content[:3] != b"\0\0\x08":  # 8: unsigned bytes
             raise ValueError("its header is not that of bytes")
+        if not 1 <= content[3] <= 4:
+            raise ValueError(f"its header states {content[3]} dimensions")
         shape = tuple(np.frombuffer(content, ">u4", content[3], offset=4).tolist())
         values = np.frombuffer(content, np.uint8, offset=4 + 4 * content[3])
         if values.size != math.prod(shape):
@@ -184,9 +206,22 @@ def read_idx(path: Path) -> np.ndarray:
 
 
 def read_bytes(path: Path) -> bytes:
-    """Return the content of a file, decompressed where its suffix is .gz."""
-    content = path.read_bytes()
-    return gzip.decompress(content) if path.suffix == ".gz" else content
+    """Return the content of a file, decompressed where its suffix is .gz.
+
+    Raises:
+        ValueError: It is larger than half of the memory, compressed or not.
+    """
+    if path.exists() and not path.is_file():  # reading a FIFO may never end
+        raise ValueError("expected a file, got another kind of path")
+    check_memory(path.stat().st_size, "the size of the file")
+    if path.suffix != ".gz":
+        return path.read_bytes()
+    content = bytearray()
+    with gzip.open(path) as file:
+        while chunk := file.read(CHUNK_BYTES):
+            content += chunk
+            check_memory(2 * len(content), "the decompressed size, twice")
+    return bytes(content)
 
 
 def find_in_package(package: str, file: str, distribution: str) -> Path:

@@ -6,10 +6,11 @@ data/cat/1.png        data/dog/2.jpg        …, divided 4 : 1
 torchvision, Keras and `datasets` read this layout too; each would bring its framework.
 """
 
-from collections.abc import Sequence
+import os
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import partial
-from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -20,11 +21,13 @@ from rich.progress import track
 from jax_acts._core.errors import did_you_mean
 from jax_acts.experiments.datasets.dataset import Dataset, divide, shuffle
 from jax_acts.experiments.datasets.files import check_path
+from jax_acts.experiments.datasets.host_memory import check_memory
 
 SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
 TESTS = ("test", "val", "valid", "validation")
 LAYOUT = "a folder with CLASS/*.png, or train/CLASS/*.png and test/CLASS/*.png"
-MAX_FILES = 1_000_000  # visited per folder; a home folder has more
+MAX_FILES = 1_000_000
+"""Maximum number of files and folders in a folder of images; a disk has more."""
 
 ImagesByClass = dict[str, list[Path]]
 
@@ -83,18 +86,25 @@ def _find_splits(folder: Path) -> tuple[ImagesByClass, ImagesByClass]:
 def _find_images(folder: Path) -> ImagesByClass:
     """Return the images of each class folder, without hidden files."""
     classes: ImagesByClass = {}
-    for child in filter(Path.is_dir, sorted(folder.glob("[!.]*"))):
-        files = [*islice(child.rglob("*"), MAX_FILES + 1)]
-        if len(files) > MAX_FILES:
-            raise ValueError(f"{child}: expected at most {MAX_FILES:,} files, got more")
-        images = [
-            path
-            for path in sorted(files)
-            if path.suffix.lower() in SUFFIXES
-            and not any(p.startswith(".") for p in path.relative_to(child).parts)
-        ]
-        if images:
-            classes[child.name] = images
+    console = Console(stderr=True)
+    with console.status("searching images") as status:
+        visited = 0
+        for child in filter(Path.is_dir, sorted(folder.glob("[!.]*"))):
+            images = []
+            for entry in _walk(child):
+                visited += 1
+                if visited > MAX_FILES:
+                    raise ValueError(
+                        f"{folder}: expected at most {MAX_FILES:,} files and folders "
+                        f"in it, got more by {child.name!r}; {LAYOUT}"
+                    )
+                if visited % 10_000 == 0:
+                    status.update(f"searching images: {visited:,} files")
+                path = Path(entry.path)
+                if path.suffix.lower() in SUFFIXES and entry.is_file():
+                    images.append(path)
+            if images:
+                classes[child.name] = sorted(images)
     if len(classes) < 2:
         only = f"images of {next(iter(classes), '')!r} only"
         raise ValueError(
@@ -102,6 +112,19 @@ def _find_images(folder: Path) -> ImagesByClass:
             f"got {only if classes else 'no images by class'}"
         )
     return classes
+
+
+def _walk(folder: Path) -> Iterator[os.DirEntry[str]]:
+    """Yield what a folder holds at any depth; links to folders are not followed."""
+    pending = [folder]
+    while pending:
+        with suppress(PermissionError), os.scandir(pending.pop()) as entries:
+            for entry in entries:
+                if entry.name.startswith("."):
+                    continue
+                yield entry
+                if entry.is_dir(follow_symlinks=False):
+                    pending.append(Path(entry.path))
 
 
 def _read_images(paths: Sequence[Path], image_size: int | None) -> list[np.ndarray]:
@@ -117,17 +140,31 @@ def _read_images(paths: Sequence[Path], image_size: int | None) -> list[np.ndarr
             transient=True,
             disable=not console.is_terminal,
         )
-        for path, image in zip(paths, pixels, strict=True):
-            images.append(image)
-            if image.shape[:2] != images[0].shape[:2]:
-                pool.shutdown(cancel_futures=True)
-                (height, width, _), (h, w, _) = images[0].shape, image.shape
-                raise ValueError(
-                    f"{path}: expected {width} × {height} pixels as in {paths[0]}, "
-                    f"got {w} × {h}; data.image_size = {min(width, height)} crops and "
-                    "scales all images"
-                )
+        try:
+            for path, image in zip(paths, pixels, strict=True):
+                images.append(image)
+                _check_image(path, image, paths, images[0])
+        except ValueError:
+            pool.shutdown(cancel_futures=True)
+            raise
     return images
+
+
+def _check_image(
+    path: Path, image: np.ndarray, paths: Sequence[Path], first: np.ndarray
+) -> None:
+    """Check the memory of all images at the first one, and the size of the others."""
+    height, width, _ = first.shape
+    if image is first:
+        size = f"{len(paths):,} images of {height} × {width}, twice"
+        check_memory(2 * len(paths) * height * width * 3, size)
+    h, w, _ = image.shape
+    if (h, w) != (height, width):
+        raise ValueError(
+            f"{path}: expected {width} × {height} pixels as in {paths[0]}, "
+            f"got {w} × {h}; data.image_size = {min(width, height)} crops and "
+            "scales all images"
+        )
 
 
 def _read_pixels(path: Path, image_size: int | None) -> np.ndarray:

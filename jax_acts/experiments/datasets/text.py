@@ -1,5 +1,6 @@
 """Text for character-level language models, from files already on the machine."""
 
+import zlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NamedTuple
@@ -107,7 +108,7 @@ def _read_installed(source: Source) -> str:
 def _read_file(path: Path) -> str:
     try:
         return read_bytes(path).decode()
-    except (OSError, EOFError, UnicodeDecodeError) as error:
+    except (OSError, EOFError, ValueError, zlib.error) as error:
         raise ValueError(f"expected a readable file: {error}") from None
 
 

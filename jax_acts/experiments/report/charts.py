@@ -24,6 +24,8 @@ from jax_acts.experiments.stats import Bounds
 
 WIDTH, HEIGHT, ROW_HEIGHT = 400, 230, 22
 
+MAX_DOTS = 2000
+"""The most seeds that a chart of scores draws; above, it samples each group."""
 MAX_TARGETS = 80
 """The most positions of a line chart that have a tooltip."""
 FEW = 12
@@ -45,6 +47,7 @@ def dot_chart(
     table = comparison.summary(metric).dropna(subset=["mean"])
     table = table.sort_values("mean", ascending=metric.lower_is_better)
     values = seeds.groupby("group")["value"].agg(list)
+    seeds, shown = _sample_seeds(seeds)
     table["description"] = [
         _describe_seeds(row, values[row["group"]], metric) for row in to_rows(table)
     ]
@@ -66,8 +69,27 @@ def dot_chart(
         base.mark_rule(strokeWidth=2).encode(x=x("ci_low"), x2="ci_high:Q"),
         base.mark_circle(size=70, opacity=1, style="outline").encode(x=x("mean")),
     )
-    caption = f"Small dots: seeds; large dot: mean; bar: 95 % CI. {note}".strip()
+    caption = f"Small dots: {shown}; large dot: mean; bar: 95 % CI. {note}".strip()
     return Chart(title or _capitalize(metric.title), caption, spec)
+
+
+def _sample_seeds(seeds: pd.DataFrame) -> tuple[pd.DataFrame, str]:
+    """Return at most `MAX_DOTS` seeds, and their description for the caption.
+
+    The seeds of each group are sampled at equal distances of their ranks, from the
+    lowest to the highest. Means and intervals are those of all seeds.
+    """
+    if len(seeds) <= MAX_DOTS:
+        return seeds, "seeds"
+    count = max(2, MAX_DOTS // seeds["group"].nunique())
+    rank = seeds.groupby("group")["value"].rank(method="first") - 1
+    size = seeds.groupby("group")["value"].transform("size")
+    # The rank is that of a sample where the scaled rank passes a whole number.
+    scale = (count - 1) / (size - 1).clip(lower=1)
+    is_sampled = (size <= count) | (rank == 0)
+    is_sampled |= np.floor(rank * scale + 1e-9) > np.floor((rank - 1) * scale + 1e-9)
+    text = f"{is_sampled.sum():,} of {len(seeds):,} seeds, at equal distances of rank"
+    return seeds[is_sampled], text
 
 
 def _describe_seeds(row: Row, values: Sequence[float], metric: Metric) -> str:

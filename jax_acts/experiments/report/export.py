@@ -21,7 +21,7 @@ import pandas as pd
 
 from jax_acts.experiments.config.errors import RunError
 from jax_acts.experiments.config.escape import csv_cell, one_line
-from jax_acts.experiments.records import metrics_frame, runs_frame
+from jax_acts.experiments.records import RunRecord, metrics_frame, runs_frame
 from jax_acts.experiments.report.files import LoadedRun, Studies, load_run
 from jax_acts.experiments.report.model import Row, flatten, to_rows
 
@@ -53,10 +53,12 @@ def export_records(directory: Path, studies: Studies, sink: Sink) -> str:
     run = load_run(directory, studies)
     if not run.records:
         raise RunError(f"{directory}: expected at least one finished run, got none")
+    if sink is Sink.CSV:
+        return _write_csv(run, directory)
     tables, project = make_tables(run), run.config.name
     match sink:
-        case Sink.CSV | Sink.PARQUET:
-            return _write(tables, directory, sink)
+        case Sink.PARQUET:
+            return _write_parquet(tables, directory)
         case Sink.TENSORBOARD:
             return _tensorboard(tables, directory)
         case Sink.MLFLOW:
@@ -67,37 +69,62 @@ def export_records(directory: Path, studies: Studies, sink: Sink) -> str:
 
 def make_tables(run: LoadedRun) -> Tables:
     """Return the tables of a run directory."""
-    runs, metrics = runs_frame(run.records), metrics_frame(run.records)
-    column = "final." + metrics["metric"] + _layer_suffix(metrics, ".")
-    final = metrics.assign(column=column).drop_duplicates(
-        ["run", "column"], keep="last"
-    )
-    final = final.pivot(index="run", columns="column", values="value")
+    return Tables(make_runs_table(run), metrics_frame(run.records))
+
+
+def make_runs_table(run: LoadedRun) -> pd.DataFrame:
+    """Return one row per run, without the table of metrics in memory."""
+    runs = runs_frame(run.records)
+    rows = {record.run: _final_values(record) for record in run.records}
+    final = pd.DataFrame.from_dict(rows, orient="index", dtype=float)
+    final = final[sorted(final)].rename_axis(index="run", columns="column")
     sessions = flatten(run.environments).add_prefix("environment.")
     config = flatten([run.config.model_dump(mode="json")]).add_prefix("config.")
     runs = runs.merge(final, on="run", how="left")
     runs = runs.merge(sessions, left_on="session", right_index=True, how="left")
-    return Tables(runs.merge(config, how="cross"), metrics)
+    return runs.merge(config, how="cross")
+
+
+def _final_values(record: RunRecord) -> dict[str, float | None]:
+    """Return the last value of each metric, or of each of its layers."""
+    values: dict[str, float | None] = {}
+    for metric, curve in record.curves.items():
+        for value in curve.values:
+            layers = enumerate(value) if isinstance(value, list) else [(None, value)]
+            for layer, one in layers:
+                suffix = "" if layer is None else f".{layer}"
+                values[f"final.{metric}{suffix}"] = one
+    return values
 
 
 def _layer_suffix(metrics: pd.DataFrame, separator: str) -> pd.Series:
     return metrics["layer"].astype("string").radd(separator).fillna("")
 
 
-def _write(tables: Tables, directory: Path, kind: Sink) -> str:
-    if kind is Sink.PARQUET:
-        _import("pyarrow", "parquet")
+CHUNK = 1000
+"""Runs whose metrics are in memory at a time."""
+
+
+def _write_csv(run: LoadedRun, directory: Path) -> str:
+    _csv_safe(make_runs_table(run)).to_csv(directory / "runs.csv", index=False)
+    with (directory / "metrics.csv").open("w", encoding="utf-8", newline="") as file:
+        for start in range(0, len(run.records), CHUNK):
+            frame = metrics_frame(run.records[start : start + CHUNK])
+            _csv_safe(frame).to_csv(file, index=False, header=start == 0)
+    return f"{directory / 'runs.csv'} and metrics.csv"
+
+
+def _write_parquet(tables: Tables, directory: Path) -> str:
+    _import("pyarrow", "parquet")
     for name, frame in tables._asdict().items():
-        if kind is Sink.CSV:
-            frame = _csv_safe(frame)
-        getattr(frame, f"to_{kind}")(directory / f"{name}.{kind}", index=False)
-    return f"{directory / f'runs.{kind}'} and metrics.{kind}"
+        frame.to_parquet(directory / f"{name}.parquet", index=False)
+    return f"{directory / 'runs.parquet'} and metrics.parquet"
 
 
 def _csv_safe(frame: pd.DataFrame) -> pd.DataFrame:
     """Return the table with strings that no spreadsheet evaluates."""
     text = {
-        name: column.map(csv_cell)
+        str(name): column.map({cell: csv_cell(cell) for cell in column.unique()})
         for name, column in frame.items()
         if not pd.api.types.is_numeric_dtype(column)
     }

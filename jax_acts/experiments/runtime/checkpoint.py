@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from jax_acts.experiments.runtime.fingerprint import hash_arrays
+from jax_acts.experiments.runtime.array_hash import hash_arrays
 from jax_acts.experiments.study import RunSpec
 
 CHECKSUM = "sha256"

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any, Self
 
 import jax
-import numpy as np
 from pydantic import BaseModel, ValidationError
 
 from jax_acts.experiments.config.errors import RunError
@@ -122,20 +121,3 @@ def describe_changes(stored: Fingerprint, current: Fingerprint) -> str:
         for name, old in stored
         if (new := getattr(current, name)) != old
     )
-
-
-def hash_arrays(tree: Any) -> str:
-    """Return the SHA-256 hash of the names, dtypes, shapes and values of a pytree.
-
-    Args:
-        tree: Arrays, scalars and strings in dicts, lists or named tuples.
-    """
-    digest = hashlib.sha256()
-    for path, leaf in jax.tree_util.tree_leaves_with_path(tree):
-        array = np.asarray(leaf)
-        if array.dtype.hasobject:
-            raise TypeError(f"hash_arrays: expected numbers or strings, got {leaf!r}")
-        header = jax.tree_util.keystr(path), array.dtype.str, array.shape
-        digest.update(repr(header).encode())
-        digest.update(np.ascontiguousarray(array).data.cast("B") if array.size else b"")
-    return digest.hexdigest()

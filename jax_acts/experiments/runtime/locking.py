@@ -15,9 +15,12 @@ within `heartbeat_timeout_seconds`; and no process starts before all are present
 batches exchange no data, so it would gain nothing.
 """
 
+import os
+import platform
+import threading
 import time
-from collections.abc import Generator, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
@@ -40,7 +43,15 @@ RETRY_SECONDS = 0.2
 """Interval between attempts to take a share that another process holds."""
 STARTUP_SECONDS = 60
 """Maximum time to wait while other processes start in the same directory."""
-_WORKER = ".lock-"
+BEAT_SECONDS = 10.0
+"""Interval between signs of life of a process."""
+CHECK_SECONDS = 1.0
+"""Interval between looks at the signs of life of the others."""
+NOTICE_SECONDS = 30.0
+"""Interval between messages of a process that waits for others."""
+STALE_SECONDS = 300.0
+"""Silence after which a process counts as stopped."""
+_WORKER, _BEAT = ".lock-", ".beat-"
 
 
 class Process(NamedTuple):
@@ -132,7 +143,96 @@ def hold_worker_lock(directory: Path, process: Process) -> Iterator[None]:
             worker = f" as process {id} of {count}" if count != "1" else ""
             raise RunError(f"{directory}: another process is training this run{worker}")
     with FileLock(directory / f"{_WORKER}{process.name}", timeout=0):
+        if process == SINGLE_PROCESS:
+            yield
+        else:
+            with _beat(directory / f"{_BEAT}{process.name}"):
+                yield
+
+
+@contextmanager
+def _beat(path: Path) -> Iterator[None]:
+    """Renew a file every `BEAT_SECONDS`, so that peers see that this process runs."""
+    stop = threading.Event()
+
+    def renew() -> None:
+        count = 0
+        while not stop.wait(BEAT_SECONDS if count else 0):
+            count += 1
+            with suppress(OSError):  # a full disk; the next renewal may succeed
+                path.write_text(f"{platform.node()} {os.getpid()} {count}")
+
+    thread = threading.Thread(target=renew, daemon=True)
+    thread.start()
+    try:
         yield
+    finally:
+        stop.set()
+        thread.join()
+        with suppress(OSError):
+            path.unlink(missing_ok=True)
+
+
+class _PeerWatch:
+    """Messages about the processes that hold the remaining shares."""
+
+    def __init__(
+        self, directory: Path, process: Process, notify: Callable[[str], None]
+    ) -> None:
+        self.directory, self.process, self.notify = directory, process, notify
+        self.began: float | None = None  # when this process has nothing to train
+        self.checked = self.noticed = float("-inf")
+        self.beats: dict[str, tuple[str, float]] = {}
+
+    def check(self) -> None:
+        """Report every `NOTICE_SECONDS` on whom this process waits for.
+
+        Raises:
+            RunError: A peer has been stopped for `STALE_SECONDS`.
+        """
+        now = time.monotonic()
+        if now - self.checked < CHECK_SECONDS:
+            return
+        self.checked = now
+        if self.began is None:
+            self.began = self.noticed = now
+        silent = [(self._silence(name, now), name) for name in self._peers()]
+        for seconds, name in silent:
+            if seconds > STALE_SECONDS:
+                raise RunError(
+                    f"{self._describe(name)} shows no sign of life for {seconds:.0f} s "
+                    "and may hold trial batches: it is stopped or cut off; end it, "
+                    "and the same command trains the rest"
+                )
+        if silent and now - self.noticed >= NOTICE_SECONDS:
+            self.noticed = now
+            peers = "; ".join(
+                f"{self._describe(name)}, last sign of life {seconds:.0f} s ago"
+                for seconds, name in silent
+            )
+            self.notify(
+                f"waiting for other processes for {now - self.began:.0f} s: {peers}"
+            )
+
+    def _peers(self) -> list[str]:
+        names = active_workers(self.directory)
+        return [name for name in names if name != self.process.name]
+
+    def _silence(self, name: str, now: float) -> float:
+        """Return the seconds since the file of a peer changed, by the own clock."""
+        try:
+            beat = (self.directory / f"{_BEAT}{name}").read_text()
+        except (OSError, UnicodeDecodeError):
+            beat = ""
+        if name not in self.beats or self.beats[name][0] != beat:
+            self.beats[name] = beat, now
+        return now - self.beats[name][1]
+
+    def _describe(self, name: str) -> str:
+        id, _, count = name.partition("-of-")
+        host, _, rest = self.beats.get(name, ("", 0.0))[0].partition(" ")
+        where = f" (pid {rest.partition(' ')[0]} on {host})" if host else ""
+        return f"process {id} of {count}{where}"
 
 
 def active_workers(directory: Path) -> list[str]:
@@ -147,13 +247,24 @@ def active_workers(directory: Path) -> list[str]:
     return names
 
 
-def claim_shares(directory: Path, process: Process) -> Generator[Process, None, None]:
+def claim_shares(
+    directory: Path, process: Process, notify: Callable[[str], None] = lambda _: None
+) -> Generator[Process, None, None]:
     """Yield the process whose share this one may train: itself, then every other.
 
     Each share is yielded once, and held until the next one is requested or the
     generator is closed. While other processes hold all remaining shares, wait until one
     of them finishes or dies.
+
+    Args:
+        directory: The run directory.
+        process: This process.
+        notify: Takes a message while this process waits.
+
+    Raises:
+        RunError: A process that holds a share shows no sign of life.
     """
+    watch = _PeerWatch(directory, process, notify)
     id, count = process
     remaining = [Process((id + n) % count, count) for n in range(count)]
     while remaining:
@@ -166,4 +277,5 @@ def claim_shares(directory: Path, process: Process) -> Generator[Process, None, 
             remaining.remove(owner)
             break
         else:
+            watch.check()
             time.sleep(RETRY_SECONDS)

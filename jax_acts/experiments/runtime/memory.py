@@ -1,11 +1,8 @@
 """Memory that a compiled program requires, and memory of its devices."""
 
-import os
-from pathlib import Path
 from typing import Any
 
-CGROUPS = Path("/sys/fs/cgroup")
-CGROUP_OF_PROCESS = Path("/proc/self/cgroup")
+from jax_acts.experiments.datasets.host_memory import host_bytes
 
 
 def required_bytes(compiled: Any) -> int:
@@ -32,35 +29,6 @@ def available_bytes(device: Any, num_devices: int) -> int | None:
     stats = device.memory_stats()
     if stats and "bytes_limit" in stats:
         return stats["bytes_limit"]
-    if device.platform != "cpu" or not hasattr(os, "sysconf"):
+    if device.platform != "cpu" or (total := host_bytes()) is None:
         return None
-    physical = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    return min([physical, *_cgroup_limits()]) // num_devices
-
-
-def _cgroup_limits() -> list[int]:
-    """Return the memory limits of the cgroups of this process, v2 and v1.
-
-    psutil reports the memory of the machine, also within a container.
-    """
-    try:
-        lines = CGROUP_OF_PROCESS.read_text().splitlines()
-    except OSError:
-        return []
-    limits = []
-    for line in lines:
-        _, controllers, path = line.split(":", 2)
-        if controllers and "memory" not in controllers.split(","):
-            continue
-        root = CGROUPS / ("memory" if controllers else "")
-        name = "memory.limit_in_bytes" if controllers else "memory.max"
-        # Within a container the path may be that of the host: then only the root is.
-        group = Path(path.lstrip("/"))
-        for directory in (group, *group.parents):
-            try:
-                text = (root / directory / name).read_text().strip()
-            except OSError:
-                continue
-            if text.isdigit():  # else "max"
-                limits.append(int(text))
-    return limits
+    return total // num_devices

@@ -141,6 +141,11 @@ class ProgressReporter:
         group.loss = group.loss if record.last_loss is None else record.last_loss
         return True
 
+    def notify(self, message: str) -> None:
+        """Print a message."""
+        text = one_line(message)
+        self.console.print(text, markup=False, highlight=False, soft_wrap=True)
+
     def _show(self, group: _Group, has_new: bool = False) -> None:
         """Show the state of a group, and whether some of its runs just finished."""
 
@@ -150,8 +155,7 @@ class ProgressReporter:
             self._print(f"{record.run}: {status}{loss}")
 
     def _print(self, text: str) -> None:
-        line = f"[{self.all.finished}/{self.all.num_runs}] {one_line(text)}"
-        self.console.print(line, markup=False, highlight=False, soft_wrap=True)
+        self.notify(f"[{self.all.finished}/{self.all.num_runs}] {text}")
 
 
 class LogReporter(ProgressReporter):

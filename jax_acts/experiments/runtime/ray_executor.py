@@ -10,7 +10,7 @@ writes.
 import importlib
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from functools import lru_cache
 from typing import Any
 
@@ -27,6 +27,8 @@ from jax_acts.experiments.study import BatchedTrainer, ProgressCallback, RunSpec
 
 RETRIES = 3
 """Times that a trial batch is restarted after its worker or its machine died."""
+CONNECTIONS = 3
+"""Connections without a finished trial batch, after which a run ends."""
 POLL_SECONDS = 1.0
 Batch = tuple[RunSpec, ...]
 
@@ -74,52 +76,96 @@ def train_batches(
     """Yield the records of each trial batch, in the order in which they finish.
 
     They are trained on the cluster of `RAY_ADDRESS`; without that variable, on a
-    cluster that is started on this machine and stopped at the end.
+    cluster that is started on this machine and stopped at the end. Where the connection
+    or the cluster is lost, the missing trial batches are trained on a new one.
 
     Raises:
         ConfigError: A trial batch does not fit.
         RunError: Ray is not installed, a worker cannot import the study or has other
-            data, or a worker died more than `RETRIES` times.
+            data, or `CONNECTIONS` connections in succession are lost.
     """
     ray = import_ray()
     import_study(study.import_path)
-    if not batches:
-        return
+    source = study.import_path, config.model_dump_json(), fingerprint
+    missing = list(batches)
+    connections = 0
+    while missing:
+        connections += 1
+        begin = len(missing)
+        try:
+            with _connect(ray):
+                for batch, records in _train_on_cluster(
+                    ray, source, missing.copy(), reporter, check_interrupt
+                ):
+                    missing.remove(batch)
+                    yield batch, records
+        except ray.exceptions.RayTaskError as error:
+            if isinstance(error.cause, ConfigError | RunError):
+                raise error.cause from None
+            raise  # with the traceback of the worker: a fault of the study
+        except (ray.exceptions.RayError, ConnectionError) as error:
+            reason = f"{error}".partition("\n")[0] or type(error).__name__
+            if len(missing) < begin:
+                connections = 1  # it made progress
+            if connections == CONNECTIONS:
+                raise RunError(
+                    f"Ray: {reason}; the records so far are saved"
+                ) from error
+            text = f"connects again for {len(missing)} trial batches"
+            reporter.notify(f"Ray: {reason}; {text}")
+
+
+@contextmanager
+def _connect(ray: Any) -> Iterator[None]:
+    """Connect to the cluster of `RAY_ADDRESS`, else to one that is started here.
+
+    All processes of the latter end with the block.
+    """
+    is_own = "RAY_ADDRESS" not in os.environ
     # "local": otherwise Ray looks for a cluster that someone started on this machine.
     local = {"address": "local", "include_dashboard": False}
     local["_node_ip_address"] = "127.0.0.1"
+    node = None
+    try:
+        with ray.init(log_to_driver=False, **(local if is_own else {})):
+            node = ray._private.worker._global_node if is_own else None
+            yield
+    finally:
+        ray.shutdown()
+        if node is not None:  # `shutdown` leaves the others when one of them has died
+            with suppress(Exception):
+                node.kill_all_processes(check_alive=False, allow_graceful=False)
+
+
+def _train_on_cluster(
+    ray: Any,
+    source: tuple[str, str, Fingerprint],
+    batches: Sequence[Batch],
+    reporter: ProgressReporter,
+    check_interrupt: CheckInterrupt,
+) -> Iterator[tuple[Batch, Sequence[RunRecord]]]:
+    """Yield the records of each trial batch from one connection."""
     gpus = 0 if jax.default_backend() == "cpu" else 1
     task = ray.remote(num_cpus=1, num_gpus=gpus, max_retries=RETRIES)(_train)
-    source = study.import_path, config.model_dump_json(), fingerprint
-    try:
-        address = {} if "RAY_ADDRESS" in os.environ else local
-        with ray.init(log_to_driver=False, **address):
-            board = ray.remote(num_cpus=0)(_ProgressBoard).remote()
-            pending = {
-                task.remote(*source, batch, index, board): batch
-                for index, batch in enumerate(batches)
-            }
-            callbacks: dict[int, ProgressCallback] = {}
-            while pending:
-                ready, _ = ray.wait([*pending], timeout=POLL_SECONDS)
-                latest = {}
-                with suppress(ray.exceptions.RayError):  # records do not need the board
-                    latest = ray.get(board.take.remote(), timeout=POLL_SECONDS)
-                for index, progress in latest.items():
-                    if batches[index] in pending.values():
-                        if index not in callbacks:
-                            callbacks[index] = reporter.start(batches[index])
-                        callbacks[index](*progress)
-                check_interrupt()
-                for result in ready:
-                    yield pending.pop(result), ray.get(result)
-    except ray.exceptions.RayTaskError as error:
-        if isinstance(error.cause, ConfigError | RunError):
-            raise error.cause from None
-        raise  # with the traceback of the worker: a fault of the study
-    except ray.exceptions.RayError as error:
-        reason = str(error).partition("\n")[0]
-        raise RunError(f"Ray: {reason}; the records so far are saved") from error
+    board = ray.remote(num_cpus=0)(_ProgressBoard).remote()
+    pending = {
+        task.remote(*source, batch, index, board): batch
+        for index, batch in enumerate(batches)
+    }
+    callbacks: dict[int, ProgressCallback] = {}
+    while pending:
+        ready, _ = ray.wait([*pending], timeout=POLL_SECONDS)
+        latest = {}
+        with suppress(ray.exceptions.RayError):  # records do not need the board
+            latest = ray.get(board.take.remote(), timeout=POLL_SECONDS)
+        for index, progress in latest.items():
+            if batches[index] in pending.values():
+                if index not in callbacks:
+                    callbacks[index] = reporter.start(batches[index])
+                callbacks[index](*progress)
+        check_interrupt()
+        for result in ready:
+            yield pending.pop(result), ray.get(result)
 
 
 class _ProgressBoard:

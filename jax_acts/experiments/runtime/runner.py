@@ -101,7 +101,9 @@ def run_study(
             ) as reporter,
             _show_warnings(console),
             handle_interrupt(console) as check_interrupt,
-            closing(claim_shares(directory, process)) as owners,  # releases its lock
+            closing(
+                claim_shares(directory, process, partial(_print, console))
+            ) as owners,  # releases its lock
         ):
             if finished := reporter.add_records(journal.records):
                 console.print(f"resumes: {len(finished)} of {len(runs)} runs finished")
@@ -164,7 +166,8 @@ def _train_batches(
 
         def report(step: int, total_steps: int, loss: float | None, show=show) -> None:
             show(step, total_steps, loss)
-            check_interrupt()
+            if step < total_steps:  # else the trial batch is evaluated and recorded
+                check_interrupt()
 
         path = checkpoint.checkpoint_directory(directory / CHECKPOINTS, batch)
         yield batch, trainer.train(batch, report, path)

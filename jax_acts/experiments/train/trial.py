@@ -15,7 +15,7 @@ import jax_acts
 from jax_acts.experiments.config.schema import TrainingConfig, TrialBatch
 from jax_acts.experiments.records import Curve, RunRecord, Value
 from jax_acts.experiments.runtime import checkpoint as store
-from jax_acts.experiments.runtime.fingerprint import hash_arrays
+from jax_acts.experiments.runtime.array_hash import hash_arrays
 from jax_acts.experiments.runtime.source_hash import hash_source
 from jax_acts.experiments.study import (
     BatchedTrainer,
@@ -97,6 +97,8 @@ REPORT_SECONDS = 2.0
 """Target time between two calls of the progress callback."""
 CHECKPOINT_SECONDS = 60.0
 """Minimum time between two checkpoints."""
+INTERRUPT_SECONDS = 10.0
+"""Training since the last checkpoint that an interrupt saves in another one."""
 
 
 def train_trial_batch(
@@ -136,14 +138,20 @@ def train_trial_batch(
                 added = sums.astype(np.float64) - before
             loss = float(added.sum(1).mean()) / (stop - step)
             shown = loss if np.isfinite(loss) else None
-            progress(stop, schedule.total_steps, shown)
             pace = (stop - step) * REPORT_SECONDS / elapsed
             num_steps = max(1, min(8 * num_steps, int(pace)))
             step, seconds = stop, seconds + elapsed
-            if directory and time.monotonic() - saved > CHECKPOINT_SECONDS:
-                here = _Progress(step, state, evaluations, seconds)
+            here = _Progress(step, state, evaluations, seconds)
+            limit, interrupt = CHECKPOINT_SECONDS, None
+            try:
+                progress(step, schedule.total_steps, shown)
+            except KeyboardInterrupt as error:
+                limit, interrupt = INTERRUPT_SECONDS, error
+            if directory and time.monotonic() - saved > limit:
                 store.save(directory, step, _pack(compiled, here))
                 saved = time.monotonic()
+            if interrupt:
+                raise interrupt
         evaluations.append(compiled.layout.gather(compiled.evaluate(batch, state)))
     return _records(compiled, schedule, runs, sums, evaluations, seconds)
 

@@ -144,10 +144,11 @@ def test_trial_batches_have_directories_of_their_own(tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("quickly_compiled")
+@pytest.mark.parametrize("limit", ["CHECKPOINT_SECONDS", "INTERRUPT_SECONDS"])
 def test_a_trial_batch_resumes_from_its_checkpoint_with_equal_records(
-    tmp_path, monkeypatch
+    tmp_path, monkeypatch, limit
 ):
-    monkeypatch.setattr(trial, "CHECKPOINT_SECONDS", -1.0)
+    monkeypatch.setattr(trial, limit, -1.0)
     keys = {"losses": ("square",), "seeds": 2}
     prepared = line_study.prepare(line_study.Config(**keys))
     steps: list[int] = []

@@ -1,11 +1,14 @@
+import contextlib
 import os
 import signal
 import threading
 import time
 
 import pytest
+from filelock import FileLock
 
 from jax_acts.experiments.config.errors import ConfigError, RunError
+from jax_acts.experiments.runtime import locking
 from jax_acts.experiments.runtime.locking import (
     LAUNCHERS,
     RETRY_SECONDS,
@@ -165,3 +168,62 @@ def test_the_launcher_gives_the_process_id(names, tmp_path):
     assert count_lines(tmp_path / SECOND) == 4
     assert not (tmp_path / RECORDS).exists()
     assert os.path.exists(tmp_path / ".lock-1-of-2")
+
+
+@pytest.fixture
+def stopped_peer(tmp_path, monkeypatch):
+    """A process that holds its share and renews nothing, as after SIGSTOP."""
+    monkeypatch.setattr(locking, "RETRY_SECONDS", 0.001)
+    monkeypatch.setattr(locking, "CHECK_SECONDS", 0.0)
+    monkeypatch.setattr(locking, "NOTICE_SECONDS", 0.02)
+    peer = Process(1, 2)
+    (tmp_path / f".beat-{peer.name}").write_text("host 4711 1")
+    with (
+        FileLock(tmp_path / f".lock-{peer.name}"),
+        FileLock(tmp_path / f".share-{peer.name}"),
+    ):
+        yield tmp_path
+
+
+def test_a_stopped_peer_is_named_and_not_waited_for_without_end(
+    stopped_peer, monkeypatch
+):
+    monkeypatch.setattr(locking, "STALE_SECONDS", 0.2)
+    messages: list[str] = []
+    shares = locking.claim_shares(stopped_peer, Process(0, 2), messages.append)
+    assert next(shares) == Process(0, 2)
+    with pytest.raises(RunError, match=r"process 1 of 2 \(pid 4711 on host\) shows no"):
+        next(shares)
+    assert len(messages) > 2
+    assert "waiting for other processes" in messages[0]
+    assert "process 1 of 2 (pid 4711 on host), last sign of life" in messages[0]
+
+
+def test_a_peer_that_renews_its_sign_of_life_is_waited_for(stopped_peer, monkeypatch):
+    monkeypatch.setattr(locking, "STALE_SECONDS", 0.2)
+    path = stopped_peer / ".beat-1-of-2"
+    count = 0
+
+    def renew(message: str) -> None:
+        nonlocal count
+        count += 1
+        path.write_text(f"host 4711 {count}")
+        if count == 30:
+            raise KeyboardInterrupt
+
+    shares = locking.claim_shares(stopped_peer, Process(0, 2), renew)
+    next(shares)
+    with pytest.raises(KeyboardInterrupt):
+        next(shares)
+
+
+def test_several_processes_renew_their_signs_of_life(tmp_path, monkeypatch):
+    monkeypatch.setattr(locking, "BEAT_SECONDS", 0.001)
+    path = tmp_path / ".beat-0-of-2"
+    with locking.hold_worker_lock(tmp_path, Process(0, 2)):
+        seen = set()
+        while len(seen) < 3:
+            with contextlib.suppress(OSError):
+                seen.add(path.read_text())
+    assert all(str(os.getpid()) in beat for beat in seen if beat)
+    assert not path.exists()

@@ -3,6 +3,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from jax_acts.experiments.datasets import host_memory
 from jax_acts.experiments.runtime import memory
 
 CPU = SimpleNamespace(platform="cpu", memory_stats=lambda: None)
@@ -10,8 +11,8 @@ CPU = SimpleNamespace(platform="cpu", memory_stats=lambda: None)
 
 @pytest.fixture
 def cgroups(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr(memory, "CGROUPS", tmp_path / "fs")
-    monkeypatch.setattr(memory, "CGROUP_OF_PROCESS", tmp_path / "cgroup")
+    monkeypatch.setattr(host_memory, "CGROUPS", tmp_path / "fs")
+    monkeypatch.setattr(host_memory, "CGROUP_OF_PROCESS", tmp_path / "cgroup")
     return tmp_path
 
 
@@ -41,6 +42,18 @@ def test_a_container_that_sees_only_its_own_root_has_its_limit(cgroups):
 
 def test_without_cgroups_the_memory_of_the_machine_counts(cgroups):
     assert (memory.available_bytes(CPU, 1) or 0) > 2**28
+
+
+@pytest.mark.parametrize("kind", ["RLIMIT_AS", "RLIMIT_DATA"])
+def test_the_limits_of_the_process_count(cgroups, monkeypatch, kind):
+    resource = pytest.importorskip("resource", reason="only POSIX limits a process")
+    limits = {getattr(resource, kind): (3_000_000, -1)}
+    unlimited = (resource.RLIM_INFINITY, resource.RLIM_INFINITY)
+    monkeypatch.setattr(resource, "getrlimit", lambda k: limits.get(k, unlimited))
+    assert memory.available_bytes(CPU, 3) == 1_000_000
+    with pytest.raises(ValueError, match=r"expected at most 1.5 MB.*got 1.6 MB \(x\)"):
+        host_memory.check_memory(1_600_000, "x")
+    host_memory.check_memory(1_500_000, "x")
 
 
 def test_an_accelerator_has_the_limit_that_it_reports(cgroups):

@@ -1,13 +1,14 @@
 import contextlib
 import sys
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import psutil
 import pytest
 
 from jax_acts.experiments.config.errors import RunError
-from jax_acts.experiments.runtime import devices
+from jax_acts.experiments.runtime import devices, ray_executor
 from jax_acts.experiments.runtime.fingerprint import Fingerprint
 from jax_acts.experiments.runtime.ray_executor import (
     _prepare_trainer,
@@ -98,6 +99,74 @@ def test_a_killed_worker_node_and_cluster_leave_equal_records(tmp_path, monkeypa
     run(local, line_study, **keys)
     assert len(metrics(local)) == 10
     assert metrics(killed) == metrics(again) == metrics(local)
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("quickly_compiled")
+@pytest.mark.parametrize("victim", ["raylet", "gcs_server"])
+def test_the_death_of_an_own_cluster_costs_no_record(tmp_path, monkeypatch, victim):
+    pytest.importorskip("ray", reason="ray is an extra: pip install 'jax-acts[ray]'")
+    for name, value in IMPATIENT.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    keys = {
+        "training": {"steps": 200_000, "num_evals": 2},
+        "trial_batch": {"size": 1},
+        "losses": ("square",),
+    }
+    process = start(tmp_path / "a", line_study, RAY, **keys)
+    wait_until(lambda: count_lines(tmp_path / "a" / RECORDS) > 0, process)
+    family = psutil.Process(process.pid).children(recursive=True)
+    (killed,) = [p for p in family if p.name() == victim]
+    killed.kill()
+    _, output = process.communicate(timeout=PATIENCE)
+    if process.returncode == 0:
+        assert b"connects again" in output or count_lines(tmp_path / "a" / RECORDS) == 5
+    else:  # Ray ends the driver; the records remain
+        assert count_lines(tmp_path / "a" / RECORDS) > 0, output.decode()
+    _, alive = psutil.wait_procs(family, timeout=30)
+    if victim == "raylet":
+        assert not alive
+    for agent in alive:  # Ray leaves agents of the raylet when the GCS has died
+        agent.kill()
+    finish(start(tmp_path / "a", line_study, RAY, **keys))
+    run(tmp_path / "b", line_study, **keys)
+    assert metrics(tmp_path / "a") == metrics(tmp_path / "b")
+
+
+def test_lost_connections_are_tried_again_and_then_an_error(monkeypatch):
+    config = count_study.Config()
+    batches = count_study.prepare(config).trainer.batches(count_study.list_runs(config))
+    messages: list[str] = []
+    reporter = SimpleNamespace(notify=messages.append)
+
+    class RayError(Exception):
+        pass
+
+    class RayTaskError(RayError):
+        cause = None
+
+    errors = SimpleNamespace(RayError=RayError, RayTaskError=RayTaskError)
+    ray = SimpleNamespace(exceptions=errors)
+    outcomes = iter([1, 0, 2, 0, 0])  # trial batches before a connection is lost
+
+    def train(ray, source, missing, *_):
+        for batch in missing[: next(outcomes)]:
+            yield batch, []
+        raise RayError("the raylet died\ndetails")
+
+    monkeypatch.setattr(ray_executor, "import_ray", lambda: ray)
+    monkeypatch.setattr(ray_executor, "_connect", lambda ray: contextlib.nullcontext())
+    monkeypatch.setattr(ray_executor, "_train_on_cluster", train)
+    current = Fingerprint.of(config, count_study.prepare(config))
+    trained = ray_executor.train_batches(
+        count_study.STUDY, config, current, batches, reporter, lambda: None
+    )
+    assert [next(trained)[0] for _ in range(3)] == batches[:3]
+    with pytest.raises(RunError, match="Ray: the raylet died; the records so far"):
+        next(trained)
+    assert len(messages) == 4
+    assert messages[0] == "Ray: the raylet died; connects again for 3 trial batches"
 
 
 def test_a_worker_with_other_data_refuses_to_train(monkeypatch):

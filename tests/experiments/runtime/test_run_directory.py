@@ -7,6 +7,7 @@ import jax
 import pytest
 
 from jax_acts.experiments.config.errors import ConfigError, RunError
+from jax_acts.experiments.records import RunRecord
 from jax_acts.experiments.runtime import files
 from jax_acts.experiments.runtime.fingerprint import (
     FINGERPRINT,
@@ -17,6 +18,7 @@ from jax_acts.experiments.runtime.locking import SINGLE_PROCESS, Process
 from jax_acts.experiments.runtime.run_directory import (
     CONFIG,
     RECORDS,
+    RecordReader,
     open_journal,
     read_environments,
     read_records,
@@ -28,10 +30,8 @@ CONFIG_A, CONFIG_B = Config(num_runs=4), Config(num_runs=5)
 
 
 def hashes(config: Config, data: str = "aaaa", model: str = "bbbb") -> Fingerprint:
-    settings = "enable_x64=False"
-    return Fingerprint(
-        config=config.digest(), data=data, model=model, settings=settings
-    )
+    current = Fingerprint.of(config, prepare(config))
+    return current.model_copy(update={"data": data, "model": model})
 
 
 def append(
@@ -331,3 +331,23 @@ def test_a_copy_of_a_run_resumes(tmp_path):
     shutil.copytree(tmp_path / "a", tmp_path / "b")
     append(tmp_path / "b", 1)
     assert numbers(tmp_path / "b") == [0, 1]
+
+
+def test_a_reader_reads_each_line_once(tmp_path, monkeypatch):
+    parsed = []
+    original = RunRecord.model_validate_json
+
+    def parse(content):
+        parsed.append(content)
+        return original(content)
+
+    append(tmp_path, 0, 1)
+    monkeypatch.setattr(RunRecord, "model_validate_json", parse)
+    reader = RecordReader(tmp_path)
+    assert [record.axes["number"] for record in reader.update()] == [0, 1]
+    assert reader.update() == []
+    append(tmp_path, 2)
+    parsed.clear()
+    assert [record.axes["number"] for record in reader.update()] == [2]
+    assert len(parsed) == 1
+    assert len(reader.records) == 3

@@ -2,6 +2,8 @@ import errno
 import io
 import os
 import signal
+import subprocess
+import sys
 from dataclasses import replace
 
 import pytest
@@ -17,6 +19,7 @@ from jax_acts.experiments.runtime.run_directory import (
 from jax_acts.experiments.study import PreparedStudy
 from tests.experiments.runtime import count_study, line_study
 from tests.experiments.runtime.helpers import (
+    ROOT,
     count_lines,
     finish,
     limit_file_size,
@@ -129,6 +132,37 @@ def test_ctrl_c_without_progress_keeps_the_trial_batch_that_ends(tmp_path):
     with pytest.raises(KeyboardInterrupt):
         run(tmp_path, prepared=prepared_with(train, batch_size=3), batch_size=3)
     assert values(tmp_path) == [0, 1, 4]
+
+
+def test_ctrl_c_in_the_last_range_of_steps_keeps_the_trial_batch(tmp_path):
+    def train(runs, progress, directory):
+        for step in range(1, 4):
+            if step == 3:
+                os.kill(os.getpid(), signal.SIGINT)
+            progress(step, 3, None)
+        return [count_study.make_record(run) for run in runs]
+
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path, prepared=prepared_with(train, batch_size=3), batch_size=3)
+    assert values(tmp_path) == [0, 1, 4]
+
+
+@pytest.mark.parametrize("replaced", [False, True])
+def test_an_interrupted_program_ends_before_its_teardown(replaced):
+    code = (
+        "import atexit, io, os, sys\n"
+        "from jax_acts.experiments.runtime.interrupt import exit_without_teardown\n"
+        "atexit.register(os._exit, 77)\n"
+        f"sys.stdout = io.StringIO() if {replaced} else sys.stdout\n"
+        "exit_without_teardown(130)\n"
+        "print('flushed')\n"
+        "sys.exit(1)\n"
+    )
+    process = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, cwd=ROOT
+    )
+    assert process.returncode == (77 if replaced else 130), process.stderr
+    assert process.stdout == (b"" if replaced else b"flushed\n")
 
 
 def test_a_second_ctrl_c_stops_at_once(tmp_path):

@@ -4,7 +4,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jax_acts.experiments.runtime.fingerprint import hash_arrays
+from jax_acts.experiments.runtime.array_hash import hash_arrays
 
 DATA = {"x": np.arange(6, dtype=np.float32).reshape(2, 3), "y": np.array([0, 1])}
 
