@@ -7,7 +7,7 @@ import typer
 
 MEASUREMENTS = (
     *("accuracy", "speed", "axis", "instructions", "memory", "overhead", "sweep"),
-    "training",
+    *("training", "platforms", "gpu"),
 )
 
 

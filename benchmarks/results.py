@@ -103,6 +103,43 @@ class InstructionRow(NamedTuple):
     """Forward, of `jax.nn`."""
 
 
+class PlatformRow(NamedTuple):
+    """What one program compiled for a device costs."""
+
+    function: str
+    library: str
+    dtype: str
+    direction: str
+    """One of `DIRECTIONS`."""
+    kernels: int
+    fusions: int
+    bytes: int
+    """Bytes that the kernels read from and write to device memory."""
+    least_bytes: int
+    """Bytes of the arguments and the results."""
+    temporaries: int
+    """Bytes of the temporary buffers."""
+    instructions: float | None
+    """SASS instructions per element (GPU), or bundles per 1,024 elements (TPU).
+
+    None if the program has a kernel without listed machine code.
+    """
+    special: float | None
+    """Special-function instructions, counted likewise."""
+    registers: int
+    """Most registers per thread (GPU)."""
+    spills: int
+    """Bytes of spilled registers (GPU)."""
+    microseconds: float
+    """Predicted time: per kernel, the larger of memory and issue time."""
+    memory_microseconds: float
+    """Bytes over bandwidth."""
+    patterns: str
+    """Fused epilogues of matrix products and convolutions."""
+    program: str
+    """Hash of the lowered program."""
+
+
 DIRECTIONS = {"forward": "forward", "forward_backward": "forward + backward"}
 """Keys of what a program computes, and their titles."""
 ROWS = {
@@ -111,6 +148,7 @@ ROWS = {
     "speed": SpeedRow,
     "axis": AxisRow,
     "instructions": InstructionRow,
+    "platforms": PlatformRow,
 }
 Row = TypeVar("Row", bound=tuple)
 
@@ -142,13 +180,17 @@ def path_of(measurement: str, library: str = "", backend: str = "") -> Path:
 
 
 def store_rows(
-    measurement: str, rows: Iterable[tuple[Any, ...]], library: str = "", **head: Any
+    measurement: str,
+    rows: Iterable[tuple[Any, ...]],
+    library: str = "",
+    backend: str = "",
+    **head: Any,
 ) -> None:
     """Write rows, one line each, with the machine and `head`."""
     lines = ",\n".join(json.dumps(row) for row in rows)
     start = json.dumps(machine() | ({"library": library} if library else {}) | head)
     text = f'{start[:-1]}, "rows": [\n{lines}\n]}}\n'
-    path_of(measurement, library).write_text(text)
+    path_of(measurement, library, backend).write_text(text)
 
 
 def load_rows(

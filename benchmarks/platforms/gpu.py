@@ -1,0 +1,106 @@
+"""Compile a program by XLA:GPU and ptxas for a GPU that is not attached."""
+
+import re
+import tempfile
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from jax.experimental import topologies
+
+from benchmarks.platforms import ptx, sass
+from benchmarks.platforms.counts import Cost, Counts, count
+from benchmarks.platforms.hlo import Module
+from benchmarks.platforms.programs import Program
+from benchmarks.platforms.targets import SPECS, Target
+
+PLATFORM = "cuda"
+ENVIRONMENT: dict[str, str] = {}
+CYCLES_PER_INSTRUCTION = {"integer": 1 / 2, "special": 2, "convert": 2}
+"""Cycles of a multiprocessor per warp instruction, by pipe."""
+
+
+class Launch(NamedTuple):
+    """The launch of a kernel."""
+
+    blocks: int
+    threads: int
+
+
+def devices(name: str, target: Target, number: int = 1) -> Any:
+    """Return described devices of a target."""
+    spec = (SPECS / f"{name}.txtpb").read_text()
+    topology = target.topology.replace("x1x1", f"x1x{number}")
+    return topologies.get_topology_desc(
+        platform="cuda", target_config=spec, topology=topology
+    ).devices
+
+
+def compile_program(program: Program, target: Target, lowered: Any) -> Counts:
+    """Compile a lowered program, and count its kernels and their instructions."""
+    with tempfile.TemporaryDirectory() as folder:
+        options = {**program.options, "xla_dump_to": folder}
+        compiled = lowered.compile(options)
+        module = Module(compiled.as_text())
+        costs = kernel_costs(module, target, Path(folder))
+    return count(program, target, compiled, module, costs)
+
+
+def kernel_costs(module: Module, target: Target, folder: Path) -> dict[str, Cost]:
+    """Return the cost of each kernel whose PTX was dumped, by its name in the module.
+
+    The tiles of a Triton matrix product are those of no autotuning; it is left out.
+    """
+    launches = parse_launches(folder)
+    code, threads = {}, {}
+    for path in folder.glob("*.ptx"):
+        text = path.read_text()
+        architecture = re.search(r"^\.target (\w+)", text, re.M)
+        if architecture and ".entry" in text:
+            code |= sass.assemble(path, architecture[1])
+            threads |= ptx.parse_kernels(text)
+    costs = {}
+    for kernel in module.kernels():
+        name = kernel.name.replace(".", "_").replace("-", "_")
+        launch = launches.get(name)
+        if launch and name in code and not name.startswith("gemm_fusion"):
+            dynamic = ptx.warp_instructions(threads[name], launch.threads)
+            ratio = dynamic / len(threads[name].instructions)
+            costs[kernel.name] = kernel_cost(code[name], ratio, launch, target)
+    return costs
+
+
+def kernel_cost(
+    code: sass.Code, executed: float, launch: Launch, target: Target
+) -> Cost:
+    """Return the cost of a launch.
+
+    Args:
+        code: Its machine code.
+        executed: How often an instruction is executed, the mean over the kernel.
+        launch: Its blocks and threads.
+        target: The GPU.
+    """
+    warps = launch.blocks * launch.threads / 32
+    rates = CYCLES_PER_INSTRUCTION | {"fma": 1 / target.fma}
+    cycles = {pipe: n * rates.get(pipe, 1 / 4) for pipe, n in code.pipes.items()}
+    cycles["fma"] = cycles.get("fma", 0) + code.pipes.get("integer_fma", 0) / 2
+    cycles["special"] = cycles.get("special", 0) + cycles.get("convert", 0)
+    issue = max(code.instructions / 4, *cycles.values())
+    return Cost(
+        seconds=issue * executed * warps / (target.cores * target.clock),
+        instructions=code.instructions * executed * warps * 32,
+        special=code.pipes.get("special", 0) * executed * warps * 32,
+        registers=code.registers,
+        spills=code.spills,
+    )
+
+
+def parse_launches(folder: Path) -> dict[str, Launch]:
+    """Return the launches of the dumped thunk sequence, by kernel."""
+    (path,) = folder.glob("*.thunk_sequence.txt")
+    pattern = r"(\w+) grid: \[(\d+), (\d+), (\d+)\] threads: \[(\d+), (\d+), (\d+)\]"
+    launches = {}
+    for name, *sizes in re.findall(pattern, path.read_text()):
+        x, y, z, *threads = map(int, sizes)
+        launches[name] = Launch(x * y * z, threads[0] * threads[1] * threads[2])
+    return launches
