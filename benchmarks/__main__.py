@@ -9,15 +9,16 @@ MEASUREMENTS = (
     *("accuracy", "speed", "axis", "instructions", "memory", "overhead", "sweep"),
     *("training", "platforms", "gpu"),
 )
+PAGES = ("accuracy", "performance", "platforms", "gpu")
 
 
 def pages(
     names: Annotated[
-        list[str] | None, typer.Argument(help="accuracy, performance; default both.")
+        list[str] | None, typer.Argument(help=f"Of {', '.join(PAGES)}; default all.")
     ] = None,
 ) -> None:
-    """Write docs/accuracy.md and docs/performance.md from the stored results."""
-    for name in names or ("accuracy", "performance"):
+    """Write docs/accuracy.md, docs/performance.md, … from the stored results."""
+    for name in names or PAGES:
         importlib.import_module(f"benchmarks.pages.{name}").write()
 
 

@@ -140,6 +140,28 @@ class PlatformRow(NamedTuple):
     """Hash of the lowered program."""
 
 
+class DeviceRow(NamedTuple):
+    """Time of one program on a GPU."""
+
+    function: str
+    library: str
+    dtype: str
+    direction: str
+    """One of `DIRECTIONS`."""
+    microseconds: float
+    """Lower decile over the rounds."""
+    spread: float
+    """Median minus lower decile, in microseconds."""
+    copies: float
+    """Time in units of a copy of the first array."""
+    kernels: int
+    temporaries: int
+    """Bytes of the temporary buffers."""
+    patterns: str
+    """Fused epilogues of matrix products and convolutions."""
+    compile_seconds: float
+
+
 DIRECTIONS = {"forward": "forward", "forward_backward": "forward + backward"}
 """Keys of what a program computes, and their titles."""
 ROWS = {
@@ -220,3 +242,23 @@ def store(measurement: str, **content: Any) -> None:
 def load(measurement: str, backend: str = "cpu") -> dict[str, Any]:
     """Return nested results."""
     return json.loads(path_of(measurement, backend=backend).read_text())
+
+
+class DeviceResults(NamedTuple):
+    """What was measured on one GPU."""
+
+    head: dict[str, Any]
+    times: list[DeviceRow]
+    blocks: list[DeviceRow]
+    errors: dict[str, list[AccuracyRow]]
+    """Errors by library."""
+
+
+def load_device(path: Path) -> DeviceResults:
+    """Return the results of one GPU."""
+    head = json.loads(path.read_text())
+    times, blocks = ([DeviceRow(*r) for r in head.pop(k)] for k in ("times", "blocks"))
+    errors: dict[str, list[AccuracyRow]] = {}
+    for library, *row in head.pop("accuracy"):
+        errors.setdefault(library, []).append(AccuracyRow(*row))
+    return DeviceResults(head, times, blocks, errors)

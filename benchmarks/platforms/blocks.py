@@ -5,8 +5,8 @@ are compared in the same block. The sizes are arguments too: `benchmarks.gpu` ru
 blocks that `benchmarks.platforms` compiles.
 """
 
-import functools
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -35,7 +35,7 @@ class Functions(NamedTuple):
 
 def functions_of(module: Any) -> Functions:
     """Return the functions of a module that has the names of `jax.nn`."""
-    exact = functools.partial(module.gelu, approximate=False)
+    exact = partial(module.gelu, approximate=False)
     names = ("silu", "sigmoid", "softmax", "log_softmax")
     rest = (getattr(module, name) for name in names)
     return Functions(module.relu, module.gelu, exact, *rest)
@@ -66,21 +66,44 @@ class Sizes(NamedTuple):
     length: int = 1024
 
 
-def blocks() -> Iterator[Block]:
+SIZES: dict[str, Any] = {
+    "dense": (8192, 1024, 4096),
+    "convolution": (64, 56, 64, 128),
+    "attention": (8, 1024, 16, 64),
+    "mlp": (8192, 2048, 1024, 4),
+    "transformer": Sizes(),
+}
+"""Sizes of each block, in the order in which its function unpacks them."""
+SMALL: dict[str, Any] = {
+    "dense": (32, 16, 64),
+    "convolution": (2, 8, 4, 8),
+    "attention": (2, 16, 2, 8),
+    "mlp": (32, 16, 8, 2),
+    "transformer": Sizes(2, 32, 2, 64, 2, 16),
+}
+"""Sizes for a trial of the code on any device."""
+
+
+def blocks(sizes: dict[str, Any] = SIZES) -> Iterator[Block]:
     """Yield the blocks that are compiled."""
     for dtype in ("float32", "bfloat16", "float16"):
         for act in ("relu", "gelu", "gelu_exact", "silu", "sigmoid"):
             # There is no autotuning without a device: the path is chosen here.
             for title, triton in (("cuBLASLt", False), ("Triton", True)):
-                build = functools.partial(dense, act)
+                build = partial(dense, act=act, sizes=sizes["dense"])
                 options = {"xla_gpu_enable_triton_gemm": triton}
                 yield Block(f"dense {act}, {title}", dtype, build, options)
-        yield Block("conv relu", dtype, convolution)
+        build = partial(convolution, sizes=sizes["convolution"])
+        yield Block("conv relu", dtype, build)
         if dtype != "float16":
-            yield Block("attention", dtype, attention)
+            yield Block(
+                "attention", dtype, partial(attention, sizes=sizes["attention"])
+            )
             for act in ("relu", "gelu", "silu"):
-                yield Block(f"MLP step {act}", dtype, functools.partial(mlp, act))
-            yield Block("transformer step", dtype, transformer)
+                build = partial(mlp, act=act, sizes=sizes["mlp"])
+                yield Block(f"MLP step {act}", dtype, build)
+            build = partial(transformer, sizes=sizes["transformer"])
+            yield Block("transformer step", dtype, build)
 
 
 def both(f: Function, *x: Any) -> Iterator[Case]:
@@ -94,9 +117,7 @@ def both(f: Function, *x: Any) -> Iterator[Case]:
     yield "forward_backward", program, (jax.eval_shape(f, *x), *x)
 
 
-def dense(
-    act: str, functions: Functions, dtype: str, sizes: Any = (8192, 1024, 4096)
-) -> Iterator[Case]:
+def dense(functions: Functions, dtype: str, *, act: str, sizes: Any) -> Iterator[Case]:
     """Yield act(x W + b)."""
     f = getattr(functions, act)
     rows, inner, outer = sizes
@@ -105,9 +126,7 @@ def dense(
     yield from both(lambda x, w, b: f(x @ w + b), x, w, b)
 
 
-def convolution(
-    functions: Functions, dtype: str, sizes: Any = (64, 56, 64, 128)
-) -> Iterator[Case]:
+def convolution(functions: Functions, dtype: str, *, sizes: Any) -> Iterator[Case]:
     """Yield relu of a 3 × 3 convolution with a bias."""
     batch, side, inner, outer = sizes
     shapes = ((batch, side, side, inner), (3, 3, inner, outer), (outer,))
@@ -119,9 +138,7 @@ def convolution(
     yield "forward", lambda x, w, b: functions.relu(convolve(x, w) + b), (x, w, b)
 
 
-def attention(
-    functions: Functions, dtype: str, sizes: Any = (8, 1024, 16, 64)
-) -> Iterator[Case]:
+def attention(functions: Functions, dtype: str, *, sizes: Any) -> Iterator[Case]:
     """Yield softmax(Q Kᵀ / √d) V."""
 
     def f(q: Array, k: Array, v: Array) -> Array:
@@ -143,9 +160,7 @@ def step(loss: Callable[..., Array], *shapes: Any) -> Iterator[Case]:
     yield "forward_backward", update, shapes
 
 
-def mlp(
-    act: str, functions: Functions, dtype: str, sizes: Any = (8192, 2048, 1024, 4)
-) -> Iterator[Case]:
+def mlp(functions: Functions, dtype: str, *, act: str, sizes: Any) -> Iterator[Case]:
     """Yield a training step of an MLP with a softmax cross-entropy."""
     f = getattr(functions, act)
     batch, width, classes, layers = sizes
@@ -164,11 +179,9 @@ def mlp(
     yield from step(loss, parameters, make(batch, width), labels)
 
 
-def transformer(
-    functions: Functions, dtype: str, sizes: Sizes = Sizes(), act: str = "gelu"
-) -> Iterator[Case]:
+def transformer(functions: Functions, dtype: str, *, sizes: Sizes) -> Iterator[Case]:
     """Yield a training step of a decoder with scanned layers."""
-    heads, f = sizes.heads, getattr(functions, act)
+    heads, f = sizes.heads, functions.gelu
 
     def norm(x: Array, scale: Array) -> Array:
         h = x.astype(jnp.float32)
@@ -228,7 +241,9 @@ def sweep(functions: Functions, devices: int, per_device: int = 4) -> tuple[Any,
 
     Sharded over the runs, it needs no collective: no run depends on another.
     """
-    ((_, update, shapes),) = mlp("gelu", functions, "float32", (256, 128, 10, 2))
+    ((_, update, shapes),) = mlp(
+        functions, "float32", act="gelu", sizes=(256, 128, 10, 2)
+    )
     runs = devices * per_device
     stack = lambda s: ShapeDtypeStruct((runs, *s.shape), s.dtype)
     parameters = jax.tree.map(stack, shapes[0])

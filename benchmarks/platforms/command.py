@@ -109,4 +109,3 @@ def commit() -> str:
         command, cwd=ROOT, capture_output=True, text=True, check=False
     )
     return process.stdout.strip()
-

@@ -7,6 +7,12 @@ from typing import IO, Any, Self
 
 from benchmarks.platforms.targets import ROOT, TARGETS, interpreter
 
+ENVIRONMENT = {
+    "PYTHONPATH": str(ROOT),
+    "JAX_PLATFORMS": "cpu",  # there is no other device
+    "TF_CPP_MIN_LOG_LEVEL": "3",
+}
+
 
 class Compiler:
     """A child process that compiles programs for a target.
@@ -26,10 +32,7 @@ class Compiler:
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._process is not None:
-            self._process.kill()
-            self._process.wait()
-            self._process = None
+        self._stop()
 
     def request(self, name: str, **more: Any) -> dict[str, Any]:
         """Return the result for a program: `program` and `counts`, or `error`.
@@ -45,22 +48,29 @@ class Compiler:
             stdin.flush()
             return self._read()
         except (BrokenPipeError, EOFError):
-            code = self._process.wait() if self._process else None
-            self._process = None
-            return {"error": f"the compiler exited with status {code}"}
+            return {"error": f"the compiler exited with status {self._stop()}"}
 
     def _start(self) -> None:
         command = [self.python, "-m", "benchmarks.platforms.worker", self.target]
         self._process = subprocess.Popen(
             command,
             cwd=ROOT,
-            env=os.environ | {"PYTHONPATH": str(ROOT)},
+            env=os.environ | ENVIRONMENT,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             text=True,
         )
         self.versions = self._read()["versions"]
+
+    def _stop(self) -> int | None:
+        """End the process, and return its exit status."""
+        process, self._process = self._process, None
+        if process is None:
+            return None
+        process.kill()
+        with process:  # closes the pipes
+            return process.wait()
 
     def _pipes(self) -> tuple[IO[str], IO[str]]:
         if self._process is None:

@@ -1,7 +1,9 @@
 """Compile a program by XLA:GPU and ptxas for a GPU that is not attached."""
 
+import math
 import re
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -50,7 +52,6 @@ def kernel_costs(module: Module, target: Target, folder: Path) -> dict[str, Cost
 
     The tiles of a Triton matrix product are those of no autotuning; it is left out.
     """
-    launches = parse_launches(folder)
     code, threads = {}, {}
     for path in folder.glob("*.ptx"):
         text = path.read_text()
@@ -59,14 +60,32 @@ def kernel_costs(module: Module, target: Target, folder: Path) -> dict[str, Cost
             code |= sass.assemble(path, architecture[1])
             threads |= ptx.parse_kernels(text)
     costs = {}
-    for kernel in module.kernels():
-        name = kernel.name.replace(".", "_").replace("-", "_")
-        launch = launches.get(name)
-        if launch and name in code and not name.startswith("gemm_fusion"):
-            dynamic = ptx.warp_instructions(threads[name], launch.threads)
-            ratio = dynamic / len(threads[name].instructions)
-            costs[kernel.name] = kernel_cost(code[name], ratio, launch, target)
+    for name, launched, launch in match_launches(module, parse_launches(folder)):
+        if launched in code and not launched.startswith("gemm_fusion"):
+            kernel = threads[launched]
+            dynamic = ptx.warp_instructions(kernel, launch.threads)
+            ratio = dynamic / len(kernel.instructions)
+            costs[name] = kernel_cost(code[launched], ratio, launch, target)
     return costs
+
+
+def match_launches(
+    module: Module, thunks: list[tuple[str, Launch]]
+) -> Iterator[tuple[str, str, Launch]]:
+    """Yield the name of each kernel in the module, and its launch.
+
+    Equal kernels are compiled once, under the name of the first: a sequence without
+    loops is matched by order, another one by name.
+    """
+    kernels = [kernel.name for kernel in module.kernels()]
+    if len(kernels) == len(thunks):
+        yield from ((n, *thunk) for n, thunk in zip(kernels, thunks, strict=True))
+    else:
+        launches = dict(thunks)
+        for name in kernels:
+            launched = re.sub(r"[.-]", "_", name)
+            if launched in launches:
+                yield name, launched, launches[launched]
 
 
 def kernel_cost(
@@ -95,12 +114,18 @@ def kernel_cost(
     )
 
 
-def parse_launches(folder: Path) -> dict[str, Launch]:
-    """Return the launches of the dumped thunk sequence, by kernel."""
+def parse_launches(folder: Path) -> list[tuple[str, Launch]]:
+    """Return the kernels of the dumped thunk sequence and their launches, in order.
+
+    A thunk that is not a kernel of XLA, such as a matrix product, has no threads.
+    """
     (path,) = folder.glob("*.thunk_sequence.txt")
-    pattern = r"(\w+) grid: \[(\d+), (\d+), (\d+)\] threads: \[(\d+), (\d+), (\d+)\]"
-    launches = {}
-    for name, *sizes in re.findall(pattern, path.read_text()):
-        x, y, z, *threads = map(int, sizes)
-        launches[name] = Launch(x * y * z, threads[0] * threads[1] * threads[2])
+    grid = r"(\w+) grid: \[(\d+), (\d+), (\d+)\] threads: \[(\d+), (\d+), (\d+)\]"
+    launches = []
+    for line in path.read_text().splitlines():
+        if match := re.search(grid, line):
+            x, y, z, *threads = map(int, match.groups()[1:])
+            launches.append((match[1], Launch(x * y * z, math.prod(threads))))
+        elif re.match(r"\s*\d+: k(?!CommandBuffer|Sequential)", line):
+            launches.append(("", Launch(0, 0)))
     return launches

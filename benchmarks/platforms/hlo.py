@@ -13,8 +13,10 @@ from typing import NamedTuple
 BITS = {"pred": 8, "bf16": 16, "f16": 16, "f32": 32, "f64": 64}
 BITS |= {f"{sign}{n}": n for sign in "su" for n in (8, 16, 32, 64)}
 FREE = frozenset(
-    ["parameter", "constant", "get-tuple-element", "tuple", "bitcast", "iota"]
-    + ["after-all", "partition-id", "opt-barrier", "async-done", "async-update"]
+    [
+        *("parameter", "constant", "get-tuple-element", "tuple", "bitcast", "iota"),
+        *("after-all", "partition-id", "opt-barrier", "async-done", "async-update"),
+    ]
 )
 """Operations that launch no kernel."""
 VIEWS = ("bitcast", "reshape", "copy")
@@ -71,7 +73,9 @@ class Module:
             if opcode in FREE or opcode.endswith("-done"):
                 continue
             if opcode == "while":
-                trips = int(operation.attribute(r'"known_trip_count":{"n":"(\d+)"') or 1)
+                trips = int(
+                    operation.attribute(r'"known_trip_count":{"n":"(\d+)"') or 1
+                )
                 inner = operation.attribute(r"body=%?([\w.\-]+)") or ""
                 yield from self.kernels(inner, runs * trips)
             elif opcode == "call":
@@ -113,15 +117,21 @@ def parse_operation(line: str) -> Operation | None:
     if not match:
         return None
     root, name, kind, opcode, rest = match.groups()
-    depth, end = 1, 0
-    for end, character in enumerate(rest):
+    inside = up_to_parenthesis(rest)
+    operands = re.findall(r"%([\w.\-]+)", inside)
+    if opcode == "parameter":
+        operands = [inside]
+    return Operation(name, kind, opcode, tuple(operands), line, bool(root))
+
+
+def up_to_parenthesis(text: str) -> str:
+    """Return the text before the parenthesis that closes an open one."""
+    depth = 1
+    for index, character in enumerate(text):
         depth += {"(": 1, ")": -1}.get(character, 0)
         if not depth:
-            break
-    operands = re.findall(r"%([\w.\-]+)", rest[:end])
-    if opcode == "parameter":
-        operands = [rest[:end]]
-    return Operation(name, kind, opcode, tuple(operands), line, bool(root))
+            return text[:index]
+    return text
 
 
 def type_bytes(text: str) -> int:

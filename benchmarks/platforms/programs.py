@@ -5,7 +5,7 @@ The forward + backward program of f returns f(x) and its vector-Jacobian product
 
 import functools
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
 import jax
@@ -51,21 +51,35 @@ class Program(NamedTuple):
         return "/".join(self[:4])
 
 
-def programs() -> Iterator[Program]:
+class Sizes(NamedTuple):
+    """Sizes of the programs."""
+
+    elementwise: tuple[int, ...] = SHAPE
+    rows: dict[int, tuple[int, ...]] = ROWS
+    blocks: dict[str, Any] = blocks.SIZES
+
+
+FULL = Sizes()
+SMALL = Sizes((64, 64), {128: (8, 128)}, blocks.SMALL)
+"""Sizes for a trial of the code on any device."""
+
+
+def programs(sizes: Sizes = FULL) -> Iterator[Program]:
     """Yield the programs of every target."""
-    yield from elementwise()
-    yield from along_rows()
-    yield from gated()
-    yield from of_blocks()
+    yield from elementwise(sizes.elementwise)
+    yield from along_rows(sizes.rows)
+    yield from gated(sizes.elementwise)
+    yield from of_blocks(sizes.blocks)
 
 
-def named(names: list[str]) -> list[Program]:
+def named(names: Iterable[str], sizes: Sizes = FULL) -> list[Program]:
     """Return the programs of some functions; all if none is named.
 
     Args:
         names: Functions, or prefixes of program names (`silu/jax_acts`).
+        sizes: The sizes of the programs.
     """
-    every = list(programs())
+    every, names = list(programs(sizes)), list(names)
     matches = lambda name, prefix: f"{name}/".startswith(f"{prefix}/")
     unknown = [n for n in names if not any(matches(p.name, n) for p in every)]
     if unknown:
@@ -114,7 +128,7 @@ def counterparts() -> dict[str, Function]:
     return functions
 
 
-def elementwise() -> Iterator[Program]:
+def elementwise(shape: tuple[int, ...]) -> Iterator[Program]:
     """Yield the programs of the catalogue and of its counterparts."""
     for name, ours in catalogue().items():
         for dtype in DTYPES:
@@ -122,13 +136,13 @@ def elementwise() -> Iterator[Program]:
                 LIBRARIES, (ours, counterparts().get(name)), strict=True
             ):
                 if f is not None:
-                    yield from directions(name, library, dtype, f, SHAPE)
+                    yield from directions(name, library, dtype, f, shape)
 
 
-def along_rows() -> Iterator[Program]:
+def along_rows(rows: dict[int, tuple[int, ...]]) -> Iterator[Program]:
     """Yield the programs of the softmax family by row length."""
     for name in ALONG_ROWS:
-        for length, shape in ROWS.items():
+        for length, shape in rows.items():
             for dtype in DTYPES:
                 for library, module in zip(LIBRARIES, (jax_acts, jax.nn), strict=True):
                     f = functools.partial(getattr(module, name), axis=-1)
@@ -136,18 +150,18 @@ def along_rows() -> Iterator[Program]:
                     yield from directions(title, library, dtype, f, shape)
 
 
-def gated() -> Iterator[Program]:
+def gated(shape: tuple[int, ...]) -> Iterator[Program]:
     """Yield the programs of gated linear units of two arrays."""
     for name, act in GATED.items():
         ours, theirs = getattr(jax_acts, name), lambda g, v, act=act: act(g) * v
         for dtype in DTYPES:
             for library, f in zip(LIBRARIES, (ours, theirs), strict=True):
-                yield from directions(name, library, dtype, f, SHAPE, SHAPE)
+                yield from directions(name, library, dtype, f, shape, shape)
 
 
-def of_blocks() -> Iterator[Program]:
+def of_blocks(sizes: dict[str, Any]) -> Iterator[Program]:
     """Yield the programs of blocks of a network."""
-    for block in blocks.blocks():
+    for block in blocks.blocks(sizes):
         for library in LIBRARIES:
             functions = blocks.FUNCTIONS[library]
             for direction, call, arguments in block.build(functions, block.dtype):

@@ -13,8 +13,8 @@ from typing import Any
 
 from jax.experimental import topologies
 
-from benchmarks.platforms.counts import Cost, Counts, count
 from benchmarks.platforms.bundles import bundles_of
+from benchmarks.platforms.counts import Cost, Counts, count
 from benchmarks.platforms.hlo import Module
 from benchmarks.platforms.programs import Program
 from benchmarks.platforms.targets import Target
@@ -32,6 +32,8 @@ ENVIRONMENT = {
     "--xla_jf_dump_hlo_text=false",
 }
 """Variables that libtpu reads when it is loaded, without a TPU or a metadata server."""
+
+
 def devices(_: str, target: Target, number: int = 1) -> Any:
     """Return described devices of a target."""
     topology = target.topology if number <= 4 else target.topology[:4] + "2x4"

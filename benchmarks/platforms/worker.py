@@ -1,6 +1,6 @@
-"""Compile programs in a child process: a compiler may abort the process.
+"""The child process of `benchmarks.platforms.compilers`, which compiles programs.
 
-    python -m benchmarks.platforms.worker h100
+    JAX_PLATFORMS=cpu python -m benchmarks.platforms.worker h100
 
 Reads names of programs, one a line, and the hash of the lowered program that is already
 stored. Writes one JSON line each: the hash alone if it is unchanged, the counts, or an
@@ -15,6 +15,11 @@ import os
 import sys
 from typing import Any
 
+import jax
+import numpy as np
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
+
+from benchmarks.platforms.programs import programs, sweep_collectives
 from benchmarks.platforms.targets import TARGETS
 
 VERSIONS = ("jax", "jaxlib", "libtpu", "jax-cuda12-pjrt", "nvidia-cuda-nvcc-cu12")
@@ -24,12 +29,8 @@ def main() -> None:
     """Serve the requests on the standard input."""
     name = sys.argv[1]
     target = TARGETS[name]
-    # Read when JAX is imported.
-    os.environ.update(JAX_PLATFORMS="cpu", TF_CPP_MIN_LOG_LEVEL="3")
     compiler = importlib.import_module(f"benchmarks.platforms.{target.kind}")
     os.environ.update(compiler.ENVIRONMENT)
-    from benchmarks.platforms.programs import programs, sweep_collectives
-
     every = {program.name: program for program in programs()}
     send({"versions": versions()})
     for line in sys.stdin:
@@ -56,10 +57,6 @@ def main() -> None:
 
 def lower(program: Any, devices: Any, platform: str) -> Any:
     """Return the lowered program for one device."""
-    import jax
-    import numpy as np
-    from jax.sharding import Mesh, NamedSharding, PartitionSpec
-
     sharding = NamedSharding(Mesh(np.array(devices), ("devices",)), PartitionSpec())
     arguments = jax.tree.map(
         lambda a: jax.ShapeDtypeStruct(a.shape, a.dtype, sharding=sharding),
