@@ -16,7 +16,7 @@ import os
 import re
 import time
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
@@ -167,25 +167,25 @@ def measure_times(
     for program in chosen:
         key = (program.function, program.dtype, program.direction)
         pairs.setdefault(key, []).append(program)
-    with ThreadPoolExecutor(max(1, (os.cpu_count() or 2) - 2)) as pool:
-        jobs = {
-            key: [pool.submit(compile_program, p) for p in (*pair, copy_of(pair[0]))]
-            for key, pair in pairs.items()
-        }
-        for number, (key, futures) in enumerate(jobs.items()):
-            if report.left(part) < 0:
-                pool.shutdown(wait=False, cancel_futures=True)
-                report.missing[part] = len(jobs) - number
-                break
-            try:
-                report.add(part, *timed(futures, rounds))
-            except Exception as error:  # one program must not end the run
-                report.console.print(*key, type(error).__name__, str(error)[:200])
+    pool = ThreadPoolExecutor(max(1, (os.cpu_count() or 2) - 2))
+    jobs = {
+        key: [pool.submit(compile_program, p) for p in (*pair, copy_of(pair[0]))]
+        for key, pair in pairs.items()
+    }
+    for number, (key, futures) in enumerate(jobs.items()):
+        try:
+            every = [f.result(timeout=max(0, report.left(part))) for f in futures]
+            report.add(part, *timed(every, rounds))
+        except TimeoutError:
+            report.missing[part] = len(jobs) - number
+            break
+        except Exception as error:  # one program must not end the run
+            report.console.print(*key, type(error).__name__, str(error)[:200])
+    pool.shutdown(wait=False, cancel_futures=True)
 
 
-def timed(futures: list[Future[Compiled]], rounds: int) -> Iterator[DeviceRow]:
+def timed(every: list[Compiled], rounds: int) -> Iterator[DeviceRow]:
     """Yield the rows of programs that take turns; the last one is the copy."""
-    every = [future.result() for future in futures]
     arguments = random_arguments(every[0].arguments)
     x = jax.tree.leaves(arguments)[:1]
     calls = [(c.call, arguments) for c in every[:-1]] + [(every[-1].call, x)]
@@ -268,4 +268,3 @@ def values(f: Any) -> Any:
         ]
     )
     return lambda xs, dtype: evaluate(compiled, xs, dtype)
-

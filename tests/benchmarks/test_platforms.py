@@ -97,7 +97,7 @@ def test_arrays_in_the_memory_of_a_tensor_core_move_no_bytes():
 
 def test_collectives_and_epilogues_are_reported():
     text = (
-        'ENTRY %e (x: f32[2]) -> f32[2] {\n  ROOT %a = f32[2]{0} all-reduce-start(%x), '
+        "ENTRY %e (x: f32[2]) -> f32[2] {\n  ROOT %a = f32[2]{0} all-reduce-start(%x), "
         'backend_config={"epilogue":"BIAS_RELU"}, {"epilogue":"DEFAULT"}\n}\n'
     )
     assert Module(text).collectives() == ["all-reduce"]
@@ -113,7 +113,9 @@ def test_executed_instructions_follow_loops_and_branches():
 
 
 def test_a_branch_on_loaded_data_falls_through():
-    text = KERNEL.replace("setp.lt.s32 	%p1, %r2, 10", "setp.lt.f32 	%p1, %f1, 0f0")
+    text = KERNEL.replace(
+        "setp.lt.s32 	%p1, %r2, 10", "setp.lt.f32 	%p1, %f1, 0f0"
+    )
     assert ptx.executed(ptx.parse_kernels(text)["sum"], 1, 64) == 3 + 4 + 3
 
 
@@ -150,7 +152,7 @@ def test_bundles_of_a_loop_count_as_often_as_it_runs(steps, trips):
 
 
 def test_an_unknown_function_is_an_error():
-    with pytest.raises(ValueError, match="expected functions among .*; got silly"):
+    with pytest.raises(ValueError, match=r"expected functions among .*; got silly"):
         named(["silu", "silly"])
 
 
