@@ -39,10 +39,9 @@ platforms: $(VENV)/gpu/ready $(VENV)/tpu/ready ## Install compilers for GPUs and
 test-platforms: $(VENV)/dev platforms ## Compile every function for a GPU and a TPU
 	$(run) pytest -n auto -m platform $(ARGS)
 
-gpu: $(VENV)/demo ## Measure accuracy, time and memory on a CUDA device: 8 minutes
-	$(install) 'jax[cuda12]'
-	$(run) benchmarks gpu $(ARGS)
-	$(run) benchmarks pages gpu
+gpu: $(VENV)/cuda/ready ## Measure accuracy, time and memory on a CUDA device: 8 minutes
+	$(VENV)/cuda/bin/python -m benchmarks.gpu $(ARGS)
+	$(VENV)/cuda/bin/python -m benchmarks.pages.gpu
 
 check: format lint types ## Check the format, the style and the types
 
@@ -72,13 +71,13 @@ $(VENV)/dev: $(VENV)/demo
 	$(install) --editable '.[experiments,plots,testing]' --group dev
 	@touch $@
 
-# Each compiler has an environment of its own: `import jax` tries all of its plugins.
+# An environment per accelerator plugin: `import jax` tries all that it finds.
 $(VENV)/%/ready: $(VENV)/pip pyproject.toml
 	$(PYTHON) -m venv $(VENV)/$*
 	$(VENV)/$*/bin/python -m pip install -qq --upgrade --constraint constraints.txt pip
 	$(VENV)/$*/bin/python -m pip install -qq --constraint constraints.txt \
 		--build-constraint constraints.txt \
-		--editable '.[testing]' --group $*-compiler
+		--editable '.[testing]' --group $*
 	@touch $@
 
 newest = $(VENV)/newest/bin/python -m pip

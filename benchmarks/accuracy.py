@@ -133,6 +133,6 @@ def main(
                 backend = jax.default_backend()
                 _, stored = load_rows(kind, ROWS[kind], library, backend)
                 others = [r for r in stored if r[0] in programs.keys() - {name}]
-                head = {"points": POINTS} if kind == "accuracy" else {}
+                head: Any = {"points": POINTS} if kind == "accuracy" else {}
                 new = sorted([*others, *rows])
                 store_rows(kind, new, library, version=version, **head)

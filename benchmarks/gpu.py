@@ -7,7 +7,8 @@ Times every function of the comparison with `jax.nn`, forward and with its gradi
 a copy; Dense with an activation, attention, training steps and their temporary memory;
 then the errors of the catalogue: all 16-bit inputs, a million float32 inputs. Results
 are stored as they come, and what the budget does not reach is left out.
-`python -m benchmarks pages gpu` writes a page per device.
+`python -m benchmarks pages gpu` writes a page per device. `make gpu` does both in an
+environment of its own, by `python -m benchmarks.gpu`.
 """
 
 import json
@@ -122,8 +123,8 @@ def of_blocks(sizes: programs.Sizes, quick: bool) -> list[Program]:
     names = ("dense relu", "attention", "transformer step") if quick else BLOCKS
     chosen = []
     for program in programs.of_blocks(sizes.blocks):
-        name, _, path = program.function.partition(", ")
-        if name in names and path != "Triton":
+        name, _, path = program.function.partition(" (")
+        if name in names and path != "Triton)":
             chosen.append(program._replace(function=name, options={}))
     order = {name: i for i, name in enumerate(names)}
     # bfloat16 first, which the budget should reach.
@@ -268,3 +269,7 @@ def values(f: Any) -> Any:
         ]
     )
     return lambda xs, dtype: evaluate(compiled, xs, dtype)
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -91,7 +91,7 @@ def time_table(rows: Sequence[DeviceRow]) -> list[str]:
             [
                 *(name, dtype, DIRECTIONS[direction]),
                 *(both("microseconds"), f"{ours.spread:.3g}", both("copies")),
-                *(both("kernels"), both("temporaries", 1e6)),
+                *(both("kernels"), both("temporaries", 10**6)),
                 f"{ours.patterns} ({jax.patterns})" if jax.patterns else ours.patterns,
                 f"{speedup(by):.2f}",
             ]
@@ -118,3 +118,7 @@ def accuracy_table(errors: dict[str, list[AccuracyRow]]) -> list[str]:
             line.append(f"{by.get('jax_acts', '')}{other}")
         table.append([name, ("value", "derivative")[order], *line])
     return markdown_table(["function", "order", *dtypes], table)
+
+
+if __name__ == "__main__":
+    write()

@@ -92,7 +92,7 @@ def blocks(sizes: dict[str, Any] = SIZES) -> Iterator[Block]:
             for title, triton in (("cuBLASLt", False), ("Triton", True)):
                 build = partial(dense, act=act, sizes=sizes["dense"])
                 options = {"xla_gpu_enable_triton_gemm": triton}
-                yield Block(f"dense {act}, {title}", dtype, build, options)
+                yield Block(f"dense {act} ({title})", dtype, build, options)
         build = partial(convolution, sizes=sizes["convolution"])
         yield Block("conv relu", dtype, build)
         if dtype != "float16":

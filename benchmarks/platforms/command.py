@@ -75,9 +75,8 @@ def measure(
             if "error" in result:
                 failures[program.name] = result["error"]
             elif "counts" in result:
-                counts = result["counts"].values()
                 rows[program[:4]] = PlatformRow(
-                    *program[:4], *counts, result["program"]
+                    *program[:4], **result["counts"], program=result["program"]
                 )
             progress.advance(task)
             if time.monotonic() - last > STORE_EVERY:

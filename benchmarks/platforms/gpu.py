@@ -52,13 +52,10 @@ def kernel_costs(module: Module, target: Target, folder: Path) -> dict[str, Cost
 
     The tiles of a Triton matrix product are those of no autotuning; it is left out.
     """
-    code, threads = {}, {}
-    for path in folder.glob("*.ptx"):
-        text = path.read_text()
-        architecture = re.search(r"^\.target (\w+)", text, re.M)
-        if architecture and ".entry" in text:
-            code |= sass.assemble(path, architecture[1])
-            threads |= ptx.parse_kernels(text)
+    modules = [path.read_text() for path in sorted(folder.glob("*.ptx"))]
+    modules = [text for text in modules if ".entry" in text]
+    code = sass.assemble(modules) if modules else {}
+    threads = {n: k for text in modules for n, k in ptx.parse_kernels(text).items()}
     costs = {}
     for name, launched, launch in match_launches(module, parse_launches(folder)):
         if launched in code and not launched.startswith("gemm_fusion"):

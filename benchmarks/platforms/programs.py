@@ -199,4 +199,4 @@ def sweep_collectives(
     arguments = (place(parameters, runs), *place(data, batch))
     lowered = jax.jit(call, out_shardings=runs).trace(*arguments)
     compiled = lowered.lower(lowering_platforms=(platform,)).compile()
-    return {"collectives": Module(compiled.as_text()).collectives()}
+    return {"collectives": Module(compiled.as_text() or "").collectives()}

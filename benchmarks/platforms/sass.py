@@ -1,5 +1,6 @@
 """Machine instructions of PTX kernels, by `ptxas` and `nvdisasm` of the CUDA wheels."""
 
+import functools
 import importlib.metadata
 import re
 import shutil
@@ -36,6 +37,7 @@ class Code(NamedTuple):
     """Bytes of registers that are stored to memory."""
 
 
+@functools.cache
 def tool(name: str) -> str:
     """Return the path of a tool of the CUDA toolkit, of a wheel or of the system."""
     for distribution in importlib.metadata.distributions():
@@ -53,16 +55,38 @@ def tool(name: str) -> str:
     return path
 
 
-def assemble(ptx: Path, architecture: str) -> dict[str, Code]:
-    """Return the machine code of each kernel of a PTX file.
+HEADER = re.compile(r"^\.address_size \d+$", re.M)
+SYMBOL = re.compile(
+    r"^\.(?:(?:extern|visible) )*\.?(?:shared|global|const)\b[^;{]*?\.b\d+ (\w+)\[",
+    re.M,
+)
 
-    Args:
-        ptx: The file.
-        architecture: Such as "sm_90a".
+
+def join(modules: list[str]) -> str:
+    """Return one PTX module of several: the tools start slowly.
+
+    Symbols of a module get the number of the module, since each names its own.
     """
+    joined = modules[0]
+    for number, text in enumerate(modules[1:], 1):
+        header = HEADER.search(text)
+        body = text[header.end() :] if header else text
+        for name in set(SYMBOL.findall(body)):
+            body = re.sub(rf"\b{re.escape(name)}\b", f"{name}_{number}", body)
+        joined += body
+    return joined
+
+
+def assemble(modules: list[str]) -> dict[str, Code]:
+    """Return the machine code of each kernel of PTX modules."""
+    text = join(modules)
+    architecture = re.search(r"^\.target (\w+)", text, re.M)
+    if architecture is None:
+        raise ValueError("sass: expected PTX with a .target")
     with tempfile.TemporaryDirectory() as folder:
-        cubin = str(Path(folder) / "kernels.cubin")
-        flags = ["-v", f"-arch={architecture}", str(ptx), "-o", cubin]
+        ptx, cubin = Path(folder) / "kernels.ptx", str(Path(folder) / "kernels.cubin")
+        ptx.write_text(text)
+        flags = ["-v", f"-arch={architecture[1]}", str(ptx), "-o", cubin]
         log = run([tool("ptxas"), *flags]).stderr
         listing = run([tool("nvdisasm"), "-c", cubin]).stdout
     used = re.findall(

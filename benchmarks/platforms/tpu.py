@@ -29,7 +29,7 @@ ENVIRONMENT = {
     "TPU_WORKER_ID": "0",
     "TPU_STDERR_LOG_LEVEL": "3",
     "LIBTPU_INIT_ARGS": f"--xla_jf_dump_to={FOLDER} --xla_jf_dump_llo_text=true "
-    "--xla_jf_dump_hlo_text=false",
+    "--xla_jf_dump_hlo_text=false --xla_jf_dump_llo_pass_label_regex=final_bundles",
 }
 """Variables that libtpu reads when it is loaded, without a TPU or a metadata server."""
 

@@ -54,7 +54,7 @@ def count(request_of: Callable[..., dict[str, Any]]) -> Count:
 
     def counts(target: str, *name: str) -> PlatformRow:
         result = request_of(target, "/".join(name))
-        return PlatformRow(*name, *result["counts"].values(), result["program"])
+        return PlatformRow(*name, **result["counts"], program=result["program"])
 
     return counts
 
@@ -113,7 +113,7 @@ def test_a_row_function_has_at_most_one_fusion_more_on_a_tpu(
 @pytest.mark.parametrize("path", ["cuBLASLt", "Triton"])
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16", "float16"])
 def test_dense_with_relu_is_one_kernel(dtype, path, count):
-    ours, theirs = both(count, "h100", f"dense relu, {path}", dtype, "forward")
+    ours, theirs = both(count, "h100", f"dense relu ({path})", dtype, "forward")
     assert ours.kernels == 1
     assert ours.patterns == theirs.patterns
 
