@@ -7,8 +7,7 @@ from string import Template
 from typing import Any
 
 from benchmarks.pages import DOCS, markdown_table
-from benchmarks.platforms.targets import TARGETS
-from benchmarks.results import DIRECTIONS, PlatformRow, load_rows
+from benchmarks.results import DATA, DIRECTIONS, PlatformRow, load_rows
 
 TEMPLATE = Path(__file__).with_name("platforms.md")
 """Text of the page, with placeholders."""
@@ -27,21 +26,19 @@ Pairs = dict[Case, dict[str, PlatformRow]]
 def write() -> None:
     """Write the page."""
     sections, devices = [], []
-    for name, target in TARGETS.items():
-        rates = (f"{target.bandwidth / 1e9:,.0f}", f"{target.clock / 1e9:.4g}")
-        devices.append([target.title, *rates, target.cores, target.source])
-        head, rows = load_rows("platforms", PlatformRow, backend=name)
-        if rows:
-            sections += section(name, head, rows)
+    for path in sorted(DATA.glob("platforms-*.json")):
+        backend = path.stem.partition("-")[2]
+        head, rows = load_rows("platforms", PlatformRow, backend=backend)
+        rates = (f"{head['bandwidth'] / 1e9:,.0f}", f"{head['clock'] / 1e9:.4g}")
+        devices.append([head["title"], *rates, head["compute_units"], head["source"]])
+        sections += section(head, rows)
     table = markdown_table([""] * 5, devices)[2:]
     text = {"devices": "\n".join(table), "targets": "\n".join(sections)}
     page = Template(TEMPLATE.read_text()).substitute(text)
     (DOCS / "platforms.md").write_text(page.rstrip() + "\n")
 
 
-def section(
-    name: str, head: Mapping[str, Any], rows: Iterable[PlatformRow]
-) -> Iterator[str]:
+def section(head: Mapping[str, Any], rows: Iterable[PlatformRow]) -> Iterator[str]:
     """Yield the lines of one device."""
     pairs: Pairs = {}
     for row in rows:
@@ -50,7 +47,7 @@ def section(
     blocks = {c: by for c, by in pairs.items() if c[0].startswith(BLOCKS)}
     functions = {c: by for c, by in pairs.items() if c not in blocks}
     compiler = head.get("libtpu") or head.get("jax-cuda12-pjrt", "")
-    yield f"## {TARGETS[name].title}\n"
+    yield f"## {head['title']}\n"
     yield (
         f"Commit {head['commit']} of `jax_acts`, compiled with JAX {head['jax']} "
         f"({'libtpu' if 'libtpu' in head else 'CUDA plugin'} {compiler}). Elementwise "
@@ -65,7 +62,7 @@ def section(
     for dtype in sorted({c[1] for c in functions}, reverse=True):
         yield f"\n### Functions, {dtype}\n"
         here = {c: by for c, by in functions.items() if c[1] == dtype}
-        yield from function_table(TARGETS[name].kind, here)
+        yield from function_table(head["kind"], here)
     yield ""
 
 

@@ -95,8 +95,12 @@ def store(compiler: Compiler, rows: dict[Key, PlatformRow]) -> None:
         backend=compiler.target,
         device=f"{device.title}, compiled for, not attached",
         commit=commit(),
+        title=device.title,
+        kind=device.kind,
         bandwidth=device.bandwidth,
         clock=device.clock,
+        compute_units=device.cores,
+        source=device.source,
         **compiler.versions,
     )
 
