@@ -35,7 +35,7 @@ Key = tuple[str, str, str, str]
 def main(
     target: Annotated[str, typer.Option(help=f"One of {', '.join(TARGETS)}.")],
     only: Annotated[str, typer.Option(help="Functions, separated by commas.")] = "",
-    retry: Annotated[
+    again: Annotated[
         bool, typer.Option(help="Compile unchanged programs again.")
     ] = False,
 ) -> None:
@@ -46,7 +46,7 @@ def main(
     try:
         programs = named([n for n in only.split(",") if n])
         with Compiler(target) as compiler:
-            failures = measure(compiler, programs, retry)
+            failures = measure(compiler, programs, again)
     except (ValueError, CompilerMissing) as error:
         raise typer.BadParameter(str(error)) from error
     for name, message in failures.items():
@@ -56,12 +56,15 @@ def main(
 
 
 def measure(
-    compiler: Compiler, programs: Iterable[Program], retry: bool = False
+    compiler: Compiler, programs: Iterable[Program], again: bool = False
 ) -> dict[str, str]:
     """Compile programs, store their rows, and return the errors by program."""
     programs = list(programs)
-    _, stored = load_rows("platforms", PlatformRow, backend=compiler.target)
-    rows: dict[Key, PlatformRow] = {row[:4]: row for row in stored}
+    head, stored = load_rows("platforms", PlatformRow, backend=compiler.target)
+    valid = {program[:4] for program in named([])}
+    rows: dict[Key, PlatformRow] = {r[:4]: r for r in stored if r[:4] in valid}
+    # Another compiler compiles an unchanged program differently.
+    again = again or not head.items() >= compiler.versions.items()
     failures: dict[str, str] = {}
     columns = (*Progress.get_default_columns(), MofNCompleteColumn())
     last = time.monotonic()
@@ -70,7 +73,7 @@ def measure(
         for program in programs:
             progress.update(task, description=f"{compiler.target} {program.name:50}")
             row = rows.get(program[:4])
-            known = {} if row is None or retry else {"program": row.program}
+            known = {} if row is None or again else {"program": row.program}
             result = compiler.request(program.name, **known)
             if "error" in result:
                 failures[program.name] = result["error"]

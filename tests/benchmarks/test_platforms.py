@@ -1,17 +1,18 @@
 """Counts of compiled programs, from text; no compiler is needed."""
 
 import importlib
+import math
 
 import pytest
 
-from benchmarks import gpu, pages
+from benchmarks import gpu, pages, results
 from benchmarks.pages import gpu as gpu_page, platforms as platforms_page
-from benchmarks.platforms import bundles, ptx, sass
+from benchmarks.platforms import bundles, command, ptx, sass
 from benchmarks.platforms.gpu import Launch, kernel_cost, match_launches
 from benchmarks.platforms.hlo import Module
 from benchmarks.platforms.programs import SMALL, named
 from benchmarks.platforms.targets import PLUGINS, TARGETS, CompilerMissing, interpreter
-from benchmarks.results import load_device
+from benchmarks.results import PlatformRow, load_device
 
 LOOP = """
 %body (arg: (f32[4,1024], s32[])) -> (f32[4,1024], s32[]) {
@@ -186,16 +187,16 @@ def test_the_platforms_page_is_a_function_of_the_stored_results(monkeypatch, tmp
 def test_gpu_measures_and_writes_a_page_on_any_device(monkeypatch, tmp_path):
     gpu.main(budget=600, quick=True, folder=tmp_path)
     (path,) = tmp_path.glob("gpu-*.json")
-    results = load_device(path)
-    assert {r.function for r in results.times} == {
+    measured = load_device(path)
+    assert {r.function for r in measured.times} == {
         *("softmax 128", "log_softmax 128", "logsumexp 128", "swiglu"),
     }
-    assert {r.function for r in results.blocks} == {
+    assert {r.function for r in measured.blocks} == {
         *("dense relu", "attention", "transformer step"),
     }
-    assert all(r.microseconds > 0 and r.kernels for r in results.times)
-    assert {r.function for r in results.errors["jax_acts"]} == {"relu", "silu"}
-    assert not results.head["missing"]
+    assert all(r.microseconds > 0 and r.kernels for r in measured.times)
+    assert {r.function for r in measured.errors["jax_acts"]} == {"relu", "silu"}
+    assert not measured.head["missing"]
     monkeypatch.setattr(gpu_page, "DOCS", tmp_path)
     monkeypatch.setattr(gpu_page, "DATA", tmp_path)
     importlib.import_module("benchmarks.pages.gpu").write()
@@ -208,6 +209,43 @@ def test_gpu_measures_and_writes_a_page_on_any_device(monkeypatch, tmp_path):
 def test_gpu_keeps_what_the_budget_reached(tmp_path):
     gpu.main(budget=-1, quick=True, folder=tmp_path)
     (path,) = tmp_path.glob("gpu-*.json")
-    results = load_device(path)
-    assert not results.times
-    assert {"times", "blocks", "accuracy"} == results.head["missing"].keys()
+    measured = load_device(path)
+    assert not measured.times
+    assert {"times", "blocks", "accuracy"} == measured.head["missing"].keys()
+
+
+class FakeCompiler:
+    """Answers with one kernel for every program, until it stops."""
+
+    target, versions = "h100", {"jax": "1.0"}
+
+    def __init__(self, answers=math.inf):
+        self.answers, self.requests = answers, []
+
+    def request(self, name, **more):
+        self.requests.append(more)
+        if len(self.requests) > self.answers:
+            return {"error": "the compiler exited with status -6"}
+        if more == {"program": "hash"}:
+            return {"program": "hash"}
+        counts = PlatformRow("", "", "", "", *[1] * 11, "", "")._asdict()
+        for field in ("function", "library", "dtype", "direction", "program"):
+            del counts[field]
+        return {"program": "hash", "counts": counts}
+
+
+def test_an_interrupted_run_resumes_and_reports_its_errors(monkeypatch, tmp_path):
+    monkeypatch.setattr(results, "DATA", tmp_path)
+    programs = named(["silu"])
+    first = FakeCompiler(answers=3)
+    failures = command.measure(first, programs)
+    assert failures.keys() == {p.name for p in programs[3:]}
+    second = FakeCompiler()
+    assert not command.measure(second, programs)
+    assert [bool(more) for more in second.requests] == 3 * [True] + 5 * [False]
+    _, rows = results.load_rows("platforms", PlatformRow, backend="h100")
+    assert len(rows) == len(programs) == 8
+    newer = FakeCompiler()
+    newer.versions = {"jax": "1.1"}
+    command.measure(newer, programs)
+    assert not any(newer.requests)  # nothing is known of another compiler's programs
