@@ -9,7 +9,8 @@ run = $(VENV)/bin/python -m
 install = $(run) pip install -qq --constraint constraints.txt \
 	--build-constraint constraints.txt
 
-.PHONY: help demo studies-quick studies test test-slow check format lint types constraints
+.PHONY: help demo studies-quick studies test test-slow check format lint types constraints \
+	platforms test-platforms gpu
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## /make \1	/p' Makefile | expand -t 20
@@ -32,6 +33,15 @@ test: $(VENV)/dev ## Run the tests that are not marked slow; ARGS="-k silu" sele
 
 test-slow: $(VENV)/dev ## Run the slow tests: trainings, faults, plots, exports
 	$(run) pytest -n auto -m slow $(ARGS)
+
+platforms: $(VENV)/gpu/ready $(VENV)/tpu/ready ## Install compilers for GPUs and TPUs (proprietary: CUDA, libtpu)
+
+test-platforms: $(VENV)/dev platforms ## Compile every function for a GPU and a TPU
+	$(run) pytest -n auto -m platform $(ARGS)
+
+gpu: $(VENV)/cuda/ready ## Measure accuracy, time and memory on a CUDA device: 8 minutes
+	$(VENV)/cuda/bin/python -m benchmarks.gpu $(ARGS)
+	$(VENV)/cuda/bin/python -m benchmarks.pages.gpu
 
 check: format lint types ## Check the format, the style and the types
 
@@ -59,6 +69,15 @@ $(VENV)/demo: $(VENV)/pip pyproject.toml
 
 $(VENV)/dev: $(VENV)/demo
 	$(install) --editable '.[experiments,plots,testing]' --group dev
+	@touch $@
+
+# An environment per accelerator plugin: `import jax` tries all that it finds.
+$(VENV)/%/ready: $(VENV)/pip pyproject.toml
+	$(PYTHON) -m venv $(VENV)/$*
+	$(VENV)/$*/bin/python -m pip install -qq --upgrade --constraint constraints.txt pip
+	$(VENV)/$*/bin/python -m pip install -qq --constraint constraints.txt \
+		--build-constraint constraints.txt \
+		--editable '.[testing]' --group $*
 	@touch $@
 
 newest = $(VENV)/newest/bin/python -m pip

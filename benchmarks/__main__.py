@@ -7,18 +7,18 @@ import typer
 
 MEASUREMENTS = (
     *("accuracy", "speed", "axis", "instructions", "memory", "overhead", "sweep"),
-    *("gpu_accuracy", "training", "losses"),
+    *("gpu_accuracy", "training", "losses", "platforms", "gpu"),
 )
+PAGES = ("accuracy", "performance", "losses", "platforms", "gpu")
 
 
 def pages(
     names: Annotated[
-        list[str] | None,
-        typer.Argument(help="accuracy, performance, losses; default all."),
+        list[str] | None, typer.Argument(help=f"Of {', '.join(PAGES)}; default all.")
     ] = None,
 ) -> None:
-    """Write the pages in docs from the stored results."""
-    for name in names or ("accuracy", "performance", "losses"):
+    """Write docs/accuracy.md, docs/performance.md, … from the stored results."""
+    for name in names or PAGES:
         importlib.import_module(f"benchmarks.pages.{name}").write()
 
 

@@ -128,6 +128,65 @@ class LossMemoryRow(NamedTuple):
     bytes: int
 
 
+class PlatformRow(NamedTuple):
+    """What one program compiled for a device costs."""
+
+    function: str
+    library: str
+    dtype: str
+    direction: str
+    """One of `DIRECTIONS`."""
+    kernels: int
+    fusions: int
+    bytes: int
+    """Bytes that the kernels read from and write to device memory."""
+    least_bytes: int
+    """Bytes of the arguments and the results."""
+    temporaries: int
+    """Bytes of the temporary buffers."""
+    instructions: float | None
+    """SASS instructions per element (GPU), or bundles per 1,024 elements (TPU).
+
+    None if the program has a kernel without listed machine code.
+    """
+    special: float | None
+    """Special-function instructions, counted likewise."""
+    registers: int
+    """Most registers per thread (GPU)."""
+    spills: int
+    """Bytes of spilled registers (GPU)."""
+    microseconds: float
+    """Predicted time: per kernel, the larger of memory and issue time."""
+    memory_microseconds: float
+    """Bytes over bandwidth."""
+    patterns: str
+    """Fused epilogues of matrix products and convolutions."""
+    program: str
+    """Hash of the lowered program."""
+
+
+class DeviceRow(NamedTuple):
+    """Time of one program on a GPU."""
+
+    function: str
+    library: str
+    dtype: str
+    direction: str
+    """One of `DIRECTIONS`."""
+    microseconds: float
+    """Lower decile over the rounds."""
+    spread: float
+    """Median minus lower decile, in microseconds."""
+    copies: float
+    """Time in units of a copy of the first array."""
+    kernels: int
+    temporaries: int
+    """Bytes of the temporary buffers."""
+    patterns: str
+    """Fused epilogues of matrix products and convolutions."""
+    compile_seconds: float
+
+
 DIRECTIONS = {"forward": "forward", "forward_backward": "forward + backward"}
 """Keys of what a program computes, and their titles."""
 ROWS = {
@@ -136,6 +195,7 @@ ROWS = {
     "speed": SpeedRow,
     "axis": AxisRow,
     "instructions": InstructionRow,
+    "platforms": PlatformRow,
 }
 Row = TypeVar("Row", bound=tuple)
 
@@ -207,3 +267,23 @@ def store(measurement: str, **content: Any) -> None:
 def load(measurement: str, backend: str = "cpu") -> dict[str, Any]:
     """Return nested results."""
     return json.loads(path_of(measurement, backend=backend).read_text())
+
+
+class DeviceResults(NamedTuple):
+    """What was measured on one GPU."""
+
+    head: dict[str, Any]
+    times: list[DeviceRow]
+    blocks: list[DeviceRow]
+    errors: dict[str, list[AccuracyRow]]
+    """Errors by library."""
+
+
+def load_device(path: Path) -> DeviceResults:
+    """Return the results of one GPU."""
+    head = json.loads(path.read_text())
+    times, blocks = ([DeviceRow(*r) for r in head.pop(k)] for k in ("times", "blocks"))
+    errors: dict[str, list[AccuracyRow]] = {}
+    for library, *row in head.pop("accuracy"):
+        errors.setdefault(library, []).append(AccuracyRow(*row))
+    return DeviceResults(head, times, blocks, errors)

@@ -77,7 +77,7 @@ def make_runs_table(run: LoadedRun) -> pd.DataFrame:
     runs = runs_frame(run.records)
     rows = {record.run: _final_values(record) for record in run.records}
     final = pd.DataFrame.from_dict(rows, orient="index", dtype=float)
-    final = final[sorted(final)].rename_axis(index="run", columns="column")
+    final = final.sort_index(axis="columns").rename_axis(index="run", columns="column")
     sessions = flatten(run.environments).add_prefix("environment.")
     config = flatten([run.config.model_dump(mode="json")]).add_prefix("config.")
     runs = runs.merge(final, on="run", how="left")

@@ -1,0 +1,153 @@
+"""Programs compiled for an H100 and a TPU v6e, which need not be attached.
+
+Skipped where the compiler is not installed (`make platforms`). The bounds are those of
+`jax.nn`, compiled by the same compiler.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from benchmarks.platforms.compilers import Compiler
+from benchmarks.platforms.programs import DTYPES, ROWS, counterparts
+from benchmarks.platforms.targets import CompilerMissing
+from benchmarks.results import DIRECTIONS, PlatformRow
+
+pytestmark = [pytest.mark.platform, pytest.mark.slow]
+Count = Callable[..., PlatformRow]
+
+FIRST = ("gelu", "gelu_exact", "silu", "sigmoid", "tanh", "softplus", "mish", "elu")
+CASES = [(dtype, direction) for dtype in DTYPES for direction in DIRECTIONS]
+cases = pytest.mark.parametrize(("dtype", "direction"), CASES)
+
+
+@pytest.fixture(scope="session")
+def compilers() -> Iterator[dict[str, Compiler]]:
+    """Yield the running compilers by target."""
+    running: dict[str, Compiler] = {}
+    yield running
+    for compiler in running.values():
+        compiler.__exit__()
+
+
+@pytest.fixture
+def request_of(compilers: dict[str, Compiler]) -> Callable[..., dict[str, Any]]:
+    """Return the request of a target, which skips the test without a compiler."""
+
+    def request(target: str, name: str, **more: Any) -> dict[str, Any]:
+        if target not in compilers:
+            try:
+                compilers[target] = Compiler(target).__enter__()
+            except CompilerMissing as error:
+                pytest.skip(str(error))
+        result = compilers[target].request(name, **more)
+        assert "error" not in result, result
+        return result
+
+    return request
+
+
+@pytest.fixture
+def count(request_of: Callable[..., dict[str, Any]]) -> Count:
+    """Return the counts of a program."""
+
+    def counts(target: str, *name: str) -> PlatformRow:
+        result = request_of(target, "/".join(name))
+        return PlatformRow(*name, **result["counts"], program=result["program"])
+
+    return counts
+
+
+@cases
+def test_a_function_is_one_kernel_of_least_bytes_on_a_gpu(f, dtype, direction, count):
+    row = count("h100", f.__name__, "jax_acts", dtype, direction)
+    assert row.kernels == 1
+    assert row.bytes <= 1.01 * row.least_bytes
+    assert row.temporaries < 1024
+    assert row.spills == 0
+
+
+@cases
+@pytest.mark.parametrize("name", sorted(counterparts()))
+def test_a_function_is_one_fusion_of_least_bytes_on_a_tpu(
+    name, dtype, direction, count
+):
+    row = count("tpu-v6e", name, "jax_acts", dtype, direction)
+    assert row.fusions == 1
+    assert row.bytes <= 1.01 * row.least_bytes
+
+
+@pytest.mark.parametrize("direction", DIRECTIONS)
+@pytest.mark.parametrize("target", ["h100", "tpu-v6e"])
+@pytest.mark.parametrize("name", FIRST)
+def test_bfloat16_is_predicted_to_be_as_fast_as_jax(name, target, direction, count):
+    ours, theirs = (
+        count(target, name, library, "bfloat16", direction)
+        for library in ("jax_acts", "jax")
+    )
+    assert ours.microseconds <= 1.05 * theirs.microseconds
+
+
+@cases
+@pytest.mark.parametrize("length", ROWS)
+@pytest.mark.parametrize("name", ["softmax", "log_softmax"])
+def test_a_row_function_moves_the_bytes_of_jax(name, length, dtype, direction, count):
+    case = (f"{name} {length}", dtype, direction)
+    ours, theirs = both(count, "h100", *case)
+    assert ours.bytes <= 1.1 * theirs.bytes
+    if direction == "forward":
+        assert ours.kernels <= theirs.kernels
+
+
+@cases
+@pytest.mark.parametrize("name", ["softmax 1024", "log_softmax 1024"])
+def test_a_row_function_has_at_most_one_fusion_more_on_a_tpu(
+    name, dtype, direction, count
+):
+    ours, theirs = both(count, "tpu-v6e", name, dtype, direction)
+    assert ours.fusions <= theirs.fusions + 1
+    assert ours.bytes <= 1.1 * theirs.bytes
+
+
+@pytest.mark.parametrize("path", ["cuBLASLt", "Triton"])
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16", "float16"])
+def test_dense_with_relu_is_one_kernel(dtype, path, count):
+    ours, theirs = both(count, "h100", f"dense relu ({path})", dtype, "forward")
+    assert ours.kernels == 1
+    assert ours.patterns == theirs.patterns
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16", "float16"])
+def test_a_convolution_keeps_the_relu_of_cudnn(dtype, count):
+    ours, theirs = both(count, "h100", "conv relu", dtype, "forward")
+    assert ours.patterns == theirs.patterns
+    assert ours.kernels <= theirs.kernels
+
+
+@cases
+def test_attention_has_the_kernels_and_bytes_of_jax(dtype, direction, count):
+    ours, theirs = both(count, "h100", "attention", dtype, direction)
+    assert ours.kernels <= theirs.kernels
+    assert ours.bytes <= 1.01 * theirs.bytes
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_a_transformer_step_moves_no_more_bytes_than_with_jax(dtype, count):
+    ours, theirs = both(count, "h100", "transformer step", dtype, "forward_backward")
+    assert ours.bytes <= theirs.bytes
+    assert ours.temporaries <= 1.01 * theirs.temporaries
+
+
+@pytest.mark.parametrize("target", ["h100", "tpu-v5e"])
+def test_runs_of_a_sweep_need_no_collective(target, request_of):
+    sharded = request_of(target, "sweep", devices=8, sharded=True)
+    assert sharded["collectives"] == []
+    # The same step with the batch divided instead does need one.
+    divided = request_of(target, "sweep", devices=8, sharded=False)
+    assert "all-reduce" in divided["collectives"]
+
+
+def both(count: Count, target: str, name: str, *case: str) -> list[PlatformRow]:
+    """Return the counts of both libraries."""
+    return [count(target, name, library, *case) for library in ("jax_acts", "jax")]
