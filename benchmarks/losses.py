@@ -147,7 +147,7 @@ def memory(
         jax.ShapeDtypeStruct((rows,), jnp.int32),
     )
     program = jax.value_and_grad(lambda *a: loss(*a).mean(), (0, 1))
-    plan = jax.jit(program).lower(*shapes).compile().memory_analysis()
+    plan: Any = jax.jit(program).lower(*shapes).compile().memory_analysis()
     return plan.temp_size_in_bytes
 
 

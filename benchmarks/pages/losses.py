@@ -69,13 +69,13 @@ def _relative(got: float, want: float) -> float:
 def _memory(rows: list[LossMemoryRow]) -> list[str]:
     """Return a table of the memory by head and dtype, a column per loss."""
     names = list(dict.fromkeys(row.loss for row in rows))
-    sizes = {row[:5]: f"{row.bytes / 2**20:,.0f}" for row in rows}
+    sizes = {(r.loss, r[1:5]): f"{r.bytes / 2**20:,.0f}" for r in rows}
     heads = list(dict.fromkeys(row[1:5] for row in rows))
     return markdown_table(
         ["dtype", "rows", "features", "vocabulary", *names],
         [
-            [dtype, *(f"{n:,}" for n in head), *(sizes[n, dtype, *head] for n in names)]
-            for dtype, *head in heads
+            [head[0], *(f"{n:,}" for n in head[1:]), *(sizes[n, head] for n in names)]
+            for head in heads
         ],
     )
 
