@@ -1,6 +1,6 @@
 """Cross-entropy of logits and class indices, over the last axis.
 
-    m = max z,  e = e^(z - m),  rest = Σ e without the label,  total = rest + e_label
+    m = max z,  e ~ e^(z - m),  rest = Σ e without the label,  total = rest + e_label
 
     -log p_label = (m - z_label) + log total        d/dz = p, but -rest / total there
 
@@ -18,18 +18,20 @@ from jax.custom_derivatives import SymbolicZero
 
 from jax_acts._numerics.bitwise import propagate_nan
 from jax_acts._numerics.exp_log import log_of_reduced, log_reduce
-from jax_acts._numerics.softmax import EXPONENT_HEADROOM, exponentials
-
-_SCALE = 2.0**-EXPONENT_HEADROOM
+from jax_acts._numerics.softmax import exponentials
 
 
 class _Sums(NamedTuple):
-    """Reductions of z; `z`, `e` and `is_label` have the shape of z, the rest (…, 1)."""
+    """Reductions of z; `z`, `e` and `is_label` have the shape of z, the rest (…, 1).
+
+    `rest` and `total` are in units of e^m, `e` in units of `e_max`.
+    """
 
     z: Array
     e: Array
     is_label: Array
     m: Array
+    e_max: Array
     z_label: Array
     rest: Array
     total: Array
@@ -166,12 +168,12 @@ def _sums(axis_name: str | None, z: Array, labels: Array) -> _Sums:
     m = jnp.max(lax.stop_gradient(z), -1, keepdims=True, initial=-jnp.inf)
     if axis_name is not None:
         m = lax.pmax(m, axis_name)
-    e = exponentials(z, m, 0.0)
-    rest = _sum(axis_name, jnp.where(is_label, 0, e)) * _SCALE
+    e, e_max = exponentials(z, m, None), _nonzero(exponentials(m, m, None))
+    rest = _sum(axis_name, jnp.where(is_label, 0, e)) / e_max
     z_label = _sum(axis_name, jnp.where(is_label, z, 0))
     z_label = jnp.where((labels >= 0) & (labels < count), z_label, jnp.nan)
-    total = rest + exponentials(z_label, m, 0.0) * _SCALE
-    return _Sums(z, e, is_label, m, z_label, rest, total)
+    total = rest + exponentials(z_label, m, None) / e_max
+    return _Sums(z, e, is_label, m, e_max, z_label, rest, total)
 
 
 def _log_total(s: _Sums) -> Array:
@@ -200,7 +202,7 @@ def _log_sum(s: _Sums) -> Array:
 
 
 def _probabilities(s: _Sums) -> Array:
-    return s.e * (_SCALE / _nonzero(s.total))
+    return s.e * (1 / (_nonzero(s.total) * s.e_max))
 
 
 def _count(axis_name: str | None, z: Array) -> Array:

@@ -16,15 +16,15 @@ from jax import Array
 from jax.custom_derivatives import SymbolicZero
 
 from jax_acts._numerics.bitwise import promote_16bit
-from jax_acts._numerics.compensated_sum import sum_keepdims
+from jax_acts._numerics.reduction import sum_keepdims
 from jax_acts._numerics.exp_log import exp, log_of_reduced, log_reduce
-from jax_acts._numerics.softmax import center, weighted_jvp
+from jax_acts._numerics.softmax import center
 from jax_acts._numerics.types import Axes
 
 
 @functools.partial(jax.custom_jvp, nondiff_argnums=(0,))
 def sparsemax(axes: Axes, x: Array, where: Array | None) -> Array:
-    z, z_lo = center(axes, x, where, None)
+    z, z_lo = center(axes, x, where)
     z = z + z_lo
     return jnp.maximum(z - _sparsemax_threshold(z, axes), 0).astype(x.dtype)
 
@@ -73,12 +73,12 @@ def _sparsemax_tangent(axes: Axes, support: Array, is_nan: Array, t: Array) -> A
     """
     t, dtype = promote_16bit(t), t.dtype
     s = jnp.where(is_nan, jnp.nan, support.astype(t.dtype))
-    return weighted_jvp(axes, s, t, dtype).astype(dtype)
+    return weighted_tangent(axes, s, t).astype(dtype)
 
 
 @functools.partial(jax.custom_jvp, nondiff_argnums=(0,))
 def entmax15(axes: Axes, x: Array, where: Array | None) -> Array:
-    z, z_lo = center(axes, x, where, None)
+    z, z_lo = center(axes, x, where)
     half = (z + z_lo) / 2
     tau = _entmax15_threshold(half, axes)
     return jnp.square(jnp.maximum(half - tau, 0)).astype(x.dtype)
@@ -121,7 +121,7 @@ def entmax15_jvp(axes: Axes, primals: Any, tangents: Any) -> tuple[Array, Array]
 
 @functools.partial(jax.custom_jvp, nondiff_argnums=(0,))
 def entmax(axes: Axes, x: Array, where: Array | None, alpha: Array) -> Array:
-    z, z_lo = center(axes, x, where, None)
+    z, z_lo = center(axes, x, where)
     e, _ = _ratio_to_max(z + z_lo, _log_max(axes, z + z_lo, alpha), alpha)
     s = sum_keepdims(e, axes)
     y = e / jnp.where(s == 0, 1, s)
@@ -193,6 +193,14 @@ def _log_max(axes: Axes, z: Array, alpha: Array) -> Array:
     return jax.lax.while_loop(not_converged, newton_step, state)[1]
 
 
+def weighted_tangent(axes: Axes, s: Array, t: Array) -> Array:
+    """Return s (t - Σ s t / Σ s), and 0 where s = 0, also for t = NaN or inf."""
+    t = jnp.where(s == 0, 0, t)
+    total = sum_keepdims(s, axes)
+    mean = sum_keepdims(s * t, axes) / jnp.where(total == 0, 1, total)
+    return jnp.where(s == 0, 0, s * (t - mean))
+
+
 def _weights(y: Array, alpha: Array | None) -> Array:
     """Return y^(2 - α) (sqrt(y) without α), and 0 outside the support."""
     inside = y != 0
@@ -209,7 +217,7 @@ def _entmax_tangent(
     wide, t = promote_16bit(y), promote_16bit(dx)
     if alpha is not None and da is not None:
         t = t - _alpha_derivative(wide, alpha) * da
-    return weighted_jvp(axes, _weights(wide, alpha), t, y.dtype).astype(y.dtype)
+    return weighted_tangent(axes, _weights(wide, alpha), t).astype(y.dtype)
 
 
 def _alpha_derivative(y: Array, alpha: Array) -> Array:

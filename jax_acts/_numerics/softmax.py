@@ -1,201 +1,175 @@
 """Softmax, log_softmax and log-sum-exp with custom JVP rules, on checked arguments.
 
-    x  --logits-->  x, m = max x  --exponentials-->  e = e^(x - m)
+    m = max x    e = e^(x - m)    s = Σ e
 
-    softmax = e / Σ e        log_softmax = x - m - log Σ e        log_sum = m + log Σ e
+    softmax = e / s        log_softmax = x - m - log s        log_sum = m + log s
 
-All derivatives are functions of softmax, the only residual of the backward pass.
+The residual of the backward pass is the softmax p in the dtype of x, for log_softmax
+with p - 1 in place of a p above 1/2.
+
+XLA:GPU compiles the value and the derivative of each to one kernel if few operations
+lie between a reduction and the next: `tests/numerics/test_softmax.py` counts them.
 """
 
 import functools
 import math
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jax import Array
-from jax.custom_derivatives import SymbolicZero
+import numpy as np
+from jax import Array, lax
 
 from jax_acts._numerics import coefficients as table
 from jax_acts._numerics.bitwise import power_of_two, promote_16bit, round_to_int
-from jax_acts._numerics.compensated_sum import sum_keepdims, zero_sum_gradient
-from jax_acts._numerics.double_word import two_div, two_sum
+from jax_acts._numerics.double_word import two_prod, two_sum
 from jax_acts._numerics.exp_log import expm1, log, log1p
 from jax_acts._numerics.polynomial import polynomial
-from jax_acts._numerics.types import Axes, Real
+from jax_acts._numerics.reduction import max_keepdims, sum_keepdims
+from jax_acts._numerics.types import Axes
 
 EXPONENT_HEADROOM = 60
 """Exponentials are multiplied by 2^60, so that many that underflow sum correctly."""
+_SCALE = 2.0**EXPONENT_HEADROOM
+_LOG2_E = 1 / math.log(2)
 _LN2 = (355 / 512, -2.121944400546905827679e-4)
 """ln 2 as hi + lo; k hi is exact for |k| <= 2^12 (Cody–Waite)."""
-_LO_LIMIT = 1e3
-"""For |z| above it e^-z is 0, and the low word of z is dropped."""
+_FUSIBLE_SIZE = 2**14
+"""Longest vector for which XLA:GPU fuses reductions."""
+_EXCLUDED = -1.0
+"""Residual of log_softmax at an entry that is masked, or along an empty vector."""
 
 
-@functools.partial(jax.custom_jvp, nondiff_argnums=(0,))
+@functools.partial(jax.custom_jvp, nondiff_argnums=(0, 1))
 def softmax(
-    axes: Axes, x: Array, where: Array | None, temperature: Array | None
+    axes: Axes, dtype: Any, x: Array, lo: Array | None, where: Array | None
 ) -> Array:
-    """Return e^(x / T) / Σ e^(x / T) over the axes; 0 where the mask is false."""
-    wide, m, lo = logits(axes, x, where, temperature)
-    e = exponentials(wide, m, lo)
-    ties, rest = _sum_parts(axes, wide, m, e)
-    s = 2.0**EXPONENT_HEADROOM * (ties + rest)
-    return (e * (1 / jnp.where(s == 0, 1, s))).astype(x.dtype)
+    """Return e^(x + lo) / Σ e^(x + lo) over the axes, rounded once to `dtype`.
+
+    It is 0 where the mask is false.
+    """
+    z = _apply_mask(x, where)
+    e = exponentials(z, max_keepdims(z, axes), lo)
+    # s is 0 or at least 2^59. A select in place of the maximum prevents the fusion.
+    return (e * (1 / jnp.maximum(sum_keepdims(e, axes), 1))).astype(dtype)
 
 
-def _softmax_jvp(axes: Axes, primals: Any, tangents: Any) -> tuple[Array, Array]:
-    p = softmax(axes, *primals)
-    t = _logit_tangent(axes, primals, tangents)
-    return p, _softmax_derivative(axes, p, primals[2], t)
+@softmax.defjvp
+def softmax_jvp(
+    axes: Axes, dtype: Any, primals: Any, tangents: Any
+) -> tuple[Array, Array]:
+    p = softmax(axes, dtype, *primals)
+    return p, softmax_tangent(axes, p, tangents[0])
 
 
-softmax.defjvp(_softmax_jvp, symbolic_zeros=True)
+@functools.partial(jax.checkpoint, prevent_cse=False, static_argnums=0)
+def softmax_tangent(axes: Axes, p: Array, t: Array) -> Array:
+    """Return p (t - Σ p t), and 0 where p = 0, also for t = NaN or inf.
+
+    The checkpoint makes p the only residual.
+    """
+    wide, t = _fusible(axes, promote_16bit(p)), promote_16bit(t)
+    t = jnp.where(wide == 0, 0, t)
+    v = wide * (t - sum_keepdims(wide * t, axes))
+    return jnp.where(wide == 0, 0, v).astype(p.dtype)
+
+
+@functools.partial(jax.custom_jvp, nondiff_argnums=(0, 1))
+def log_softmax(
+    axes: Axes, dtype: Any, x: Array, lo: Array | None, where: Array | None
+) -> Array:
+    """Return log(softmax(x + lo)) in `dtype`, -inf where the mask is false."""
+    z = _apply_mask(x, where)
+    terms = _terms(axes, z, lo)
+    y = terms.shifted - _log_total(terms)
+    return (y if lo is None else y + lo).astype(dtype)
+
+
+@log_softmax.defjvp
+def log_softmax_jvp(
+    axes: Axes, dtype: Any, primals: Any, tangents: Any
+) -> tuple[Array, Array]:
+    q = reduced_softmax(axes, dtype, *primals)
+    y, masked = log_softmax(axes, dtype, *primals), primals[2] is not None
+    return y, log_softmax_tangent(axes, masked, q, tangents[0]).astype(dtype)
+
+
+@functools.partial(jax.custom_jvp, nondiff_argnums=(0, 1))
+def reduced_softmax(
+    axes: Axes, dtype: Any, x: Array, lo: Array | None, where: Array | None
+) -> Array:
+    """Return softmax p, as p - 1 where p > 1/2, and `_EXCLUDED` off the mask.
+
+    p - 1 is computed as minus the sum of the other entries, and is below 0.
+    """
+    terms = _terms(axes, _apply_mask(x, where), lo)
+    inverse = 1 / (jnp.maximum(terms.ties, 1) + terms.rest)
+    info = jnp.finfo(dtype)
+    least = info.tiny if info.nexp == 8 else info.smallest_subnormal
+    above = (terms.ties == 1) & (terms.rest < 1)
+    top = jnp.where(above, -jnp.maximum(terms.rest * inverse, float(least)), inverse)
+    excluded = jnp.where(terms.ties == 0, _EXCLUDED, 0)
+    q = jnp.where(terms.e == _SCALE, top, terms.e * (inverse / _SCALE) + excluded)
+    return (q if where is None else jnp.where(where, q, _EXCLUDED)).astype(dtype)
+
+
+@reduced_softmax.defjvp
+def reduced_softmax_jvp(
+    axes: Axes, dtype: Any, primals: Any, tangents: Any
+) -> tuple[Array, Array]:
+    q = reduced_softmax(axes, dtype, *primals)
+    wide = promote_16bit(q)
+    p = jnp.where(wide < 0, 1 + wide, wide)
+    t = log_softmax_tangent(axes, primals[2] is not None, q, tangents[0])
+    return q, (p * t).astype(dtype)
+
+
+@functools.partial(jax.checkpoint, prevent_cse=False, static_argnums=(0, 1))
+def log_softmax_tangent(axes: Axes, masked: bool, q: Array, t: Array) -> Array:
+    """Return t - Σ p t for `reduced_softmax` q, and 0 where it is excluded.
+
+    Where p is near 1, t - p t cancels: it is t - t_top - Σ q t, in this order, which
+    the transpose reverses. The checkpoint makes q the only residual.
+    """
+    wide = promote_16bit(q)
+    wide = _fusible(axes, wide) if q.dtype.itemsize < 4 else wide
+    t = jnp.where(wide == _EXCLUDED, 0, promote_16bit(t))
+    mean = sum_keepdims(wide * t, axes)
+    t_top = sum_keepdims(jnp.where(wide < 0, t, 0), axes)
+    v = (t - t_top) - mean
+    # Along an empty vector t and v are 0.
+    return jnp.where(wide == _EXCLUDED, 0, v) if masked else v
 
 
 @functools.partial(jax.custom_jvp, nondiff_argnums=(0,))
-def log_softmax(
-    axes: Axes, x: Array, where: Array | None, temperature: Array | None
-) -> Array:
-    """Return log(softmax(x)), -inf where the mask is false."""
-    wide, m, lo = logits(axes, x, where, temperature)
-    size = jnp.maximum(_log_total(axes, wide, m, lo), 0)  # -inf for an empty vector
-    log_sum_hi, log_sum_lo = two_sum(m, size)
-    # The entry of the maximum is -size; for an infinite maximum x - log_sum is NaN.
-    log_sum_lo = jnp.where(jnp.isinf(log_sum_hi), 0, log_sum_lo)
-    y = (wide - log_sum_hi) - log_sum_lo
-    y = jnp.where(wide == m, jnp.where(m == -jnp.inf, m, -size), y)
-    return (y + lo).astype(x.dtype)
+def _fusible(axes: Axes, p: Array) -> Array:
+    """Return p; on CUDA as min(p, max p).
 
-
-def _log_softmax_jvp(axes: Axes, primals: Any, tangents: Any) -> tuple[Array, Array]:
-    p = softmax(axes, *primals)
-    _, where, temperature = primals
-    t = _logit_tangent(axes, primals, tangents)
-    dy = _log_softmax_derivative(axes, p, where, temperature, t)
-    return log_softmax(axes, *primals), dy
-
-
-log_softmax.defjvp(_log_softmax_jvp, symbolic_zeros=True)
-
-
-def logits(
-    axes: Axes, x: Array, where: Array | None, temperature: Array | None
-) -> tuple[Array, Array, Real]:
-    """Return z, its maximum, and the low word of z; entries off the mask are -inf.
-
-    z is x or, with a temperature, (x - max x) / T.
+    XLA:GPU computes the reductions along a vector and their consumers in one kernel if
+    an operation combines an array with a reduction of the same array, and the vector
+    is short.
     """
-    if temperature is None:
-        x = _apply_mask(x, where)
-        return x, _maximum(axes, x), 0.0
-    z, lo = center(axes, x, where, temperature)
-    return z, _maximum(axes, z), lo
+    sizes = [p.shape[axis] for axis in axes]
+    if not all(isinstance(n, int) for n in sizes) or math.prod(sizes) > _FUSIBLE_SIZE:
+        return p
+    cuda = lambda p: jnp.minimum(p, max_keepdims(p, axes))
+    return lax.platform_dependent(p, cuda=cuda, default=lambda p: p)
 
 
-def center(
-    axes: Axes, x: Array, where: Array | None, temperature: Array | None
-) -> tuple[Array, Array]:
-    """Return (x - max x) / T as hi + lo, -inf off the mask.
-
-    x - max x is rounded where the operands differ in magnitude, and e^lo is a factor
-    of the exponential.
-    """
-    x = _apply_mask(x, where)
-    m = _maximum(axes, x)
-    z, lo = two_sum(x, -m)
-    z = jnp.where(jnp.isinf(m), jnp.where(x == jnp.inf, 0, -jnp.inf), z)
-    if temperature is not None:
-        t = jnp.where(temperature >= 0, temperature, jnp.nan)
-        rounded = jnp.where((z == 0) | jnp.isinf(z), z, z / t)
-        hi, quotient_lo = two_div(z, t)
-        near = (rounded != 0) & (jnp.abs(rounded) < _LO_LIMIT)
-        z, lo = (
-            jnp.where(near, hi, rounded),
-            jnp.where(near, quotient_lo + lo / t, 0),
-        )
-    return z, jnp.where((jnp.abs(z) < _LO_LIMIT) & (z < 0), lo, 0)
-
-
-def exponentials(x: Array, m: Array, lo: Real) -> Array:
-    """Return e^(x + lo - m) 2^60 for the maximum m of x, within 1.3 ulp (float32).
-
-    The rounding error of x - m would become a relative error of the result. Cody–Waite
-    reduction of both operands avoids it: x - k ln 2 and m - l ln 2 are exact for the
-    integer l and the k that brings them together, and so is their difference. For
-    |m| >= 2048 they are not, but then x - m is exact wherever e^(x - m) is not 0.
-    """
-    ln2_hi, ln2_lo = _LN2
-    large = jnp.abs(m) >= 2048
-    shift, near = jnp.where(large, m, 0), jnp.where(large, 0, m)
-    l = jnp.round(near / math.log(2))
-    m_reduced = (near - l * ln2_hi) - l * ln2_lo
-
-    y = x - shift
-    underflow = int(jnp.finfo(x.dtype).maxexp) - 1 + EXPONENT_HEADROOM
-    lowest = near - underflow * math.log(2)  # where `power_of_two` is 0
-    y = jnp.where(y < lowest, lowest, y)
-    exponent = round_to_int((y - near) * (1 / math.log(2)))
-    k = exponent.astype(x.dtype) + l
-    r = (y - k * ln2_hi) - (m_reduced + k * ln2_lo) + lo
-    q = r + r * r * polynomial(r, table.EXP)
-    scale = power_of_two(exponent + EXPONENT_HEADROOM, x.dtype)
-    # Infinite maxima share the total equally; entries equal to -inf are masked.
-    largest = jnp.where(m == -jnp.inf, 0, 2.0**EXPONENT_HEADROOM)
-    return jnp.where(x == m, largest, scale + scale * q)
-
-
-def _apply_mask(x: Array, where: Array | None) -> Array:
-    x = promote_16bit(x)
-    return x if where is None else jnp.where(where, x, -jnp.inf)
-
-
-def _maximum(axes: Axes, x: Array) -> Array:
-    return jnp.max(x, axes, keepdims=True, initial=-jnp.inf)
-
-
-def _log_total(axes: Axes, x: Array, m: Array, lo: Real) -> Array:
-    """Return log Σ e^(x - m).
-
-    For a total just above 1 it is log1p of the terms below the maximum.
-    """
-    ties, rest = _sum_parts(axes, x, m, exponentials(x, m, lo))
-    s, s_lo = two_sum(ties, rest)
-    near = log1p(jnp.minimum(rest, 1))
-    far = log(s) + s_lo / jnp.maximum(s, 2)
-    return jnp.where(s < 2, jnp.where(s == 0, -jnp.inf, near), far)
-
-
-def _sum_parts(axes: Axes, x: Array, m: Array, e: Array) -> tuple[Array, Array]:
-    """Return the multiplicity of the maximum and the sum of the other exponentials.
-
-    Small terms would be lost one by one if they were added to the maximum directly.
-    """
-    rest = sum_keepdims(jnp.where(x == m, 0, e), axes)
-    ties = jnp.round((sum_keepdims(e, axes) - rest) * 2.0**-EXPONENT_HEADROOM)
-    return ties, rest * 2.0**-EXPONENT_HEADROOM
-
-
-def _log_mean(axes: Axes, x: Array, m: Array, where: Array | None) -> Array:
-    """Return log mean e^(x - m); for a mean near 1 as log1p(mean - 1)."""
-    e = exponentials(x, m, 0.0) / 2.0**EXPONENT_HEADROOM
-    mask = jnp.ones_like(x) if where is None else where.astype(x.dtype)
-    n = jnp.maximum(sum_keepdims(mask, axes), 1)
-    mean = sum_keepdims(e, axes) / n
-    z, lo = center(axes, x, where, None)
-    mean_m1 = sum_keepdims(jnp.where(mask == 0, 0, expm1(z) + lo * e), axes) / n
-    near = log1p(jnp.clip(mean_m1, -0.5, 0))
-    return jnp.where(mean_m1 > -0.5, near, log(mean))
+@_fusible.defjvp
+def _fusible_jvp(axes: Axes, primals: Any, tangents: Any) -> tuple[Array, Array]:
+    return _fusible(axes, *primals), tangents[0]
 
 
 @functools.partial(jax.custom_jvp, nondiff_argnums=(0, 1))
 def log_sum(axes: Axes, mean: bool, x: Array, where: Array | None) -> Array:
     """Return log Σ e^x, or the logarithm of the mean, with keepdims."""
-    wide, m, lo = logits(axes, x, where, None)
+    z = _apply_mask(x, where)
+    m = max_keepdims(z, axes)
     if mean:
-        log_ratio = _log_mean(axes, wide, m, where)
+        log_ratio = _log_mean(axes, z, where)
     else:
-        log_ratio = _log_total(axes, wide, m, lo)
+        log_ratio = _log_total(_terms(axes, z, None))
     return jnp.where(jnp.isinf(m), m, m + log_ratio).astype(x.dtype)
 
 
@@ -205,74 +179,167 @@ def log_sum_jvp(
 ) -> tuple[Array, Array]:
     """Return the value and Σ p t."""
     x, where = primals
-    p = softmax(axes, x, where, None)
+    p = _softmax_of_terms(axes, x, where)
     return log_sum(axes, mean, x, where), _weighted_sum(axes, p, tangents[0])
 
 
-def _logit_tangent(axes: Axes, primals: Any, tangents: Any) -> Array:
-    """Return the tangent of x - (x - max x) / T dT."""
-    dx, _, dt = tangents
-    x = promote_16bit(primals[0])
-    t = jnp.zeros_like(x) if type(dx) is SymbolicZero else promote_16bit(dx)
-    if dt is not None and type(dt) is not SymbolicZero:
-        z, lo = center(axes, *primals)
-        t = t - jnp.where(jnp.isfinite(z), z + lo, 0) * dt
-    return t
+@functools.partial(jax.custom_jvp, nondiff_argnums=(0,))
+def _softmax_of_terms(axes: Axes, x: Array, where: Array | None) -> Array:
+    """Return softmax from the terms of `log_sum`, which a program computes once."""
+    terms = _terms(axes, _apply_mask(x, where), None)
+    inverse = 1 / (jnp.maximum(terms.ties, 1) + terms.rest)
+    return (terms.e * (inverse / _SCALE)).astype(x.dtype)
 
 
-@functools.partial(jax.checkpoint, prevent_cse=False, static_argnums=0)
-def _softmax_derivative(
-    axes: Axes, p: Array, temperature: Array | None, t: Array
-) -> Array:
-    """Return p (t - Σ p t / Σ p) / T, the tangent of softmax.
-
-    The checkpoint makes p the only residual.
-    """
-    s = promote_16bit(p) if temperature is None else promote_16bit(p) / temperature
-    return weighted_jvp(axes, s, t, p.dtype).astype(p.dtype)
-
-
-def weighted_jvp(axes: Axes, s: Array, t: Array, dtype: Any) -> Array:
-    """Return s (t - Σ s t / Σ s); its transpose sums to 0 after rounding to `dtype`.
-
-    Where s = 0 the result is 0, also for t = NaN or inf.
-    """
-    t = jnp.where(s == 0, 0, zero_sum_gradient(t, dtype, axes))
-    total = _nonzero(sum_keepdims(s, axes))
-    v = s * (t - sum_keepdims(s * t, axes) / total)
-    # v sums to 0 already. The transpose starts at this line: it subtracts the weighted
-    # mean from the cotangent before multiplying by s.
-    v = v - s * (sum_keepdims(v, axes) / total)
-    return jnp.where(s == 0, 0, v)
-
-
-@functools.partial(jax.checkpoint, prevent_cse=False, static_argnums=0)
-def _log_softmax_derivative(
-    axes: Axes, p: Array, where: Array | None, temperature: Array | None, t: Array
-) -> Array:
-    """Return (t - Σ p t / Σ p) / T, the tangent of log_softmax.
-
-    For p near 1, t - p t cancels: tangents are taken relative to that of the entry with
-    p > 1/2.
-    """
-    t, p, dtype = zero_sum_gradient(t, p.dtype, axes), promote_16bit(p), p.dtype
-    t = t if temperature is None else t / temperature
-    total = sum_keepdims(p, axes)
-    mask = total != 0 if where is None else where & (total != 0)
-    dominant = p > 0.5
-    t = jnp.where(mask, t, 0)
-    reference = sum_keepdims(jnp.where(dominant, t, 0), axes)
-    t = jnp.where(dominant | ~mask, 0, t - reference)
-    v = t - sum_keepdims(p * t, axes) / _nonzero(total)
-    return jnp.where(mask, v, 0).astype(dtype)
+@_softmax_of_terms.defjvp
+def _softmax_of_terms_jvp(
+    axes: Axes, primals: Any, tangents: Any
+) -> tuple[Array, Array]:
+    p = _softmax_of_terms(axes, *primals)
+    return p, softmax_tangent(axes, p, tangents[0])
 
 
 @functools.partial(jax.checkpoint, prevent_cse=False, static_argnums=0)
 def _weighted_sum(axes: Axes, p: Array, t: Array) -> Array:
     """Return Σ p t, the tangent of log_sum; t is ignored where p = 0."""
     t = jnp.where(p == 0, 0, promote_16bit(t))
-    return jnp.sum(promote_16bit(p) * t, axes, keepdims=True).astype(p.dtype)
+    return sum_keepdims(promote_16bit(p) * t, axes).astype(p.dtype)
 
 
-def _nonzero(s: Array) -> Array:
-    return jnp.where(s == 0, 1, s)
+def divide(
+    axes: Axes, x: Array, where: Array | None, temperature: Array
+) -> tuple[Array, Array]:
+    """Return (x - max x) / T as hi + lo, for `softmax` and `log_softmax`.
+
+    At T = 0 it is 0 at the maxima and -inf elsewhere; for T < 0 it is NaN. lo is a
+    constant to autodiff.
+    """
+    centered, centered_lo = center(axes, x, where)
+    t = jnp.where(temperature >= 0, temperature, jnp.nan)
+    finite = (centered != 0) & (centered != -jnp.inf)
+    safe = jnp.where(finite, centered, 1)
+    z = safe / t
+    hi, lo = map(lax.stop_gradient, two_prod(z, t))
+    remainder = ((lax.stop_gradient(safe) - hi) - lo) + centered_lo
+    # The low word matters where e^z does not underflow.
+    near = finite & (z > -1e3)
+    low = jnp.where(near, lax.stop_gradient(remainder / t), 0)
+    return jnp.where(finite, z, centered), low
+
+
+@functools.partial(jax.custom_jvp, nondiff_argnums=(0,))
+def center(axes: Axes, x: Array, where: Array | None) -> tuple[Array, Array]:
+    """Return x - max x as hi + lo, -inf off the mask; 0 at infinite maxima."""
+    x = _apply_mask(x, where)
+    m = max_keepdims(x, axes)
+    z, lo = two_sum(x, -m)
+    z = jnp.where(jnp.isinf(m), jnp.where(x == jnp.inf, 0, -jnp.inf), z)
+    return z, jnp.where((z > -1e3) & (z < 0), lo, 0)
+
+
+@center.defjvp
+def center_jvp(axes: Axes, primals: Any, tangents: Any) -> Any:
+    """Return the tangent of x: a common shift does not change the functions."""
+    z, lo = center(axes, *primals)
+    return (z, lo), (promote_16bit(tangents[0]), jnp.zeros_like(lo))
+
+
+class _Terms(NamedTuple):
+    """The terms of Σ e^(x + lo - m), with entries of the shape of x and sums."""
+
+    shifted: Array
+    """x - m; 0 at infinite maxima."""
+    e: Array
+    """e^(x + lo - m) 2^60."""
+    ties: Array
+    """The multiplicity of the maximum m, 0 along an empty vector."""
+    rest: Array
+    """The sum of the terms below 1, which are lost one by one if added to 1."""
+
+
+def _terms(axes: Axes, x: Array, lo: Array | None) -> _Terms:
+    """Return the terms of a sum. x - m is rounded: e is within |x - m| / 2 + 2 ulp."""
+    infinity, zeros = lax.full_like(x, jnp.inf), jnp.zeros_like(x)
+    m = jnp.maximum(max_keepdims(x, axes), float(jnp.finfo(x.dtype).min))
+    z = x - m
+    # inf - inf is 0. Two selects, as XLA would store one that two loops share.
+    e = _shifted_exponentials(lax.select(x == infinity, zeros, z), lo)
+    shifted = lax.select(x < infinity, z, zeros)
+    rest = sum_keepdims(lax.select(e >= lax.full_like(e, _SCALE), zeros, e), axes)
+    ties = (sum_keepdims(e, axes) - rest) / _SCALE + 0.5
+    return _Terms(shifted, e, ties.astype(jnp.int32).astype(x.dtype), rest / _SCALE)
+
+
+def _log_total(terms: _Terms) -> Array:
+    """Return log(ties + rest), as log1p near 1; log 1 along an empty vector.
+
+    A logarithm and a quotient come last: XLA computes them once per vector, and not
+    once per entry.
+    """
+    u = jnp.maximum(terms.ties - 1, 0) + terms.rest
+    w = jnp.maximum(1 + u, 1)  # XLA folds (1 + u) - 1
+    return jnp.log(w) + (u - (w - 1)) / w
+
+
+def exponentials(x: Array, m: Array, lo: Array | None) -> Array:
+    """Return e^(x + lo) 2^(60 - l) for x <= m, within 1.0 ulp (float32).
+
+    l is an integer near m / ln 2. x is reduced by Cody–Waite and not by m: the rounding
+    error of x - m would become a relative error of the result. For |m| >= 2048 the
+    reduction is not exact, but then x - m is, wherever e^(x - m) is not 0.
+    """
+    largest = float(jnp.finfo(x.dtype).max)
+    small = jnp.abs(m) < 2048
+    shift = jnp.where(small, 0, jnp.clip(m, -largest, largest))
+    m = jnp.where(small, m, 0)
+    y = jnp.where(x > largest, largest, x) - shift  # k infinite maxima give equal results
+    k = round_to_int(y * _LOG2_E)
+    real, (ln2_hi, ln2_lo) = k.astype(x.dtype), _LN2
+    e = _exp_reduced((y - real * ln2_hi) - real * ln2_lo, lo)
+    l = round_to_int(m * _LOG2_E)
+    e = e * power_of_two(k + (EXPONENT_HEADROOM - l), x.dtype)
+    # XLA:CPU sums the result of a select faster than that of a product.
+    return lax.select(y < m - _underflow(x.dtype), jnp.zeros_like(y), e)
+
+
+def _shifted_exponentials(z: Array, lo: Array | None) -> Array:
+    """Return e^(z + lo) 2^60 for z <= 0, exactly 2^60 at 0."""
+    info = jnp.finfo(z.dtype)
+    # Bias and headroom are part of the constant that rounds to an integer.
+    magic = np.asarray(
+        1.5 * 2.0**info.nmant + (info.maxexp - 1 + EXPONENT_HEADROOM), z.dtype
+    )
+    integer = np.dtype(f"int{info.bits}")
+    bits = lax.bitcast_convert_type(z * _LOG2_E + magic, integer)
+    k = (bits - magic.view(integer)).astype(z.dtype)
+    scale = lax.bitcast_convert_type(bits * integer.type(1 << info.nmant), z.dtype)
+    e = _exp_reduced(z - k * math.log(2), lo) * scale
+    return lax.select(z < -_underflow(z.dtype), jnp.zeros_like(z), e)
+
+
+def _exp_reduced(r: Array, lo: Array | None) -> Array:
+    """Return e^(r + lo) for |r| <= 0.36 and a small lo."""
+    r = r if lo is None else r + lo
+    return (polynomial(r, table.EXP) * r + 1) * r + 1
+
+
+def _underflow(dtype: Any) -> float:
+    """Return the y for which e^-y 2^60 is the least normal number."""
+    return (int(jnp.finfo(dtype).maxexp) - 2 + EXPONENT_HEADROOM) * math.log(2)
+
+
+def _apply_mask(x: Array, where: Array | None) -> Array:
+    x = promote_16bit(x)
+    return x if where is None else jnp.where(where, x, -jnp.inf)
+
+
+def _log_mean(axes: Axes, x: Array, where: Array | None) -> Array:
+    """Return log mean e^(x - m); for a mean near 1 as log1p(mean - 1)."""
+    z, lo = center(axes, x, None)
+    e = _shifted_exponentials(z, lo) / _SCALE
+    mask = jnp.ones_like(x) if where is None else where.astype(x.dtype)
+    n = jnp.maximum(sum_keepdims(mask, axes), 1)
+    mean = sum_keepdims(e, axes) / n
+    mean_m1 = sum_keepdims(jnp.where(mask == 0, 0, expm1(z) + lo * e), axes) / n
+    near = log1p(jnp.clip(mean_m1, -0.5, 0))
+    return jnp.where(mean_m1 > -0.5, near, log(mean))

@@ -14,7 +14,7 @@ from jax_acts._core.function import function
 from jax_acts._core.pointwise import CoefficientList, pointwise
 from jax_acts._core.spec import Axis, Coefficients
 from jax_acts._numerics.bitwise import promote_16bit
-from jax_acts._numerics.compensated_sum import sum_keepdims
+from jax_acts._numerics.reduction import sum_keepdims
 from jax_acts._numerics.types import Axes, Real
 
 __all__ = [

@@ -7,6 +7,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 from jax import Array
+from jax.typing import DTypeLike
 
 from jax_acts._core.arguments import (
     as_real,
@@ -18,8 +19,7 @@ from jax_acts._core.function import function
 from jax_acts._core.spec import Axis
 from jax_acts._numerics import softmax as _softmax
 from jax_acts._numerics.bitwise import promote_16bit
-from jax_acts._numerics.compensated_sum import sum_keepdims
-from jax_acts._numerics.double_word import two_sum
+from jax_acts._numerics.reduction import max_keepdims, sum_keepdims
 from jax_acts._numerics.types import Axes, Real
 from jax_acts.functional.sparse import hardmax
 
@@ -47,8 +47,8 @@ def softmax(
     r"""Softmax, $e^{x_i / T} / \sum_j e^{x_j / T}$.
 
     Along an axis, fully masked or all $-\infty$ entries give 0 with derivative 0; $k$
-    entries of $+\infty$ give $1/k$ each; a NaN makes every entry NaN. Gradients
-    sum to 0 within 1 ulp of the largest.
+    entries of $+\infty$ give $1/k$ each; a NaN makes every entry NaN. The value
+    is within 5 ulp in float32.
 
     Args:
         x: The logits.
@@ -69,8 +69,7 @@ def softmax(
     >>> softmax(jnp.array([0.0, -jnp.inf, 1.0]))
     Array([0.26894143, 0.        , 0.7310586 ], dtype=float32)
     """
-    axes, operands = _operands("softmax", x, axis, where, temperature)
-    return _softmax.softmax(axes, *operands)
+    return _softmax.softmax(*_operands("softmax", x, axis, where, temperature))
 
 
 @function(bounds={"temperature": (1e-3, math.inf)})
@@ -87,8 +86,8 @@ def softmin(
     >>> softmin(jnp.array([0.0, 1.0]))
     Array([0.7310586 , 0.26894143], dtype=float32)
     """
-    axes, (x, *rest) = _operands("softmin", x, axis, where, temperature)
-    return _softmax.softmax(axes, -x, *rest)
+    x = -as_real("softmin", "x", x)
+    return _softmax.softmax(*_operands("softmin", x, axis, where, temperature))
 
 
 @function(cite="bridle1990", bounds={"temperature": (1e-3, math.inf)})
@@ -112,8 +111,7 @@ def log_softmax(
     >>> log_softmax(jnp.array([0.0, -20.0, -30.0]))
     Array([-2.0612472e-09, -2.0000000e+01, -3.0000000e+01], dtype=float32)
     """
-    axes, operands = _operands("log_softmax", x, axis, where, temperature)
-    return _softmax.log_softmax(axes, *operands)
+    return _softmax.log_softmax(*_operands("log_softmax", x, axis, where, temperature))
 
 
 @function(cite="jang2016 maddison2016", bounds={"tau": (1e-3, math.inf)})
@@ -142,8 +140,7 @@ def gumbel_softmax(
     """
     x = as_real("gumbel_softmax", "x", x)
     noisy = promote_16bit(x) + jax.random.gumbel(key, x.shape, promote_16bit(x).dtype)
-    axes, operands = _operands("gumbel_softmax", noisy, axis, None, tau, "tau")
-    soft = _softmax.softmax(axes, *operands)
+    soft = _softmax.softmax(*_operands("gumbel_softmax", noisy, axis, None, tau, "tau"))
     if hard:
         sample = jnp.where(soft == 0, 0, hardmax.without_custom_jvp(noisy, axis))
         soft = jax.lax.stop_gradient(sample) + (soft - jax.lax.stop_gradient(soft))
@@ -165,7 +162,7 @@ def solu(x: Array, axis: Axis = -1) -> Array:
     """
     x = as_real("solu", "x", x)
     axes = canonical_axes("solu", x, axis)
-    p = _softmax.softmax(axes, promote_16bit(x), None, None)
+    p = _softmax.softmax(axes, promote_16bit(x).dtype, x, None, None)
     # x e^x -> 0 for x -> -inf, where the product is NaN.
     return jnp.where(p == 0, 0, promote_16bit(x) * p).astype(x.dtype)
 
@@ -197,9 +194,7 @@ def softmax_sink(
     x = as_real("softmax_sink", "x", x)
     axes = canonical_axes("softmax_sink", x, axis)
     s = broadcast_parameter("softmax_sink", "sink", sink, x, axes)
-    reduced_shape = tuple(1 if i in axes else n for i, n in enumerate(x.shape))
-    where = broadcast_mask("softmax_sink", x, where)
-    return _softmax_and_sink(axes, x, where, jnp.broadcast_to(s, reduced_shape))[0]
+    return _softmax_and_sink(axes, x, broadcast_mask("softmax_sink", x, where), s)[0]
 
 
 softmax1 = softmax_sink
@@ -241,7 +236,7 @@ def ssmax(
     z = jnp.where(valid & ~infinite, promote_16bit(x), 0) * factor
     z = jnp.where(infinite & (factor < 0), -jnp.inf, z)
     z = jnp.where(infinite & (factor > 0), jnp.inf, z)
-    return _softmax.softmax(axes, z, valid, None).astype(x.dtype)
+    return _softmax.softmax(axes, x.dtype, z, None, valid)
 
 
 @function()
@@ -318,14 +313,15 @@ def _operands(
     where: Any,
     temperature: Any,
     name: str = "temperature",
-) -> tuple[Axes, tuple[Array, Array | None, Array | None]]:
-    """Return axes and (x, where, temperature), with None for a temperature of 1.0."""
+) -> tuple[Axes, DTypeLike, Array, Array | None, Array | None]:
+    """Return axes, the dtype of x, x / temperature as hi + lo, and the mask."""
     x = as_real(function, "x", x)
     axes = canonical_axes(function, x, axis)
     where = broadcast_mask(function, x, where)
     if isinstance(temperature, float) and temperature == 1:
-        return axes, (x, where, None)
-    return axes, (x, where, broadcast_parameter(function, name, temperature, x, axes))
+        return axes, x.dtype, x, None, where
+    t = broadcast_parameter(function, name, temperature, x, axes)
+    return axes, x.dtype, *_softmax.divide(axes, x, where, t), where
 
 
 def _log_weighted_sum(
@@ -334,7 +330,7 @@ def _log_weighted_sum(
     """Return log |Σ b e^a| = log Σ e^a + log |Σ b p|, and the sign."""
     b = jnp.broadcast_to(b.astype(promote_16bit(a).dtype), a.shape)
     valid = b != 0 if where is None else (b != 0) & where
-    p = _softmax.softmax(axes, promote_16bit(a), valid, None)
+    p = _softmax.softmax(axes, promote_16bit(a).dtype, a, None, valid)
     mean = jnp.sum(jnp.where(valid, b * p, 0), axes, keepdims=True)
     magnitude = jnp.where(mean == 0, 1, jnp.abs(mean))
     y = _softmax.log_sum(axes, False, promote_16bit(a), valid) + jnp.log(magnitude)
@@ -349,21 +345,10 @@ def _softmax_and_sink(
     """Return the probabilities of the entries and of the sink."""
     wide = promote_16bit(x)
     wide = wide if where is None else jnp.where(where, wide, -jnp.inf)
-    m = jnp.maximum(jnp.max(wide, axes, keepdims=True, initial=-jnp.inf), sink)
-    e, e_sink = _exp_shifted(wide, m), _exp_shifted(sink, m)
-    s = sum_keepdims(e, axes) + e_sink
-    s = jnp.where(s == 0, 1, s)
-    return (e / s).astype(x.dtype), e_sink / s
-
-
-def _exp_shifted(x: Array, m: Array) -> Array:
-    """Return e^(x - m) for the maximum m; if m is infinite, 1 at the maxima."""
-    z, z_lo = two_sum(x, -m)
-    infinite = jnp.where(jnp.isnan(m), m, (x == jnp.inf).astype(x.dtype))
-    finite = jnp.isfinite(m)
-    e = jnp.exp(jnp.where(finite, z, 0))
-    z_lo = jnp.where(finite & (jnp.abs(z) < 1e3), z_lo, 0)
-    return jnp.where(finite, e + e * z_lo, infinite)
+    m = jnp.maximum(max_keepdims(wide, axes), sink)
+    e, e_sink = (_softmax.exponentials(a, m, None) for a in (wide, sink))
+    inverse = 1 / jnp.maximum(sum_keepdims(e, axes) + e_sink, 1)
+    return (e * inverse).astype(x.dtype), e_sink * inverse
 
 
 @_softmax_and_sink.defjvp

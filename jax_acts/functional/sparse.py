@@ -17,7 +17,7 @@ from jax_acts._core.arguments import (
 from jax_acts._core.function import function
 from jax_acts._core.spec import Axis
 from jax_acts._numerics import entmax as _entmax
-from jax_acts._numerics.compensated_sum import first_true
+from jax_acts._numerics.reduction import first_true
 from jax_acts._numerics.softmax import softmax
 from jax_acts._numerics.types import Real
 from jax_acts.functional.rectified import relu
@@ -52,7 +52,7 @@ def hardmax(x: Array, axis: Axis = -1, *, straight_through: bool = False) -> Arr
     m = jnp.max(jax.lax.stop_gradient(x), axes, keepdims=True, initial=-jnp.inf)
     y = jnp.where(jnp.isnan(m), m, first_true(x == m, axes).astype(x.dtype))
     if straight_through:
-        soft = softmax(axes, x, None, None)
+        soft = softmax(axes, x.dtype, x, None, None)
         y = y + (soft - jax.lax.stop_gradient(soft))
     return y
 

@@ -27,7 +27,7 @@ INF = np.inf
 KEY = jax.random.key(0)
 X = jnp.asarray(random_vectors(4, 6, 3), jnp.float32)
 WHERE = (X > -2).at[0].set(False)
-MAX_ULP = 4  # 1 of the exponential, 2 of the sum, and the rounding of the quotient
+MAX_ULP = 5  # 1.3 of the exponential, 2 of the sum, 1 of the reciprocal, 0.5 of the product
 
 name = lambda function: function.__name__
 every_attention_variant = pytest.mark.parametrize(
@@ -51,13 +51,22 @@ def references(x, temperature=1):
     return e / e.sum(-1, keepdims=True), (x - m) - log_sum, (m + log_sum)[..., 0]
 
 
-def assert_close(function, x, got, want):
-    error = ulps(np.asarray(got), *hi_lo(want))
+def assert_softmax_close(x, want, **arguments):
+    got = np.asarray(softmax(x, **arguments))
+    error = ulps(got, *hi_lo(want))
     worst = np.unravel_index(np.argmax(error), error.shape)
-    assert error.max() <= MAX_ULP, (
-        f"{function}: expected {want[worst]!r} at index {worst}, got "
-        f"{np.asarray(got)[worst]!r} ({error.max():.3g} ulp); x = {x[worst[0]]}"
-    )
+    assert error.max() <= MAX_ULP, (x[worst[0]], got[worst], want[worst], error.max())
+
+
+def assert_log_softmax_close(x, want, **arguments):
+    got = np.asarray(log_softmax(x, **arguments))
+    error = np.abs(got - want)
+    size = np.maximum(np.abs(want), 1).astype(got.dtype)
+    assert (error / np.spacing(size)).max() <= 4
+    # A value near 0 is minus a sum of e^(x - m). The rounding of x - m, of up to 2^10,
+    # is a relative error of its terms.
+    info = np.finfo(got.dtype)
+    assert (error <= 2.0**9 * info.eps * np.abs(want) + info.tiny).all()
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -69,8 +78,8 @@ def test_values_match_80_bit_arithmetic(count, n, dtype):
         x = random_vectors(count, n, scale, dtype)
         p, log_p, log_sum = references(x)
         with enable_x64(dtype == np.float64):
-            assert_close("softmax", x, softmax(x), p)
-            assert_close("log_softmax", x, log_softmax(x), log_p)
+            assert_softmax_close(x, p)
+            assert_log_softmax_close(x, log_p)
             got = np.asarray(logsumexp(x, axis=-1))
         # In ulp of the larger term: the maximum and the log of the sum can cancel.
         term = np.maximum(np.abs(log_sum), np.abs(x.max(-1)))
@@ -88,7 +97,7 @@ def test_values_match_mpmath():
             log_p = np.array([float(mpmath.log(v / s)) for v in e])
             mean = float(mpmath.log(s / len(x)))
         assert ulps(np.asarray(softmax(x)), p).max() <= MAX_ULP
-        assert ulps(np.asarray(log_softmax(x)), log_p).max() <= MAX_ULP
+        assert_log_softmax_close(x, log_p)
         assert ulps(np.asarray(logmeanexp(x))[None], np.array([mean])).max() <= MAX_ULP
 
 
@@ -108,8 +117,8 @@ def test_temperature_divides_the_logits(temperature):
     t = np.float32(temperature)
     x = random_vectors(2000, 5, max(1, temperature), np.float32)
     p, log_p, _ = references(x, t)
-    assert_close("softmax", x, softmax(x, temperature=t), p)
-    assert_close("log_softmax", x, log_softmax(x, temperature=t), log_p)
+    assert_softmax_close(x, p, temperature=t)
+    assert_log_softmax_close(x, log_p, temperature=t)
 
 
 @pytest.mark.slow
@@ -155,66 +164,49 @@ def test_16_bit_inputs_are_summed_in_float32_and_rounded_once(dtype):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("dtype", [jnp.float32, jnp.bfloat16, jnp.float16, jnp.float64])
+@pytest.mark.parametrize(
+    ("dtype", "limit"),
+    # Three roundings to 8 or 11 bits: of p, of the sum of p t, and of the result.
+    [(np.float32, 8 * 2.0**-24), (jnp.bfloat16, 3 * 2.0**-9), (np.float16, 3 * 2.0**-12)],
+)
 @pytest.mark.parametrize("function", [softmax, log_softmax], ids=name)
-def test_gradients_sum_to_0(function, dtype):
-    pull = jax.jit(lambda x, c: jax.vjp(function, x)[1](c)[0])
-    wide = np.float64 if dtype == jnp.float64 else np.float32
-    info = jnp.finfo(dtype)
-    for n in (2, 10, 32_000):
-        for scale in (1e-3, 1, 10, 60):
-            x = random_vectors(3, n, scale, wide)
-            for c in (random_vectors(3, n, 1, wide, seed=1), np.eye(3, n)):
-                with enable_x64(dtype == jnp.float64):
-                    got = pull(jnp.asarray(x, dtype), jnp.asarray(c, dtype))
-                got = np.asarray(got).astype(np.longdouble)
-                ulp = np.abs(got).max(-1) * float(info.eps)
-                underflow = n * float(info.tiny)
-                total = np.abs(got.sum(-1))
-                assert (total <= ulp + underflow).all(), (n, scale, total / ulp)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("n", [10, 2**20])
-@pytest.mark.parametrize("function", [softmax, log_softmax], ids=name)
-def test_gradients_sum_to_0_for_a_cotangent_of_one_sign(function, n):
-    pull = jax.jit(lambda x, c: jax.vjp(function, x)[1](c)[0])
-    for scale in (1e-3, 1, 3):
-        x = random_vectors(1, n, scale, np.float32)
-        for fraction in (1.0, 0.5, 1e-3):
-            c = np.linspace(0, 1, n)[None] <= fraction
-            got = np.asarray(pull(x, c.astype(np.float32))).astype(np.longdouble)
-            limit = np.abs(got).max() * np.finfo(np.float32).eps
-            limit += n * np.finfo(np.float32).tiny
-            assert np.abs(got.sum()) <= limit, (scale, fraction, got.sum())
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("function", [softmax, log_softmax], ids=name)
-def test_gradients_match_float64(function):
+def test_gradients_match_float64(function, dtype, limit):
     both = jax.jit(
         lambda x, c: (jax.vjp(function, x)[1](c)[0], jax.jvp(function, (x,), (c,))[1])
     )
-    for n, scale in ((2, 1), (2, 30), (10, 1), (10, 10), (200, 3)):
-        x = random_vectors(500, n, scale, np.float32)
-        c = random_vectors(500, n, 1, np.float32, seed=1)
+    for n, scale in ((2, 1), (2, 30), (10, 1), (10, 10), (200, 3), (32_000, 1)):
+        x = random_vectors(max(2, 5000 // n), n, scale, np.float32)
+        c = random_vectors(*x.shape, 1, np.float32, seed=1)
+        x, c = jnp.asarray(x, dtype), jnp.asarray(c, dtype)
         got = both(x, c)
         with enable_x64(True):
-            want = both(x.astype(np.float64), c.astype(np.float64))
-            p = np.asarray(softmax(x.astype(np.float64)))
-        # The limit is relative to the largest term of a sum that can cancel.
-        others = lambda v: v.sum(-1, keepdims=True) - v
-        terms = {
-            (softmax, "backward"): p * (np.abs(c) * others(p) + others(p * np.abs(c))),
-            (softmax, "forward"): p * (np.abs(c) * others(p) + others(p * np.abs(c))),
-            (log_softmax, "backward"): np.abs(c) * others(p) + p * others(np.abs(c)),
-            (log_softmax, "forward"): np.abs(c) + np.sum(p * np.abs(c), -1)[:, None],
-        }
-        for direction, a, b in zip(("backward", "forward"), got, want, strict=True):
-            size = np.max(terms[function, direction], -1, keepdims=True)
-            error = np.abs(np.asarray(a, np.float64) - np.asarray(b)) / (size + 1e-30)
-            worst = error.max() * 2**24
-            assert worst <= 12, (direction, n, scale, worst)
+            x, c = (np.asarray(a).astype(np.float64) for a in (x, c))
+            want = both(x, c)
+            p = np.asarray(softmax(x))
+        total = lambda v: v.sum(-1, keepdims=True)
+        # The sums of the absolute values of the terms.
+        sizes = {
+            softmax: [p * (np.abs(c) + total(p * np.abs(c)))] * 2,
+            log_softmax: [
+                np.abs(c) + p * total(np.abs(c)),
+                np.abs(c) + total(p * np.abs(c)),
+            ],
+        }[function]
+        for a, b, size in zip(got, want, sizes, strict=True):
+            error = np.abs(np.asarray(a).astype(np.float64) - np.asarray(b))
+            least = float(jnp.finfo(dtype).smallest_subnormal) + 1e-37
+            assert (error <= limit * size + 2 * least).all(), (n, scale)
+
+
+@pytest.mark.parametrize("dtype", [jnp.float32, jnp.bfloat16, jnp.float64])
+def test_the_gradient_of_a_confident_prediction_is_not_lost(dtype):
+    with enable_x64(dtype == jnp.float64):
+        for margin in (5.0, 20.0, 60.0):
+            x = jnp.array([margin, 0.0, -1e30], dtype)
+            g = jax.grad(lambda x: -log_softmax(x)[0])(x).astype(jnp.float32)
+            want = np.array([-1, 1, 0]) / (1 + np.exp(margin))
+            tolerance = 2.0**-8 if dtype == jnp.bfloat16 else 1e-5
+            np.testing.assert_allclose(g, want, rtol=tolerance)
 
 
 def test_temperature_derivative_with_infinite_logits_is_finite():

@@ -102,6 +102,11 @@ def logit_vectors(rng: np.random.Generator, count: int, dtype: str) -> Inputs:
     return np.minimum(m - rng.uniform(0, 80, count), m).astype(dtype), m
 
 
+def near_unit_power(m: mp.mpf) -> mp.mpf:
+    """Return e^m 2^-l for the integer l next to m / ln 2; 1 for |m| >= 2048."""
+    return mp.exp(m) * mp.mpf(2) ** -mp.nint(m / mp.ln(2)) if abs(m) < 2048 else 1
+
+
 NORMAL = {F32: -87.3, F64: -708.3}
 SUBNORMAL = {F32: -103.0, F64: -744.0}
 NEAR_OVERFLOW = {F32: 88.0, F64: 709.0}
@@ -176,8 +181,8 @@ BLOCKS: dict[str, Block] = {
     "exponentials of softmax": Block(
         softmax.exponentials,
         logit_vectors,
-        (lambda x, m: mp.exp(x - m),),
-        lambda x, m: softmax.exponentials(x, m, 0.0) * 2.0**-60,
+        (lambda x, m: mp.exp(x - m) * near_unit_power(m),),
+        lambda x, m: softmax.exponentials(x, m, None) * 2.0**-60,
         dtypes=(F32,),
     ),
 }
