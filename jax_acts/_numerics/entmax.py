@@ -16,8 +16,8 @@ from jax import Array
 from jax.custom_derivatives import SymbolicZero
 
 from jax_acts._numerics.bitwise import promote_16bit
-from jax_acts._numerics.reduction import sum_keepdims
 from jax_acts._numerics.exp_log import exp, log_of_reduced, log_reduce
+from jax_acts._numerics.reduction import sum_keepdims
 from jax_acts._numerics.softmax import center
 from jax_acts._numerics.types import Axes
 

@@ -19,7 +19,7 @@ def sum_keepdims(x: Array, axes: Axes) -> Array:
 
 
 def max_keepdims(x: Array, axes: Axes) -> Array:
-    """Return the maximum over the axes; NaN propagates, and an empty axis gives -inf."""
+    """Return the maximum over the axes; NaN propagates; of an empty axis -inf."""
     return lax.expand_dims(lax.reduce_max(x, axes), axes)
 
 

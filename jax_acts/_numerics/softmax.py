@@ -166,10 +166,8 @@ def log_sum(axes: Axes, mean: bool, x: Array, where: Array | None) -> Array:
     """Return log Σ e^x, or the logarithm of the mean, with keepdims."""
     z = _apply_mask(x, where)
     m = max_keepdims(z, axes)
-    if mean:
-        log_ratio = _log_mean(axes, z, where)
-    else:
-        log_ratio = _log_total(_terms(axes, z, None))
+    total = lambda: _log_total(_terms(axes, z, None))
+    log_ratio = _log_mean(axes, z, where) if mean else total()
     return jnp.where(jnp.isinf(m), m, m + log_ratio).astype(x.dtype)
 
 
@@ -222,7 +220,7 @@ def divide(
     hi, lo = map(lax.stop_gradient, two_prod(z, t))
     remainder = ((lax.stop_gradient(safe) - hi) - lo) + centered_lo
     # The low word matters where e^z does not underflow.
-    near = finite & (z > -1e3)
+    near = finite & (z > -1e3) & (t < jnp.inf)
     low = jnp.where(near, lax.stop_gradient(remainder / t), 0)
     return jnp.where(finite, z, centered), low
 
@@ -292,7 +290,7 @@ def exponentials(x: Array, m: Array, lo: Array | None) -> Array:
     small = jnp.abs(m) < 2048
     shift = jnp.where(small, 0, jnp.clip(m, -largest, largest))
     m = jnp.where(small, m, 0)
-    y = jnp.where(x > largest, largest, x) - shift  # k infinite maxima give equal results
+    y = jnp.where(x > largest, largest, x) - shift  # infinite maxima are equal
     k = round_to_int(y * _LOG2_E)
     real, (ln2_hi, ln2_lo) = k.astype(x.dtype), _LN2
     e = _exp_reduced((y - real * ln2_hi) - real * ln2_lo, lo)

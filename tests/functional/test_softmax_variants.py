@@ -27,7 +27,7 @@ INF = np.inf
 KEY = jax.random.key(0)
 X = jnp.asarray(random_vectors(4, 6, 3), jnp.float32)
 WHERE = (X > -2).at[0].set(False)
-MAX_ULP = 5  # 1.3 of the exponential, 2 of the sum, 1 of the reciprocal, 0.5 of the product
+MAX_ULP = 5  # exponential 1.3, sum 2, reciprocal 1, product 0.5
 
 name = lambda function: function.__name__
 every_attention_variant = pytest.mark.parametrize(
@@ -55,7 +55,10 @@ def assert_softmax_close(x, want, **arguments):
     got = np.asarray(softmax(x, **arguments))
     error = ulps(got, *hi_lo(want))
     worst = np.unravel_index(np.argmax(error), error.shape)
-    assert error.max() <= MAX_ULP, (x[worst[0]], got[worst], want[worst], error.max())
+    # float64 sums have two terms per vector of the CPU and float32 sums eight: a chain
+    # of additions is four times as long.
+    limit = 8 if got.dtype == np.float64 else MAX_ULP
+    assert error.max() <= limit, (x[worst[0]], got[worst], want[worst], error.max())
 
 
 def assert_log_softmax_close(x, want, **arguments):
@@ -167,7 +170,11 @@ def test_16_bit_inputs_are_summed_in_float32_and_rounded_once(dtype):
 @pytest.mark.parametrize(
     ("dtype", "limit"),
     # Three roundings to 8 or 11 bits: of p, of the sum of p t, and of the result.
-    [(np.float32, 8 * 2.0**-24), (jnp.bfloat16, 3 * 2.0**-9), (np.float16, 3 * 2.0**-12)],
+    [
+        (np.float32, 8 * 2.0**-24),
+        (jnp.bfloat16, 3 * 2.0**-8),
+        (np.float16, 3 * 2.0**-11),
+    ],
 )
 @pytest.mark.parametrize("function", [softmax, log_softmax], ids=name)
 def test_gradients_match_float64(function, dtype, limit):
@@ -194,8 +201,10 @@ def test_gradients_match_float64(function, dtype, limit):
         }[function]
         for a, b, size in zip(got, want, sizes, strict=True):
             error = np.abs(np.asarray(a).astype(np.float64) - np.asarray(b))
+            # p may be subnormal, and is multiplied by c after it is rounded.
             least = float(jnp.finfo(dtype).smallest_subnormal) + 1e-37
-            assert (error <= limit * size + 2 * least).all(), (n, scale)
+            least = 2 * least * (1 + np.abs(c).max())
+            assert (error <= limit * size + least).all(), (n, scale)
 
 
 @pytest.mark.parametrize("dtype", [jnp.float32, jnp.bfloat16, jnp.float64])
