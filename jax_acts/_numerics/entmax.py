@@ -49,7 +49,7 @@ def _sparsemax_threshold(z: Array, axes: Axes) -> Array:
         count = jnp.sum(inside, axes, keepdims=True)
         excess = sum_keepdims(jnp.where(inside, z, 0), axes) - 1
         # max: rounding must not return entries to the support.
-        tau = jnp.maximum(tau, excess / jnp.maximum(count, 1))
+        tau = jnp.maximum(tau, excess / jnp.maximum(count, 1).astype(excess.dtype))
         return previous_count, count, tau
 
     tau = jnp.full_like(sum_keepdims(z, axes), -1)

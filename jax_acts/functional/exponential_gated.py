@@ -274,7 +274,7 @@ def golu(x: Real, alpha: Real = 1.0, beta: Real = 1.0, gamma: Real = 1.0) -> Arr
 @golu.defderivative
 def golu_dx(x: Real, alpha: Real = 1.0, beta: Real = 1.0, gamma: Real = 1.0) -> Array:
     z, z_lo, w, w_lo = _gompertz_exponent(x, beta, gamma)
-    derivative = alpha * mul_exp(1 + z * w, -w, -w_lo)
+    derivative = alpha * mul_exp(1 + z * (w + w_lo), -w, -w_lo)
     if isinstance(beta, float):  # the default value: the zero depends on beta
         return patch_near_zero(z, derivative, coeffs.GOLU_1, z_lo, alpha)
     return derivative
@@ -284,7 +284,7 @@ def golu_dx(x: Real, alpha: Real = 1.0, beta: Real = 1.0, gamma: Real = 1.0) -> 
 def golu_dx2(x: Real, alpha: Real = 1.0, beta: Real = 1.0, gamma: Real = 1.0) -> Array:
     z, z_lo, w, w_lo = _gompertz_exponent(x, beta, gamma)
     scale = alpha * gamma
-    d2 = scale * _mul_gate_dz(2 - z + z * w, z, z_lo, w, w_lo, beta)
+    d2 = scale * _mul_gate_dz(2 - z + z * (w + w_lo), z, z_lo, w, w_lo, beta)
     if isinstance(beta, float):
         d2 = patch_near_zero(z, d2, coeffs.GOLU_2_LEFT, z_lo, scale)
         return patch_near_zero(z, d2, coeffs.GOLU_2_RIGHT, z_lo, scale)
@@ -384,7 +384,8 @@ def _mul_gate_dz(
     left = z < 0
     exponent = where(left, w, total)
     exponent_lo = where(left, w_lo, total_lo + (w_lo + z_lo))
-    return mul_exp(v * where(left, w, beta), -exponent, -exponent_lo)
+    factor = where(left, w + w_lo, beta)
+    return mul_exp(v * factor, -exponent, -exponent_lo)
 
 
 def _clip_1e9(x: Real) -> Array:

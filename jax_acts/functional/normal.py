@@ -30,6 +30,7 @@ from jax_acts._numerics.exp_log import (
     mul_scaled_exp,
     scaled_exp,
 )
+from jax_acts._numerics.ordinary import ordinary_form
 from jax_acts._numerics.polynomial import fold_half_line, polynomial, polynomial_hi_lo
 from jax_acts._numerics.types import Real
 
@@ -428,6 +429,12 @@ def _gelu_tanh_cubic(x: Real, headroom: int) -> tuple[Array, Array, Array]:
     return a, b * f, b * f_lo + difference * quotient
 
 
+@ordinary_form(
+    lambda w, lo, headroom: (
+        lax.full_like(w, 0),
+        2.0**headroom * lax.exp(_GELU_CUBIC * (w + lo)),
+    )
+)
 def _gelu_tanh_reduce(w: Array, lo: Array, headroom: int) -> tuple[Array, Array]:
     """Return r and 2^(k + headroom), w + lo = k log(2)/c + r, for e^v = 2^k e^(c r)."""
     period, period_lo = coeffs.GELU_TANH_PERIOD[w.dtype.name]
