@@ -333,7 +333,7 @@ def _clip_square(x: Real) -> Array:
 def _divide(numerator: Real, x: Array) -> Array:
     """Return numerator / x for x >= 0, which is 0 for x = ∞ and for numerator = 0.
 
-    `reciprocal` overlaps with the square root of x, whereas a division waits for its unit.
+    `reciprocal` overlaps with a square root, whereas a division waits for its unit.
     """
     scale = 2.0**-30  # so that the reciprocal is a normal number
     scaled = min_nan_free(2.0**125, scale * x) if x.dtype == jnp.float32 else scale * x
