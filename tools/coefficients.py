@@ -1,7 +1,7 @@
 """Generate `jax_acts/_numerics/coefficients.py`: polynomial approximations.
 
     python -m tools.coefficients               # all tables, in some minutes
-    python -m tools.coefficients EXP SILU_1    # these tables; the others stay
+    python -m tools.coefficients EXP TELU_1    # these tables; the others stay
 
 Each polynomial interpolates its function at Chebyshev nodes in 60-digit arithmetic. Its
 degree is the least with a weighted error below 2^-28 (float32) or 2^-57 (float64), an

@@ -1,4 +1,4 @@
-"""Bitwise primitives: selection, sign, truncation to bits, powers of two.
+"""Bitwise primitives: selection, sign, integers, powers of two.
 
 They call `lax` directly, as all building blocks do: operators of an array and
 `jnp.where` are wrapped in `jit`, which makes them 3 to 10 times slower to trace.
@@ -110,16 +110,6 @@ def copy_sign_of_zero(y: Array, x: Array) -> Array:
     sign = lax.bitwise_and(lax.bitcast_convert_type(x, integer), mask)
     bits = lax.bitwise_or(lax.bitcast_convert_type(y, integer), sign)
     return lax.bitcast_convert_type(bits, x.dtype)
-
-
-@ordinary_form(lambda x, bits: x)
-def truncate_to_bits(x: Array, bits: dict[str, int]) -> Array:
-    """Truncate x to a significand of `bits[dtype]` bits, so that products are exact."""
-    info = jnp.finfo(x.dtype)
-    integer = np.dtype(f"int{info.bits}")
-    mask = integer.type(-(1 << (info.nmant + 1 - bits[x.dtype.name])))
-    pattern = lax.bitcast_convert_type(x, integer)
-    return lax.bitcast_convert_type(lax.bitwise_and(pattern, mask), x.dtype)
 
 
 @ordinary_form(lambda v: jnp.floor(v + 0.5).astype(f"int{jnp.finfo(v.dtype).bits}"))
