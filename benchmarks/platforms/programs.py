@@ -178,9 +178,7 @@ def of_blocks(sizes: dict[str, Any]) -> Iterator[Program]:
                 )
 
 
-def sweep_collectives(
-    devices: Any, platform: str, *, sharded: bool, **_: Any
-) -> dict[str, Any]:
+def sweep_collectives(devices: Any, platform: str, sharded: bool) -> dict[str, Any]:
     """Return the collectives of a vmapped training step on several devices.
 
     Args:

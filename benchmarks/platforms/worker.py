@@ -39,7 +39,8 @@ def main() -> None:
             if request["name"] == "sweep":
                 number = request["devices"]
                 devices = compiler.devices(name, target, number)[:number]
-                result = sweep_collectives(devices, compiler.PLATFORM, **request)
+                sharded = request["sharded"]
+                result = sweep_collectives(devices, compiler.PLATFORM, sharded)
             else:
                 devices = compiler.devices(name, target)[:1]
                 program = every[request["name"]]
