@@ -95,7 +95,7 @@ def plot(
         for order, panel in enumerate(panels):
             for i, bound in enumerate(bounds):
                 style = _line_style(i)
-                _draw(panel, lines[i][order], label=str(bound), **style)
+                _draw(panel, lines[i][order], label=_label(bound), **style)
                 if order == 0:
                     _mark_kinks(panel, *lines[i][:2], **style)
             _frame(panel, low, high, order)
@@ -193,8 +193,15 @@ def _add_title(figure: Figure, bounds: list[Bound]) -> None:
         return
     (bound,) = bounds
     text = formula(bound.function) if isinstance(bound.function, Function) else ""
-    title = f"{bound}:  {_mathtext(text)}" if text else str(bound)
+    title = f"{bound}:  {_mathtext(text)}" if text else _label(bound)
     figure.suptitle(title, fontsize=11)
+
+
+def _label(bound: Bound) -> str:
+    """Return the spec of a function of this library, else the name."""
+    if isinstance(bound.function, Function):
+        return str(bound)
+    return getattr(bound.function, "__name__", str(bound))
 
 
 def _mathtext(latex: str) -> str:

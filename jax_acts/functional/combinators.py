@@ -67,7 +67,7 @@ def affine(
 
     >>> from jax_acts import tanh
     >>> affine(jnp.array([0.0, 1.5]), 1.7159, 2 / 3, of=tanh)
-    Array([0.       , 1.3068196], dtype=float32)
+    Array([0.      , 1.306819], dtype=float32)
     """
     return scale * _check_callable("affine", of)(rate * x + shift) + offset
 
@@ -238,7 +238,8 @@ def sugar(
         surrogate: $g$. Its first and second derivatives replace those of $f$.
 
     >>> sugar(-1.0), sugar.derivative(-1.0)
-    (Array(0., dtype=float32), Array(0.07232949, dtype=float32))
+    (Array(0., dtype=float32, weak_type=True),
+     Array(0.07232949, dtype=float32, weak_type=True))
     """
     f = _check_callable("sugar", forward)
     # The derivatives of f are never used: omit its custom JVP.

@@ -123,7 +123,7 @@ def lisht(x: Real) -> Array:
     r"""Linearly scaled tanh, $x \tanh x$.
 
     >>> lisht(jnp.array([-1.0, 0.0, 2.0]))
-    Array([0.76159424, 0.        , 1.9280554 ], dtype=float32)
+    Array([0.76159424, 0.        , 1.928055 ], dtype=float32)
     """
     return x * tanh.without_custom_jvp(x)
 

@@ -60,7 +60,7 @@ def aconc(x: Real, p1: Real = 1.0, p2: Real = 0.0, beta: Real = 1.0) -> Array:
         beta: $\beta$, the sharpness: linear at 0, $\max(p_1 x, p_2 x)$ in the limit.
 
     >>> aconc(jnp.array([-1.0, 0.0, 2.0]), 1.0, 0.25)
-    Array([-0.49061596,  0.        ,  1.7263616 ], dtype=float32)
+    Array([-0.49061596,  0.        ,  1.726362 ], dtype=float32)
     """
     d = p1 - p2
     y = silu.without_custom_jvp(d * x, beta) + p2 * x

@@ -124,7 +124,7 @@ def step(
     >>> step(jnp.array([-2.0, 0.0, 3.0]))
     Array([0., 1., 1.], dtype=float32)
     >>> step.derivative(0.5, threshold=1.0, sharpness=2.0, surrogate="fast_sigmoid")
-    Array(0.25, dtype=float32)
+    Array(0.25, dtype=float32, weak_type=True)
     """
     _check_surrogate("step", surrogate)
     below = jnp.where(x == threshold, at_threshold, 0.0)

@@ -28,9 +28,9 @@ the function, the value of `jax.nn`. `jax_acts.with_kinks` selects another:
 ```python
 >>> from jax_acts import hard_tanh, leaky_relu, with_kinks
 >>> with_kinks(hard_tanh, {-1: 0, 1: 0}).derivative(1.0)  # as in PyTorch
-Array(0., dtype=float32)
+Array(0., dtype=float32, weak_type=True)
 >>> with_kinks(leaky_relu, {0: 0.01}).derivative(0.0)  # as in PyTorch
-Array(0.01, dtype=float32)
+Array(0.01, dtype=float32, weak_type=True)
 
 ```
 

@@ -176,7 +176,7 @@ def _folder_name(run: str) -> str:
     """Return the name of a run as that of a folder within its parent.
 
     >>> _folder_name("activation relu, seed 0"), _folder_name("../x")
-    ('activation relu, seed 0', '_.__x')
+    ('activation relu, seed 0', '_._x')
     """
     name = re.sub(r"^\.|[/\\\0]", "_", one_line(run))
     if len(name.encode()) <= 200:

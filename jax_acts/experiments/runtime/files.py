@@ -30,7 +30,7 @@ def seal(content: str, format: int = FORMAT) -> str:
     """Return JSON as one line with its format and a checksum of both.
 
     >>> seal("{}")
-    '{"format":2,"sha256":"56f2454ff17abb98","content":{}}'
+    '{"format":2,"sha256":"50690c8335f80a1d","content":{}}'
     """
     digest = hashlib.sha256(f"{format}:{content}".encode()).hexdigest()[:16]
     return f'{{"format":{format},"sha256":"{digest}","content":{content}}}'
