@@ -8,7 +8,8 @@ The residual of the backward pass is the softmax p in the dtype of x, for log_so
 with p - 1 in place of a p above 1/2.
 
 XLA:GPU compiles the value and the derivative of each to one kernel if few operations
-lie between a reduction and the next: `tests/numerics/test_softmax.py` counts them.
+lie between a reduction and the next: `tests/benchmarks/test_platforms_compiled.py`
+counts them.
 """
 
 import functools
