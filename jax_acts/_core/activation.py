@@ -24,7 +24,7 @@ from jax_acts._core.residuals import (
 )
 from jax_acts._core.sharding import broadcast
 from jax_acts._core.spec import ActivationSpec
-from jax_acts._numerics.ordinary import building_blocks, is_ordinary
+from jax_acts._numerics.ordinary import building_blocks, in_rule, is_ordinary
 
 _OWNED = {"_call", "_compiled", "_copies", "_origin", "_rules", "_value", "_by_value"}
 """The attributes that a function does not share with its rules."""
@@ -71,17 +71,21 @@ class ActivationFunction(Function[P]):
         """
         arguments = self.arguments(*args, **kwargs)
         parameters = self.signature.parameters
-        # Rules take a Python float for the default value, whose zeros are tabulated.
-        is_default = lambda n, v: type(v) in (int, float) and v == parameters[n].default
+        # A Python float is a constant of the rule. Zeros are tabulated for the default
+        # value, so only rules, which state what they call, pass other constants.
+        constants = {
+            n: float(v)
+            for n, v in arguments.items()
+            if n not in self.static
+            and n != self.parameters[0]
+            and type(v) in (int, float)
+            and (in_rule() or v == parameters[n].default)
+        }
         arrays, static = self._operands(
-            {
-                n: v
-                for n, v in arguments.items()
-                if n in self.static or not is_default(n, v)
-            }
+            {n: v for n, v in arguments.items() if n not in constants}
         )
         static = {n: parameters[n].default for n in self.static} | static
-        rules = {n: _without_custom_jvp(v) for n, v in static.items()}
+        rules = {n: _without_custom_jvp(v) for n, v in static.items()} | constants
         with building_blocks("ordinary"):
             result = self._evaluate(arrays, rules)
         return self._match_weak_type(arguments, result)

@@ -27,6 +27,11 @@ def is_ordinary() -> bool:
     return _mode.name == "ordinary"
 
 
+def in_rule() -> bool:
+    """Return whether a rule is being evaluated."""
+    return _mode.name is not None
+
+
 @contextlib.contextmanager
 def building_blocks(mode: Literal["accurate", "ordinary"]) -> Iterator[None]:
     """Evaluate building blocks in a mode, in this thread.
