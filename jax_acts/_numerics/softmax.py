@@ -215,7 +215,7 @@ def divide(
     """
     centered, centered_lo = center(axes, x, where)
     t = jnp.where(temperature >= 0, temperature, jnp.nan)
-    finite = (centered != 0) & (centered != -jnp.inf)
+    finite = (centered > -jnp.inf) & ((centered != 0) | (t > 0))
     safe = jnp.where(finite, centered, 1)
     z = safe / t
     hi, lo = map(lax.stop_gradient, two_prod(z, t))
