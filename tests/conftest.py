@@ -5,6 +5,7 @@ Set JAX_COMPILATION_CACHE_DIR to keep compiled programs between runs, as CI does
 
 import contextlib
 import gc
+import signal
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
@@ -48,6 +49,12 @@ def check_each(check: Callable[[Any], None], cases: Iterable[Any]) -> None:
         except (Exception, pytest.fail.Exception) as error:
             errors.append(f"{case}: {type(error).__name__}: {error}")
     assert not errors, "\n".join([f"{len(errors)} cases failed", *errors])
+
+
+def pytest_configure() -> None:
+    """Receive Ctrl-C: a shell that starts the tests in the background ignores it."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_finish() -> None:

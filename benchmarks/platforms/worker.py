@@ -3,8 +3,7 @@
     JAX_PLATFORMS=cpu python -m benchmarks.platforms.worker h100
 
 Reads names of programs, one a line, and the hash of the lowered program that is already
-stored. Writes one JSON line each: the hash alone if it is unchanged, the counts, or an
-error.
+stored. Writes one JSON line each: an unchanged hash, the counts, or an error.
 """
 
 import hashlib

@@ -19,6 +19,7 @@ from jax import Array
 from jax_acts._core.arguments import as_real, canonical_axis
 from jax_acts._numerics.bitwise import promote_16bit
 from jax_acts.functional.sparse import entmax, entmax15, sparsemax
+from jax_acts.losses.labels import as_labels
 
 
 def sparsemax_loss(logits: Array, labels: Array, *, axis: int = -1) -> Array:
@@ -99,22 +100,12 @@ def _loss(name: str, alpha: float, logits: Any, labels: Any, axis: int) -> Array
     x = as_real(name, "logits", logits)
     i = canonical_axis(name, x, axis)
     z = jnp.moveaxis(promote_16bit(x), i, -1)
-    return _fenchel_young(alpha, z, as_probabilities(name, x, labels, i, z.dtype))
-
-
-def as_probabilities(name: str, x: Array, labels: Any, axis: int, dtype: Any) -> Array:
-    """Return labels as probabilities along the last axis; indices become one-hot."""
-    labels = jnp.asarray(labels)
-    indices = (*x.shape[:axis], *x.shape[axis + 1 :])
-    integer = jnp.issubdtype(labels.dtype, jnp.integer)
-    if labels.shape != (indices if integer else x.shape):
-        raise ValueError(
-            f"{name}: labels: expected class indices of shape {indices} or "
-            f"probabilities of shape {x.shape}, got {labels.dtype} {labels.shape}"
+    labels = as_labels(name, x, labels, i)
+    if jnp.issubdtype(labels.dtype, jnp.integer):
+        return _fenchel_young(
+            alpha, z, jax.nn.one_hot(labels, z.shape[-1], dtype=z.dtype)
         )
-    if integer:
-        return jax.nn.one_hot(labels, x.shape[axis], dtype=dtype)
-    return jnp.moveaxis(as_real(name, "labels", labels).astype(dtype), axis, -1)
+    return _fenchel_young(alpha, z, jnp.moveaxis(labels, i, -1))
 
 
 @functools.partial(jax.custom_jvp, nondiff_argnums=(0,))
