@@ -24,6 +24,7 @@ PATIENCE = 240
 """Seconds; a machine may be busy."""
 
 Process = subprocess.Popen[bytes]
+STARTED: list[Process] = []
 
 
 def run(
@@ -59,13 +60,22 @@ def start(
     study = f"{module.__name__}:STUDY"
     config = module.Config(**keys).model_dump_json()
     arguments = study, str(directory), config, json.dumps(options or {})
-    return subprocess.Popen(
+    process = subprocess.Popen(
         [sys.executable, "-m", "tests.experiments.runtime.driver", *arguments],
         cwd=ROOT,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         env=environment,
     )
+    STARTED.append(process)
+    return process
+
+
+def end_started() -> None:
+    """Kill the processes that a test, perhaps a failed one, left running."""
+    while STARTED:
+        with STARTED.pop() as process:
+            process.kill()
 
 
 def wait_until(ready: Callable[[], bool], process: Process) -> None:
