@@ -16,14 +16,8 @@ from jax_acts._core.compat import enable_x64
 from jax_acts._core.glu import is_gated_unit
 from tests.conftest import check_each, quickly
 from tests.core.test_ordinary import BITS, RULES, primitives
-from tests.functional.cases import NON_ELEMENTWISE
+from tests.functional.cases import ROWS, call
 
-FAMILIES = ("glu_variants", "normalization", "softmax_variants", "sparse")
-ROWS = {
-    name: f
-    for name, f in NON_ELEMENTWISE.items()
-    if f.__module__.rpartition(".")[2] in FAMILIES
-}
 AXES = ("data", "model")
 EXPLICIT = jax.make_mesh((1, 1), AXES, axis_types=(AxisType.Explicit,) * 2)
 AUTO = jax.make_mesh((1, 1), AXES, axis_types=(AxisType.Auto,) * 2)
@@ -49,18 +43,6 @@ PER_FEATURE = {
     "swiglu_clamped": "limit",
     "swiglu_oai": "limit",
 }
-
-
-def call(name, x, *, ordinary=False, **arguments):
-    """Return the function of x along the last axis, or of x as gate and value."""
-    f = ROWS[name]
-    if name in ("logsumexp", "logmeanexp"):
-        arguments |= {"axis": -1, "keepdims": True}
-    if "key" in f.parameters:
-        arguments["key"] = jax.random.key(0)
-    if is_gated_unit(f):
-        arguments["value"] = x
-    return (f.without_custom_jvp if ordinary else f)(x, **arguments)
 
 
 def loss(name, x, **arguments):
