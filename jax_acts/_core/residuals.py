@@ -16,6 +16,7 @@ from typing import Any, Literal, NoReturn
 import jax
 import jax.numpy as jnp
 from jax import Array, lax
+from jax.ad_checkpoint import checkpoint_name
 from jax.custom_derivatives import SymbolicZero
 
 from jax_acts._core.arguments import compute_dtype
@@ -153,7 +154,8 @@ def mul_from_int8(name: str, derivative: Array, tangent: Array) -> Array:
     The scale is max |derivative| / 127 over the array, so the absolute error of the
     derivative is at most max |derivative| / 254.
     """
-    code, scale = _quantize(name, derivative)
+    where = f"{name}.with_residuals('int8')"
+    code, scale = _quantize(where, None, derivative)
     wide = compute_dtype(derivative.dtype)
 
     def product(code: Array, scale: Array, tangent: Array) -> Array:
@@ -162,18 +164,67 @@ def mul_from_int8(name: str, derivative: Array, tangent: Array) -> Array:
     return jax.checkpoint(product)(code, scale, tangent)
 
 
-@partial(jax.custom_jvp, nondiff_argnums=(0,))
-def _quantize(name: str, x: Array) -> tuple[Array, Array]:
-    """Return x / scale as int8, and the scale; 0 stays 0."""
+def save_int8(
+    where: str,
+    y: Array,
+    f: Callable[..., Array],
+    operands: Sequence[Array],
+    names: Sequence[str],
+) -> Array:
+    """Return y = f(*operands), with the derivative of f at operands rounded to int8.
+
+    The value is exact. The residuals are the operands as int8, with a float32 scale of
+    each row, max |operand| / 127, and the constants of f.
+
+    Args:
+        where: The caller, for error messages.
+        y: The value.
+        f: A function without side effects; derivatives in its constants are computed.
+        operands: Arrays with at least one axis; the last one is quantized at a time.
+        names: A name of each operand, for policies of `jax.checkpoint`.
+    """
+    f, constants = jax.closure_convert(f, *operands)
+
+    @jax.custom_jvp
+    def value(y: Array, operands: Sequence[Array], constants: Sequence[Array]) -> Array:
+        return y
+
+    @value.defjvp
+    def value_jvp(primals: Any, tangents: Any) -> tuple[Array, Array]:
+        y, operands, constants = primals
+        codes = [
+            checkpoint_name(_quantize(where, -1, operand), name)
+            for operand, name in zip(operands, names, strict=True)
+        ]
+
+        def tangent(codes: Any, constants: Any, tangents: Any) -> Array:
+            rounded = [
+                (code * scale).astype(operand.dtype)
+                for operand, (code, scale) in zip(operands, codes, strict=True)
+            ]
+            return jax.jvp(f, (*rounded, *constants), tangents)[1]
+
+        t_operands, t_constants = tangents[1:]
+        linear = (*t_operands, *t_constants)
+        return y, jax.checkpoint(tangent)(codes, constants, linear)
+
+    return value(lax.stop_gradient(y), operands, constants)
+
+
+@partial(jax.custom_jvp, nondiff_argnums=(0, 1))
+def _quantize(where: str, axis: int | None, x: Array) -> tuple[Array, Array]:
+    """Return x / scale as int8, and the scale along an axis or of x; 0 stays 0."""
     x = x.astype(compute_dtype(x.dtype))
-    scale = jnp.max(jnp.abs(x), initial=0) / _INT8_MAX
+    scale = jnp.max(jnp.abs(x), axis, keepdims=axis is not None, initial=0) / _INT8_MAX
     code = jnp.where(scale > 0, x / jnp.where(scale > 0, scale, 1), 0)
     return jnp.round(code).astype(jnp.int8), scale
 
 
 @_quantize.defjvp
-def _quantize_jvp(name: str, primals: Any, tangents: Any) -> NoReturn:
+def _quantize_jvp(
+    where: str, axis: int | None, primals: Any, tangents: Any
+) -> NoReturn:
     raise TypeError(
-        f"{name}.with_residuals('int8'): expected first derivatives only, got a second "
-        f"derivative; {name} has all orders"
+        f"{where}: expected first derivatives only, got a second derivative; the other "
+        "residuals have all orders"
     )
