@@ -9,6 +9,7 @@
 A residual that another operation saves anyway is shared and costs no memory.
 """
 
+import itertools
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, Literal, NoReturn
@@ -18,6 +19,7 @@ import jax.numpy as jnp
 from jax import Array, lax
 from jax.ad_checkpoint import checkpoint_name
 from jax.custom_derivatives import SymbolicZero
+from jax.extend.core import ClosedJaxpr, jaxpr_as_fun
 
 from jax_acts._core.arguments import compute_dtype
 from jax_acts._numerics.ordinary import building_blocks, is_ordinary
@@ -179,36 +181,48 @@ def save_int8(
     Args:
         where: The caller, for error messages.
         y: The value.
-        f: A function without side effects; derivatives in its constants are computed.
+        f: A function without side effects. It may close over arrays, and has
+            derivatives in them.
         operands: Arrays with at least one axis; the last one is quantized at a time.
         names: A name of each operand, for policies of `jax.checkpoint`.
     """
-    f, constants = jax.closure_convert(f, *operands)
+    closed = jax.make_jaxpr(f)(*operands)
+    is_inexact = [jnp.issubdtype(c.dtype, jnp.inexact) for c in closed.consts]
+    constants = list(itertools.compress(closed.consts, is_inexact))
+    others = [
+        c for c, inexact in zip(closed.consts, is_inexact, strict=True) if not inexact
+    ]
 
     @jax.custom_jvp
-    def value(y: Array, operands: Sequence[Array], constants: Sequence[Array]) -> Array:
+    def value(y: Array, operands: Any, constants: Any, others: Any) -> Array:
         return y
 
     @value.defjvp
     def value_jvp(primals: Any, tangents: Any) -> tuple[Array, Array]:
-        y, operands, constants = primals
+        y, operands, constants, others = primals
         codes = [
             checkpoint_name(_quantize(where, -1, operand), name)
             for operand, name in zip(operands, names, strict=True)
         ]
 
-        def tangent(codes: Any, constants: Any, tangents: Any) -> Array:
+        def tangent(codes: Any, constants: Any, others: Any, tangents: Any) -> Array:
             rounded = [
                 (code * scale).astype(operand.dtype)
                 for operand, (code, scale) in zip(operands, codes, strict=True)
             ]
-            return jax.jvp(f, (*rounded, *constants), tangents)[1]
 
-        t_operands, t_constants = tangents[1:]
-        linear = (*t_operands, *t_constants)
-        return y, jax.checkpoint(tangent)(codes, constants, linear)
+            def evaluate(operands: Any, constants: Any) -> Array:
+                floats, rest = iter(constants), iter(others)
+                consts = [next(floats if inexact else rest) for inexact in is_inexact]
+                return jaxpr_as_fun(ClosedJaxpr(closed.jaxpr, consts))(*operands)[0]
 
-    return value(lax.stop_gradient(y), operands, constants)
+            return jax.jvp(evaluate, (rounded, constants), tangents)[1]
+
+        return y, jax.checkpoint(tangent)(
+            codes, constants, others, tuple(tangents[1:3])
+        )
+
+    return value(lax.stop_gradient(y), [*operands], constants, others)
 
 
 @partial(jax.custom_jvp, nondiff_argnums=(0, 1))

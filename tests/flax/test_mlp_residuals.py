@@ -37,19 +37,20 @@ def flat(tree):
     return np.concatenate([np.ravel(v).astype(float) for v in jax.tree.leaves(tree)])
 
 
-OPTIONS = (
-    {},
-    {"gated": False, "activation": "gelu"},
-    {"kernel_names": PACKED, "layout": "interleaved", "use_bias": False},
-    {"activation": "swish", "beta": Learn(1.0, per_feature=True)},
-    {"activation": "swiglu_oai", "dtype": jnp.bfloat16},
-    {"norm": nn.RMSNorm(parent=None)},
-)
+OPTIONS = {
+    "SwiGLU": {},
+    "plain": {"gated": False, "activation": "gelu"},
+    "packed": {"kernel_names": PACKED, "layout": "interleaved", "use_bias": False},
+    "learned": {"activation": "swish", "beta": Learn(1.0, per_feature=True)},
+    "bfloat16": {"activation": "swiglu_oai", "dtype": jnp.bfloat16},
+    "norm": {"norm": nn.RMSNorm(parent=None)},
+}
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("options", OPTIONS, ids=str)
-def test_the_value_is_the_same_and_the_gradient_exact_or_that_of_int8(options):
+@pytest.mark.parametrize("name", OPTIONS)
+def test_the_value_is_the_same_and_the_gradient_exact_or_that_of_int8(name):
+    options = OPTIONS[name]
     policy = (policies.everything_saveable, "all", "named", "recompute", "int8")
     mlps = [block(p, **options) for p in policy]
     variables = mlps[0].init(jax.random.key(1), X)
@@ -62,8 +63,9 @@ def test_the_value_is_the_same_and_the_gradient_exact_or_that_of_int8(options):
             # Half a step of max / 127 in normal products: 0.3 / 127 of their RMS,
             # times the maximum over their RMS, about 3.
             assert 0 < error < 0.02
-        elif residuals == "all":  # other order of the sums of cotangents
-            assert error < (1e-2 if "dtype" in options else 1e-6)
+        elif residuals == "all" or name == "norm":
+            # The cotangents of x are summed in another order.
+            assert error < (1e-2 if name == "bfloat16" else 1e-6)
         else:
             np.testing.assert_array_equal(flat(got), flat(want), residuals)
 
@@ -221,7 +223,8 @@ def test_random_activations_draw_the_same_key_in_both_passes():
     program = quickly(lambda v: [value_and_gradient(m, v, **key) for m in mlps])
     (value, want), (got_value, got) = program(variables)
     assert got_value == value
-    assert 0 < relative_error(got, want) < 0.02
+    # A product that is rounded to 0 lies on the kink.
+    assert 0 < relative_error(got, want) < 0.03
     layer = make_nnx("int8", **options)
     first, second = layer(X), layer(X)
     assert not np.array_equal(first, second)
