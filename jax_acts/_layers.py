@@ -1,14 +1,34 @@
-"""Options and computations that the linen and the nnx layers share."""
+"""Options and computations that the linen and the nnx layers share.
+
+The intermediates of a block have names, which a policy of `jax.checkpoint` selects:
+
+    x --norm--> mlp_in --kernels--> mlp_gate, mlp_up --activation--> mlp_act --down--> y
+"""
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, get_args
+from typing import Any, Literal, get_args
 
+import jax
 from jax import Array
+from jax.ad_checkpoint import checkpoint_name
 
 from jax_acts._core.bound import Bound
 from jax_acts._core.errors import check_choice, did_you_mean
 from jax_acts._core.glu import Layout, Order, split_gate
+from jax_acts._core.residuals import save_int8
 from jax_acts._registry.lookup import get
+
+Residuals = Literal["named", "int8", "recompute", "all"]
+Policy = Callable[..., Any]
+"""A policy of `jax.checkpoint`."""
+_PRODUCTS = ("mlp_gate", "mlp_up")
+_SAVE_PRODUCTS = jax.checkpoint_policies.save_only_these_names(*_PRODUCTS)
+_POLICIES: dict[str, Policy | None] = {
+    "named": _SAVE_PRODUCTS,
+    "int8": _SAVE_PRODUCTS,  # int8 and scale have the names
+    "recompute": jax.checkpoint_policies.nothing_saveable,
+    "all": None,
+}
 
 
 def layer_activation(
@@ -51,7 +71,7 @@ def kernel_names(layer: Any, default: tuple[str, ...]) -> tuple[str, ...]:
 
     Gate and up may share one name.
     """
-    where = f"{layer.__module__.rpartition('.')[2]}.{layer.__class__.__name__}"
+    where = _path(layer)
     check_choice(where, "order", layer.order, get_args(Order))
     check_choice(where, "layout", layer.layout, get_args(Layout))
     names = layer.kernel_names or default
@@ -79,22 +99,55 @@ def mlp_kernels(gated: bool) -> tuple[str, ...]:
     return ("gate", "up", "down") if gated else ("up", "down")
 
 
-def activate(
-    layer: Any,
-    activation: Callable[..., Array],
-    products: list[Array],
-    *,
-    gated: bool = True,
-    **arguments: Any,
-) -> Array:
-    """Apply an activation to one product, or to gate and up in one or two products."""
-    if not gated:
-        return activation(*products, **arguments)
-    if len(products) == 1:
+def checkpoint_policy(layer: Any) -> Policy | None:
+    """Check the residuals of a layer and return their policy."""
+    residuals = layer.residuals
+    if callable(residuals):
+        return residuals
+    check_choice(_path(layer), "residuals", residuals, get_args(Residuals))
+    return _POLICIES[residuals]
+
+
+def name_input(x: Array) -> Array:
+    """Return x, named as the input of the kernels."""
+    return checkpoint_name(x, "mlp_in")
+
+
+def split_products(layer: Any, products: list[Array], *, gated: bool) -> list[Array]:
+    """Return gate and up, or up, from the products of the kernels."""
+    if gated and len(products) == 1:
         axis = products[0].ndim - 1
-        products = [*split_gate(products[0], axis, layer.order, layer.layout)]
-    gate, up = products
-    return activation(gate, up=up, **arguments)
+        return [*split_gate(products[0], axis, layer.order, layer.layout)]
+    return products
+
+
+def name_products(products: list[Array]) -> list[Array]:
+    """Return gate and up, or up, with their names."""
+    names = _PRODUCTS[-len(products) :]
+    return [*map(checkpoint_name, products, names)]
+
+
+def activate(
+    activation: Callable[..., Array], products: list[Array], **arguments: Any
+) -> Array:
+    """Apply an activation to up, or to gate and up."""
+    x, *up = products
+    if up:
+        arguments["up"] = up[0]
+    return checkpoint_name(activation(x, **arguments), "mlp_act")
+
+
+def with_int8_residuals(
+    layer: Any, y: Array, finish: Callable[..., Array], products: list[Array]
+) -> Array:
+    """Return y = finish(*products), differentiated at the products rounded to int8."""
+    where = f"{_path(layer)}: residuals='int8'"
+    return save_int8(where, y, finish, products, _PRODUCTS[-len(products) :])
+
+
+def _path(layer: Any) -> str:
+    """Return module and class of a layer, for error messages."""
+    return f"{layer.__module__.rpartition('.')[2]}.{layer.__class__.__name__}"
 
 
 def type_name(activation: Bound) -> str:

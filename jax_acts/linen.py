@@ -4,6 +4,8 @@ import dataclasses
 import functools
 import inspect
 import types
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import flax.linen as nn
@@ -89,6 +91,12 @@ class Activation(_TakesArguments, nn.Module, init=False):
         _, _, *state = super().__reduce_ex__(protocol)
         return _empty_activation, (shared.type_name(self.activation),), *state
 
+    def draw(self, arguments: dict[str, Any]) -> dict[str, Any]:
+        """Return the arguments, with a key if the activation needs one."""
+        if shared.draws(self.activation) and self.has_rng(self.rng_collection):
+            return {"key": self.make_rng(self.rng_collection)} | arguments
+        return arguments
+
     @nn.compact
     def __call__(self, x: Array, *, up: Array | None = None, **arguments: Any) -> Array:
         """Compute f(x, **arguments), with the shape and dtype of `x`.
@@ -105,8 +113,8 @@ class Activation(_TakesArguments, nn.Module, init=False):
             partition = learn.partition
             boxed = nn.with_partitioning(init, partition) if partition else init
             parameters[name] = self.param(name, boxed, learn)
-        if shared.draws(self.activation) and self.has_rng(self.rng_collection):
-            arguments.setdefault("key", self.make_rng(self.rng_collection))
+        if "key" not in arguments:
+            arguments = self.draw(arguments)
         if up is not None:
             return self.activation.gate(x, up, **parameters, **arguments)
         return self.activation(x, **parameters, **arguments)
@@ -149,6 +157,8 @@ class GatedDense(_TakesArguments, nn.Module, init=False):
     """Two linear maps, one of which gates the other, f(x G + c) * (x W + b).
 
     The residuals are both products; the backward pass recomputes the activation.
+    The intermediates have the names `mlp_in`, `mlp_gate`, `mlp_up` and `mlp_act`, which
+    a policy of `jax.checkpoint` selects; see `MLP`.
 
     >>> import jax
     >>> layer = GatedDense(4, activation="silu", use_bias=False)
@@ -205,19 +215,36 @@ class GatedDense(_TakesArguments, nn.Module, init=False):
                 kernel_init=self.kernel_init,
                 bias_init=self.bias_init,
                 name=name,
-            )(x)
+            )(shared.name_input(x))
             for name in self.kernel_names
         ]
+        products = shared.split_products(self, products, gated=True)
         activation = Activation(self.activation, self.param_dtype, name="activation")
-        return shared.activate(self, activation, products, **arguments)
+        return shared.activate(activation, shared.name_products(products), **arguments)
 
 
 class MLP(_TakesArguments, nn.Module, init=False):
-    """Two linear maps with an activation between them, f(x W + b) V + c.
+    """Two linear maps with an activation between them, f(norm(x) W + b) V + c.
 
-    With `remat` the residual is x W + b and the backward pass recomputes the
-    activation: one array of the hidden size where autodiff saves two or more. The
-    results are equal.
+    The intermediates have names, of `jax.ad_checkpoint.checkpoint_name`:
+
+    - `mlp_in`: norm(x)
+    - `mlp_gate`, `mlp_up`: norm(x) G and norm(x) W + b; the second if not gated
+    - `mlp_act`: the input of the last map
+
+    `residuals` selects what the backward pass saves besides x and the parameters:
+
+    - "named": `mlp_gate` and `mlp_up`. The norm and the activation are recomputed, no
+      matrix product is. Gradients are exact.
+    - "int8": the same in int8, with a float32 scale of each row. The value is exact;
+      the gradient is that at rounded products. First derivatives only.
+    - "recompute": nothing. The products are recomputed. Gradients are exact.
+    - "all": what autodiff saves, without `jax.checkpoint`. A policy around the block
+      then selects from the names.
+    - A policy of `jax.checkpoint`, which may offload names to the memory of the host:
+      `jax.checkpoint_policies.save_and_offload_only_these_names(…)`.
+
+    Memory is saved in scanned layers; in unrolled ones XLA for CPU undoes it.
 
     >>> import jax
     >>> block = MLP(hidden=8, activation="gelu")
@@ -241,7 +268,9 @@ class MLP(_TakesArguments, nn.Module, init=False):
         use_bias: Whether the maps add a bias.
         dtype: The dtype of the computation.
         param_dtype: The dtype of the parameters.
-        remat: Whether the backward pass recomputes the activation.
+        residuals: What the backward pass saves, see above.
+        norm: A function or a module that is applied to x before the maps, and
+            recomputed in the backward pass. None is the identity.
     """
 
     hidden: int
@@ -254,16 +283,18 @@ class MLP(_TakesArguments, nn.Module, init=False):
     use_bias: bool = True
     dtype: DTypeLike | None = None
     param_dtype: DTypeLike = jnp.float32
-    remat: bool = True
+    residuals: shared.Residuals | shared.Policy = "named"
+    norm: Callable[[Array], Array] | None = None
 
     def __post_init__(self) -> None:
         self.kernel_names = shared.kernel_names(self, shared.mlp_kernels(self.gated))
+        shared.checkpoint_policy(self)
         super().__post_init__()
 
     @nn.compact
     def __call__(self, x: Array, **arguments: Any) -> Array:
         """Compute the block, of shape `(*batch, features)`."""
-        dense = functools.partial(
+        dense = partial(
             nn.Dense,
             use_bias=self.use_bias,
             dtype=self.dtype,
@@ -272,17 +303,28 @@ class MLP(_TakesArguments, nn.Module, init=False):
         *inputs, output = self.kernel_names
         factor = 2 if self.gated and len(inputs) == 1 else 1
 
-        def finish(mlp: MLP, products: list[Array]) -> Array:
-            activation = Activation(
-                self.activation, self.param_dtype, name="activation"
-            )
-            h = shared.activate(
-                self, activation, products, gated=self.gated, **arguments
-            )
-            return dense(self.features or x.shape[-1], name=output)(h)
+        def block(mlp: MLP, x: Array) -> Array:
+            h = shared.name_input(x if mlp.norm is None else mlp.norm(x))
+            products = [dense(factor * self.hidden, name=name)(h) for name in inputs]
+            products = shared.split_products(self, products, gated=self.gated)
+            if self.residuals != "int8":
+                products = shared.name_products(products)
+            f = Activation(self.activation, self.param_dtype, name="activation")
+            down = dense(self.features or x.shape[-1], name=output)
+            drawn = f.draw(arguments)
 
-        products = [dense(factor * self.hidden, name=name)(x) for name in inputs]
-        return (nn.remat(finish) if self.remat else finish)(self, products)
+            def finish(f: Any, down: Any, products: list[Array]) -> Array:
+                return down(shared.activate(f, products, **drawn))
+
+            y = finish(f, down, products)
+            if self.residuals != "int8":
+                return y
+            modules = f.unbind(), down.unbind()
+            pure = lambda *p: finish(*(partial(m.apply, v) for m, v in modules), [*p])
+            return shared.with_int8_residuals(self, y, pure, products)
+
+        policy = shared.checkpoint_policy(self)
+        return (block if policy is None else nn.remat(block, policy=policy))(self, x)
 
 
 # Instances report `Activation` as their `__class__`.

@@ -3,6 +3,7 @@
 import copyreg
 import functools
 import inspect
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -93,9 +94,8 @@ class Activation(nnx.Module, metaclass=_Named):
         With `up`, compute f(x) * up; for a gated unit, the unit of both. `rngs` replace
         the streams of the layer.
         """
-        stream = getattr(self, "rngs", None) if rngs is None else rngs.activation
-        if stream is not None and shared.draws(self.bound):
-            arguments.setdefault("key", stream())
+        if "key" not in arguments:
+            arguments = self.draw(arguments, rngs)
         parameters = {name: self._parameter(name, x) for name in self.bound.learned}
         for name in self.arrays:
             is_leaf = lambda v: isinstance(v, nnx.Variable)
@@ -106,6 +106,15 @@ class Activation(nnx.Module, metaclass=_Named):
         if up is not None:
             return self.bound.gate(x, up, **parameters, **arguments)
         return self.bound(x, **parameters, **arguments)
+
+    def draw(
+        self, arguments: dict[str, Any], rngs: nnx.Rngs | None = None
+    ) -> dict[str, Any]:
+        """Return the arguments, with a key if the activation needs one."""
+        stream = getattr(self, "rngs", None) if rngs is None else rngs.activation
+        if stream is not None and shared.draws(self.bound):
+            return {"key": stream()} | arguments
+        return arguments
 
     def _parameter(self, name: str, x: Array) -> Array:
         """Return a learned argument after checking its size against x."""
@@ -186,6 +195,8 @@ class GatedDense(nnx.Module):
     """Two linear maps, one of which gates the other, f(x G + c) * (x W + b).
 
     The residuals are both products; the backward pass recomputes the activation.
+    The intermediates have the names `mlp_in`, `mlp_gate`, `mlp_up` and `mlp_act`, which
+    a policy of `jax.checkpoint` selects; see `MLP`.
 
     >>> layer = GatedDense(3, 4, activation="silu", rngs=nnx.Rngs(0))
     >>> layer(jnp.ones((2, 3))).shape, layer.gate.kernel.shape
@@ -233,16 +244,18 @@ class GatedDense(nnx.Module):
 
     def __call__(self, x: Array, **arguments: Any) -> Array:
         """Compute the gated values, of shape `(*batch, out_features)`."""
+        x = shared.name_input(x)
         products = [getattr(self, name)(x) for name in self.kernel_names]
-        return shared.activate(self, self.activation, products, **arguments)
+        products = shared.split_products(self, products, gated=True)
+        return shared.activate(
+            self.activation, shared.name_products(products), **arguments
+        )
 
 
 class MLP(nnx.Module):
-    """Two linear maps with an activation between them, f(x W + b) V + c.
+    """Two linear maps with an activation between them, f(norm(x) W + b) V + c.
 
-    With `remat` the residual is x W + b and the backward pass recomputes the
-    activation: one array of the hidden size where autodiff saves two or more. The
-    results are equal.
+    `residuals` selects what the backward pass saves; see `linen.MLP`.
 
     >>> block = MLP(3, 8, activation="gelu", rngs=nnx.Rngs(0))
     >>> block(jnp.ones((2, 3))).shape
@@ -259,7 +272,9 @@ class MLP(nnx.Module):
         kernel_names: The names of the kernels, as in `linen.MLP`.
         order: Which of gate and up comes first in a single kernel.
         layout: Whether they are halves of a single kernel or alternate, as in gpt-oss.
-        remat: Whether the backward pass recomputes the activation.
+        residuals: "named", "int8", "recompute", "all" or a policy of `jax.checkpoint`.
+        norm: A function or a layer that is applied to x before the maps, and recomputed
+            in the backward pass. None is the identity.
         **options: Options of `nnx.Linear`, for each map, and arguments of the
             activation.
     """
@@ -276,10 +291,12 @@ class MLP(nnx.Module):
         kernel_names: tuple[str, ...] = (),
         order: Order = "gate_first",
         layout: Layout = "split",
-        remat: bool = True,
+        residuals: shared.Residuals | shared.Policy = "named",
+        norm: Callable[[Array], Array] | None = None,
         **options: Any,
     ) -> None:
-        self.gated, self.remat = gated, remat
+        self.gated, self.residuals, self.norm = gated, residuals, norm
+        shared.checkpoint_policy(self)
         self.kernel_names, self.order, self.layout = kernel_names, order, layout
         self.kernel_names = shared.kernel_names(self, shared.mlp_kernels(gated))
         options, bound = _split_options("MLP", activation, options)
@@ -294,17 +311,34 @@ class MLP(nnx.Module):
             bound, features=hidden, param_dtype=dtype, rngs=rngs
         )
 
-    def __call__(self, x: Array, **arguments: Any) -> Array:
+    def __call__(
+        self, x: Array, *, rngs: nnx.Rngs | None = None, **arguments: Any
+    ) -> Array:
         """Compute the block, of shape `(*batch, out_features)`."""
+        arguments = self.activation.draw(arguments, rngs)
 
-        def finish(mlp: MLP, products: list[Array]) -> Array:
-            h = shared.activate(
-                mlp, mlp.activation, products, gated=mlp.gated, **arguments
-            )
-            return getattr(mlp, mlp.kernel_names[-1])(h)
+        def block(mlp: MLP, x: Array) -> Array:
+            h = shared.name_input(x if mlp.norm is None else mlp.norm(x))
+            *inputs, output = mlp.kernel_names
+            products = [getattr(mlp, name)(h) for name in inputs]
+            products = shared.split_products(mlp, products, gated=mlp.gated)
+            if mlp.residuals != "int8":
+                products = shared.name_products(products)
+            layers = mlp.activation, getattr(mlp, output)
 
-        products = [getattr(self, name)(x) for name in self.kernel_names[:-1]]
-        return (nnx.remat(finish) if self.remat else finish)(self, products)
+            def finish(layers: Any, products: list[Array]) -> Array:
+                f, down = layers
+                return down(shared.activate(f, products, **arguments))
+
+            y = finish(layers, products)
+            if mlp.residuals != "int8":
+                return y
+            definition, state = nnx.split(layers)
+            pure = lambda *p: finish(nnx.merge(definition, state), [*p])
+            return shared.with_int8_residuals(mlp, y, pure, products)
+
+        policy = shared.checkpoint_policy(self)
+        return (block if policy is None else nnx.remat(block, policy=policy))(self, x)
 
 
 _LINEAR_OPTIONS = frozenset(inspect.signature(nnx.Linear.__init__).parameters)

@@ -9,6 +9,7 @@
 A residual that another operation saves anyway is shared and costs no memory.
 """
 
+import itertools
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, Literal, NoReturn
@@ -16,7 +17,9 @@ from typing import Any, Literal, NoReturn
 import jax
 import jax.numpy as jnp
 from jax import Array, lax
+from jax.ad_checkpoint import checkpoint_name
 from jax.custom_derivatives import SymbolicZero
+from jax.extend.core import ClosedJaxpr, jaxpr_as_fun
 
 from jax_acts._core.arguments import compute_dtype
 from jax_acts._numerics.ordinary import building_blocks, is_ordinary
@@ -153,7 +156,8 @@ def mul_from_int8(name: str, derivative: Array, tangent: Array) -> Array:
     The scale is max |derivative| / 127 over the array, so the absolute error of the
     derivative is at most max |derivative| / 254.
     """
-    code, scale = _quantize(name, derivative)
+    where = f"{name}.with_residuals('int8')"
+    code, scale = _quantize(where, None, derivative)
     wide = compute_dtype(derivative.dtype)
 
     def product(code: Array, scale: Array, tangent: Array) -> Array:
@@ -162,18 +166,79 @@ def mul_from_int8(name: str, derivative: Array, tangent: Array) -> Array:
     return jax.checkpoint(product)(code, scale, tangent)
 
 
-@partial(jax.custom_jvp, nondiff_argnums=(0,))
-def _quantize(name: str, x: Array) -> tuple[Array, Array]:
-    """Return x / scale as int8, and the scale; 0 stays 0."""
+def save_int8(
+    where: str,
+    y: Array,
+    f: Callable[..., Array],
+    operands: Sequence[Array],
+    names: Sequence[str],
+) -> Array:
+    """Return y = f(*operands), with the derivative of f at operands rounded to int8.
+
+    The value is exact. The residuals are the operands as int8, with a float32 scale of
+    each row, max |operand| / 127, and the constants of f.
+
+    Args:
+        where: The caller, for error messages.
+        y: The value.
+        f: A function without side effects. It may close over arrays, and has
+            derivatives in them.
+        operands: Arrays with at least one axis; the last one is quantized at a time.
+        names: A name of each operand, for policies of `jax.checkpoint`.
+    """
+    closed = jax.make_jaxpr(f)(*operands)
+    is_inexact = [jnp.issubdtype(c.dtype, jnp.inexact) for c in closed.consts]
+    constants = list(itertools.compress(closed.consts, is_inexact))
+    others = [
+        c for c, inexact in zip(closed.consts, is_inexact, strict=True) if not inexact
+    ]
+
+    @jax.custom_jvp
+    def value(y: Array, operands: Any, constants: Any, others: Any) -> Array:
+        return y
+
+    @value.defjvp
+    def value_jvp(primals: Any, tangents: Any) -> tuple[Array, Array]:
+        y, operands, constants, others = primals
+        codes = [
+            checkpoint_name(_quantize(where, -1, operand), name)
+            for operand, name in zip(operands, names, strict=True)
+        ]
+
+        def tangent(codes: Any, constants: Any, others: Any, tangents: Any) -> Array:
+            rounded = [
+                (code * scale).astype(operand.dtype)
+                for operand, (code, scale) in zip(operands, codes, strict=True)
+            ]
+
+            def evaluate(operands: Any, constants: Any) -> Array:
+                floats, rest = iter(constants), iter(others)
+                consts = [next(floats if inexact else rest) for inexact in is_inexact]
+                return jaxpr_as_fun(ClosedJaxpr(closed.jaxpr, consts))(*operands)[0]
+
+            return jax.jvp(evaluate, (rounded, constants), tangents)[1]
+
+        return y, jax.checkpoint(tangent)(
+            codes, constants, others, tuple(tangents[1:3])
+        )
+
+    return value(lax.stop_gradient(y), [*operands], constants, others)
+
+
+@partial(jax.custom_jvp, nondiff_argnums=(0, 1))
+def _quantize(where: str, axis: int | None, x: Array) -> tuple[Array, Array]:
+    """Return x / scale as int8, and the scale along an axis or of x; 0 stays 0."""
     x = x.astype(compute_dtype(x.dtype))
-    scale = jnp.max(jnp.abs(x), initial=0) / _INT8_MAX
+    scale = jnp.max(jnp.abs(x), axis, keepdims=axis is not None, initial=0) / _INT8_MAX
     code = jnp.where(scale > 0, x / jnp.where(scale > 0, scale, 1), 0)
     return jnp.round(code).astype(jnp.int8), scale
 
 
 @_quantize.defjvp
-def _quantize_jvp(name: str, primals: Any, tangents: Any) -> NoReturn:
+def _quantize_jvp(
+    where: str, axis: int | None, primals: Any, tangents: Any
+) -> NoReturn:
     raise TypeError(
-        f"{name}.with_residuals('int8'): expected first derivatives only, got a second "
-        f"derivative; {name} has all orders"
+        f"{where}: expected first derivatives only, got a second derivative; the other "
+        "residuals have all orders"
     )

@@ -34,11 +34,11 @@ def make_nnx(**options):
         ({"kernel_names": ("fc1", "fc2")}, {"fc1", "fc2"}),
     ],
 )
-@pytest.mark.parametrize("remat", [True, False])
-def test_linen_and_nnx_have_the_same_kernels_and_outputs(options, names, remat):
-    mlp, params = linen(remat=remat, **options)
+@pytest.mark.parametrize("residuals", ["named", "all"])
+def test_linen_and_nnx_have_the_same_kernels_and_outputs(options, names, residuals):
+    mlp, params = linen(residuals=residuals, **options)
     assert params.keys() == names
-    other = make_nnx(remat=remat, **options)
+    other = make_nnx(residuals=residuals, **options)
     nnx.update(other, params)
     y = mlp.apply({"params": params}, X)
     np.testing.assert_array_equal(other(X), y)
