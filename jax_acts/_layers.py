@@ -9,6 +9,7 @@ from jax_acts._core.bound import Bound
 from jax_acts._core.errors import check_choice, did_you_mean
 from jax_acts._core.glu import Layout, Order, split_gate
 from jax_acts._registry.lookup import get
+from jax_acts.initializers import initializer
 
 
 def layer_activation(
@@ -34,6 +35,14 @@ def layer_activation(
     except TypeError as error:
         hints = "".join(did_you_mean(name, options) for name in arguments)
         raise TypeError(f"{layer}: {error}{hints}") from None
+
+
+def resolve_kernel_init(options: dict[str, Any], activation: Bound) -> None:
+    """Replace "match" by the initializer of kernels that follow the activation."""
+    init = options.get("kernel_init")
+    if isinstance(init, str):
+        check_choice("kernel_init", "name", init, ("match",))
+        options["kernel_init"] = initializer(activation)
 
 
 def draws(activation: Bound) -> bool:

@@ -42,6 +42,7 @@ class _TakesArguments:
             values["activation"] = shared.layer_activation(
                 layer, values["activation"], arguments, fields
             )
+            shared.resolve_kernel_init(values, values["activation"])
             generated(**values)
 
         cls.__init__ = initialize

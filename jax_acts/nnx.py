@@ -318,4 +318,5 @@ def _split_options(
     arguments = {n: v for n, v in options.items() if n not in linear}
     where = f"nnx.{layer}"
     bound = shared.layer_activation(where, activation, arguments, _LINEAR_OPTIONS)
+    shared.resolve_kernel_init(linear, bound)
     return linear, bound
