@@ -37,12 +37,12 @@ def layer_activation(
         raise TypeError(f"{layer}: {error}{hints}") from None
 
 
-def resolve_kernel_init(options: dict[str, Any], activation: Bound) -> None:
-    """Replace "match" by the initializer of kernels that follow the activation."""
-    init = options.get("kernel_init")
-    if isinstance(init, str):
-        check_choice("kernel_init", "name", init, ("match",))
-        options["kernel_init"] = initializer(activation)
+def match_kernel(init: Any, activation: Bound) -> Any:
+    """Return the initializer; for "match", that of kernels after the activation."""
+    if not isinstance(init, str):
+        return init
+    check_choice("kernel_init", "name", init, ("match",))
+    return initializer(activation)
 
 
 def draws(activation: Bound) -> bool:

@@ -42,7 +42,6 @@ class _TakesArguments:
             values["activation"] = shared.layer_activation(
                 layer, values["activation"], arguments, fields
             )
-            shared.resolve_kernel_init(values, values["activation"])
             generated(**values)
 
         cls.__init__ = initialize
@@ -131,10 +130,17 @@ class Dense(_TakesArguments, nn.Dense, init=False):
             arguments that are no field are arguments of it. The attribute is a `Bound`.
         residuals: The policy of `ActivationFunction.with_residuals`; None is that of
             the activation.
+        kernel_init: The initializer of the kernel; "match" is
+            `jax_acts.initializers.initializer` of the activation, for inputs that are
+            outputs of a layer with the same activation.
     """
 
     activation: Any = dataclasses.field(kw_only=True)
     residuals: str | None = dataclasses.field(default=None, kw_only=True)
+
+    def __post_init__(self) -> None:
+        self.kernel_init = shared.match_kernel(self.kernel_init, self.activation)
+        super().__post_init__()
 
     @nn.compact
     def __call__(self, inputs: Array, **arguments: Any) -> Array:
@@ -171,7 +177,8 @@ class GatedDense(_TakesArguments, nn.Module, init=False):
         use_bias: Whether the maps add a bias.
         dtype: The dtype of the computation.
         param_dtype: The dtype of the parameters.
-        kernel_init: The initializer of the kernels.
+        kernel_init: The initializer of the kernels; "match" is that of the activation,
+            for inputs that are outputs of a layer with the same activation.
         bias_init: The initializer of the biases.
 
     Raises:
@@ -191,6 +198,7 @@ class GatedDense(_TakesArguments, nn.Module, init=False):
 
     def __post_init__(self) -> None:
         self.kernel_names = shared.kernel_names(self, ("gate", "up"))
+        self.kernel_init = shared.match_kernel(self.kernel_init, self.activation)
         super().__post_init__()
 
     @nn.compact
@@ -243,6 +251,8 @@ class MLP(_TakesArguments, nn.Module, init=False):
         dtype: The dtype of the computation.
         param_dtype: The dtype of the parameters.
         remat: Whether the backward pass recomputes the activation.
+        kernel_init: The initializer of the kernels; with "match" the output kernel has
+            that of the activation, and the others have the default.
     """
 
     hidden: int
@@ -256,6 +266,7 @@ class MLP(_TakesArguments, nn.Module, init=False):
     dtype: DTypeLike | None = None
     param_dtype: DTypeLike = jnp.float32
     remat: bool = True
+    kernel_init: Any = nn.initializers.lecun_normal()
 
     def __post_init__(self) -> None:
         self.kernel_names = shared.kernel_names(self, shared.mlp_kernels(self.gated))
@@ -270,6 +281,9 @@ class MLP(_TakesArguments, nn.Module, init=False):
             dtype=self.dtype,
             param_dtype=self.param_dtype,
         )
+        last = shared.match_kernel(self.kernel_init, self.activation)
+        default = nn.initializers.lecun_normal()
+        first = default if self.kernel_init == "match" else self.kernel_init
         *inputs, output = self.kernel_names
         factor = 2 if self.gated and len(inputs) == 1 else 1
 
@@ -280,9 +294,13 @@ class MLP(_TakesArguments, nn.Module, init=False):
             h = shared.activate(
                 self, activation, products, gated=self.gated, **arguments
             )
-            return dense(self.features or x.shape[-1], name=output)(h)
+            features = self.features or x.shape[-1]
+            return dense(features, kernel_init=last, name=output)(h)
 
-        products = [dense(factor * self.hidden, name=name)(x) for name in inputs]
+        products = [
+            dense(factor * self.hidden, kernel_init=first, name=name)(x)
+            for name in inputs
+        ]
         return (nn.remat(finish) if self.remat else finish)(self, products)
 
 
