@@ -17,6 +17,7 @@ from jax_acts._core.errors import check_choice, did_you_mean
 from jax_acts._core.glu import Layout, Order, split_gate
 from jax_acts._core.residuals import save_int8
 from jax_acts._registry.lookup import get
+from jax_acts.initializers import initializer
 
 Residuals = Literal["named", "int8", "recompute", "all"]
 Policy = Callable[..., Any]
@@ -54,6 +55,14 @@ def layer_activation(
     except TypeError as error:
         hints = "".join(did_you_mean(name, options) for name in arguments)
         raise TypeError(f"{layer}: {error}{hints}") from None
+
+
+def match_kernel(init: Any, activation: Bound) -> Any:
+    """Return the initializer; for "match", that of kernels after the activation."""
+    if not isinstance(init, str):
+        return init
+    check_choice("kernel_init", "name", init, ("match",))
+    return initializer(activation)
 
 
 def draws(activation: Bound) -> bool:

@@ -138,10 +138,17 @@ class Dense(_TakesArguments, nn.Dense, init=False):
             arguments that are no field are arguments of it. The attribute is a `Bound`.
         residuals: The policy of `ActivationFunction.with_residuals`; None is that of
             the activation.
+        kernel_init: The initializer of the kernel; "match" is
+            `jax_acts.initializers.initializer` of the activation, for inputs that are
+            outputs of a layer with the same activation.
     """
 
     activation: Any = dataclasses.field(kw_only=True)
     residuals: str | None = dataclasses.field(default=None, kw_only=True)
+
+    def __post_init__(self) -> None:
+        self.kernel_init = shared.match_kernel(self.kernel_init, self.activation)
+        super().__post_init__()
 
     @nn.compact
     def __call__(self, inputs: Array, **arguments: Any) -> Array:
@@ -180,7 +187,8 @@ class GatedDense(_TakesArguments, nn.Module, init=False):
         use_bias: Whether the maps add a bias.
         dtype: The dtype of the computation.
         param_dtype: The dtype of the parameters.
-        kernel_init: The initializer of the kernels.
+        kernel_init: The initializer of the kernels; "match" is that of the activation,
+            for inputs that are outputs of a layer with the same activation.
         bias_init: The initializer of the biases.
 
     Raises:
@@ -200,6 +208,7 @@ class GatedDense(_TakesArguments, nn.Module, init=False):
 
     def __post_init__(self) -> None:
         self.kernel_names = shared.kernel_names(self, ("gate", "up"))
+        self.kernel_init = shared.match_kernel(self.kernel_init, self.activation)
         super().__post_init__()
 
     @nn.compact
@@ -271,6 +280,8 @@ class MLP(_TakesArguments, nn.Module, init=False):
         residuals: What the backward pass saves, see above.
         norm: A function or a module that is applied to x before the maps, and
             recomputed in the backward pass. None is the identity.
+        kernel_init: The initializer of the kernels; with "match" the output kernel has
+            that of the activation, and the others have the default.
     """
 
     hidden: int
@@ -285,6 +296,7 @@ class MLP(_TakesArguments, nn.Module, init=False):
     param_dtype: DTypeLike = jnp.float32
     residuals: shared.Residuals | shared.Policy = "named"
     norm: Callable[[Array], Array] | None = None
+    kernel_init: Any = nn.initializers.lecun_normal()
 
     def __post_init__(self) -> None:
         self.kernel_names = shared.kernel_names(self, shared.mlp_kernels(self.gated))
@@ -300,17 +312,23 @@ class MLP(_TakesArguments, nn.Module, init=False):
             dtype=self.dtype,
             param_dtype=self.param_dtype,
         )
+        last = shared.match_kernel(self.kernel_init, self.activation)
+        default = nn.initializers.lecun_normal()
+        first = default if self.kernel_init == "match" else self.kernel_init
         *inputs, output = self.kernel_names
         factor = 2 if self.gated and len(inputs) == 1 else 1
 
         def block(mlp: MLP, x: Array) -> Array:
             h = shared.name_input(x if mlp.norm is None else mlp.norm(x))
-            products = [dense(factor * self.hidden, name=name)(h) for name in inputs]
+            products = [
+                dense(factor * self.hidden, kernel_init=first, name=name)(h)
+                for name in inputs
+            ]
             products = shared.split_products(self, products, gated=self.gated)
             if self.residuals != "int8":
                 products = shared.name_products(products)
             f = Activation(self.activation, self.param_dtype, name="activation")
-            down = dense(self.features or x.shape[-1], name=output)
+            down = dense(self.features or x.shape[-1], kernel_init=last, name=output)
             drawn = f.draw(arguments)
 
             def finish(f: Any, down: Any, products: list[Array]) -> Array:

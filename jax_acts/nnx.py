@@ -160,6 +160,8 @@ class Dense(nnx.Linear):
         residuals: The policy of `ActivationFunction.with_residuals`; None is that of
             the activation.
         **options: Options of `nnx.Linear`, and arguments of the activation.
+            `kernel_init="match"` is `jax_acts.initializers.initializer` of the
+            activation, for inputs that are outputs of a layer with the same activation.
     """
 
     def __init__(
@@ -212,7 +214,7 @@ class GatedDense(nnx.Module):
         order: Which of the two comes first in a single kernel.
         layout: Whether gate and up are halves of a single kernel or alternate.
         **options: Options of `nnx.Linear`, for each map, and arguments of the
-            activation.
+            activation. `kernel_init="match"` is as in `Dense`.
 
     Raises:
         ValueError: The number of names is not 1 or 2, or order or layout is unknown.
@@ -276,7 +278,8 @@ class MLP(nnx.Module):
         norm: A function or a layer that is applied to x before the maps, and recomputed
             in the backward pass. None is the identity.
         **options: Options of `nnx.Linear`, for each map, and arguments of the
-            activation.
+            activation. With `kernel_init="match"` the output kernel has the
+            initializer of the activation, and the others have the default.
     """
 
     def __init__(
@@ -302,10 +305,14 @@ class MLP(nnx.Module):
         options, bound = _split_options("MLP", activation, options)
         *inputs, output = self.kernel_names
         features = 2 * hidden if gated and len(inputs) == 1 else hidden
+        after = {}  # options of the map after the activation
+        if isinstance(options.get("kernel_init"), str):
+            init = shared.match_kernel(options.pop("kernel_init"), bound)
+            after = {"kernel_init": init}
         linear = functools.partial(nnx.Linear, rngs=rngs, **options)
         for name in reversed(inputs):  # up before gate
             setattr(self, name, linear(in_features, features))
-        setattr(self, output, linear(hidden, out_features or in_features))
+        setattr(self, output, linear(hidden, out_features or in_features, **after))
         dtype = getattr(self, output).param_dtype
         self.activation = Activation(
             bound, features=hidden, param_dtype=dtype, rngs=rngs
@@ -352,4 +359,6 @@ def _split_options(
     arguments = {n: v for n, v in options.items() if n not in linear}
     where = f"nnx.{layer}"
     bound = shared.layer_activation(where, activation, arguments, _LINEAR_OPTIONS)
+    if "kernel_init" in linear and layer != "MLP":
+        linear["kernel_init"] = shared.match_kernel(linear["kernel_init"], bound)
     return linear, bound

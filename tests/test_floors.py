@@ -22,6 +22,7 @@ FLOORS = (
     ("jax_acts.functional",),
     ("jax_acts._registry",),
     ("jax_acts.initializers", "jax_acts.fitting"),
+    ("jax_acts.shaping",),
     ("jax_acts.losses",),
     ("jax_acts",),
     (f"{ENGINE}.config", f"{ENGINE}.records", f"{ENGINE}.stats"),

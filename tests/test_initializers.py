@@ -2,6 +2,7 @@
 
 import math
 import pickle
+from typing import get_args
 
 import jax
 import jax.numpy as jnp
@@ -12,7 +13,8 @@ from scipy.integrate import quad
 import jax_acts.linen
 from jax_acts import Bound, gain, get, relu
 from jax_acts._core.compat import enable_x64
-from jax_acts.initializers import expectation, initializer
+from jax_acts.initializers import initializer
+from jax_acts.initializers.gaussian import Mode
 
 KEY = jax.random.key(0)
 
@@ -56,14 +58,24 @@ def test_gains_agree_with_adaptive_quadrature(spec):
         square = lambda z: float(f(z)) ** 2 * density(z)
         breaks = [v for v in f.arguments.values() if isinstance(v, float)] + [0.0, 6.0]
         want, _ = quad(square, -12, 12, points=breaks, epsabs=1e-12, limit=200)
-        assert gain(f) == pytest.approx(want**-0.5, rel=1e-9)
+    assert gain(f) == pytest.approx(want**-0.5, rel=1e-9)
 
 
-def test_a_jump_costs_no_accuracy():
-    with enable_x64(True):
-        for jump in (-3.3, math.sqrt(2) / 7, 0.0, 5.1):
-            got = expectation(lambda z, jump=jump: jnp.where(z > jump, 1.0, 0.0))
-            assert got == pytest.approx(math.erfc(jump / math.sqrt(2)) / 2, abs=1e-11)
+@pytest.mark.parametrize("mode", get_args(Mode))
+def test_kinks_and_jumps_without_metadata_cost_no_accuracy(mode):
+    declared = get("leaky_relu(0.3)")
+    assert gain(lambda x: jnp.where(x > 0, x, 0.3 * x), mode) == pytest.approx(
+        gain(declared, mode), rel=1e-9
+    )
+    moved = get("affine", shift=-0.1, of=declared)
+    assert gain(moved, mode) == pytest.approx(
+        gain(lambda x: declared(x - 0.1), mode), rel=1e-9
+    )
+    if mode != "forward":
+        return
+    for jump in (-3.3, math.sqrt(2) / 7, 0.0, 5.1):
+        got = gain(lambda z, jump=jump: jnp.where(z > jump, 1.0, 0.0)) ** -2
+        assert got == pytest.approx(math.erfc(jump / math.sqrt(2)) / 2, abs=1e-11)
 
 
 def test_functions_of_other_libraries_have_a_gain():
