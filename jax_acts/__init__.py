@@ -13,6 +13,7 @@ from jax_acts._core.function import Function as Function
 from jax_acts._core.kinks import with_kinks as with_kinks
 from jax_acts._core.spec import ActivationSpec as ActivationSpec
 from jax_acts._registry.lookup import aliases as aliases, get as get, names as names
+from jax_acts.diagnosis import diagnose as diagnose, watch as watch
 from jax_acts.fitting import fit as fit
 from jax_acts.functional import *
 from jax_acts.initializers import gain as gain

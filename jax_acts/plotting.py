@@ -30,7 +30,7 @@ COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 INK = "#767676"  # equal contrast on white and on black
 _PAPER = "#FFFFFF"
 
-_STYLE: dict[Any, Any] = {
+STYLE: dict[Any, Any] = {
     "axes.edgecolor": INK,
     "axes.labelcolor": INK,
     "axes.linewidth": 0.6,
@@ -89,7 +89,7 @@ def plot(
         raise ValueError(f"plot: range: expected low < high, got {(low, high)}")
     x = np.linspace(low, high, POINTS)
     lines = [[_line(bound, order, x) for order in (0, 1, 2)] for bound in bounds]
-    with rc_context(_STYLE):
+    with rc_context(STYLE):
         panels = axes or _panels(derivatives)
         figure = _root_figure(panels[0].figure)
         for order, panel in enumerate(panels):
