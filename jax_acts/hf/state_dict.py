@@ -1,19 +1,8 @@
-"""Parameters of `MLP` from Hugging Face state dicts.
-
-    state dict (NumPy arrays) --mlp_parameters--> {"gate_proj": {"kernel": …}, …}
+"""Parameters of `MLP` from state dicts.
 
 Supported are Llama and the models with its names (Mistral, Qwen, Gemma), Phi-3 with one
 kernel for gate and up, and the experts of gpt-oss, whose gate and up alternate. The
-result has the tree of `linen.MLP` and of `nnx.MLP`:
-
-    config = {"hidden": 11008, "gated": True, "use_bias": False}
-    names = ("gate_proj", "up_proj", "down_proj")
-
-    mlp = linen.MLP(activation="silu", kernel_names=names, **config)
-    mlp.apply({"params": mlp_parameters(state_dict, "model.layers.0.mlp")}, x)
-
-    mlp = nnx.MLP(4096, activation="silu", kernel_names=names, rngs=rngs, **config)
-    nnx.update(mlp, mlp_parameters(state_dict, "model.layers.0.mlp"))
+result has the tree of `linen.MLP` and of `nnx.MLP`.
 """
 
 from collections.abc import Mapping, Sequence
