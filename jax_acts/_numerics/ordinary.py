@@ -1,8 +1,9 @@
-"""A mode in which building blocks are ordinary primitives such as `lax.exp`.
+"""Modes of the building blocks: accurate, the same on every platform, or ordinary.
 
-Taylor mode, forward Laplacians and exporters have no rules for bit patterns, and the
-high derivatives of a minimax polynomial are not those of the function.
-`without_custom_jvp` evaluates the rules of a function in this mode.
+In ordinary mode they are primitives such as `lax.exp`: Taylor mode, forward Laplacians
+and exporters have no rules for bit patterns, and the high derivatives of a minimax
+polynomial are not those of the function. `without_custom_jvp` evaluates the rules of a
+function in this mode.
 """
 
 import contextlib
@@ -12,13 +13,18 @@ from collections.abc import Callable, Iterator
 from typing import Any, Literal, ParamSpec, TypeVar
 
 import jax
+from jax import Array, lax
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
 
+Mode = Literal["accurate", "portable", "ordinary"]
+"""The rules, which may differ by platform; the rules of every platform; primitives."""
+
+
 class _Mode(threading.local):
-    name: Literal["accurate", "ordinary"] | None = None
+    name: Mode | None = None
 
 
 _mode = _Mode()
@@ -34,8 +40,26 @@ def in_rule() -> bool:
     return _mode.name is not None
 
 
+def is_portable() -> bool:
+    """Return whether building blocks are to be the same on every platform."""
+    return _mode.name == "portable"
+
+
+def by_platform(
+    x: Array, default: Callable[[Array], Array], **platforms: Callable[[Array], Array]
+) -> Array:
+    """Return the form of the platform that a program is compiled for.
+
+    Every choice by platform is made here, and depends on the implementation that
+    `ActivationFunction.with_implementation` selects.
+    """
+    if is_portable():
+        return default(x)
+    return lax.platform_dependent(x, default=default, **platforms)
+
+
 @contextlib.contextmanager
-def building_blocks(mode: Literal["accurate", "ordinary"]) -> Iterator[None]:
+def building_blocks(mode: Mode) -> Iterator[None]:
     """Evaluate building blocks in a mode, in this thread.
 
     The outermost mode holds: a rule that calls `f.without_custom_jvp` gets the accurate

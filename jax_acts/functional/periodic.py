@@ -6,6 +6,7 @@ polynomial around the zero (`patch_near_zero`).
 """
 
 import math
+from collections.abc import Callable
 
 import jax.numpy as jnp
 from jax import Array, lax
@@ -15,15 +16,19 @@ from jax_acts._numerics import coefficients as table
 from jax_acts._numerics.bitwise import min_nan_free, mul_sign, propagate_nan, where
 from jax_acts._numerics.double_word import hi_lo, split, two_prod, two_sum
 from jax_acts._numerics.exp_log import exp_full_range, mul_exp
+from jax_acts._numerics.range_reduction import (
+    Angle,
+    Reduction,
+    by_range,
+    small_angle,
+)
 from jax_acts._numerics.root import patch_near_zero
 from jax_acts._numerics.trig import (
-    Angle,
-    angle,
     cosine_of,
     sin,
+    sin_of_double,
     sin_squared,
     sine_of,
-    small_angle,
     sum_of_angles,
     wave,
 )
@@ -60,8 +65,7 @@ def sine(x: Real, omega: Real = 1.0) -> Array:
     >>> sine(jnp.array([-1.0, 0.0, 2.0]))
     Array([-0.84147096,  0.        ,  0.9092974 ], dtype=float32)
     """
-    # sin(-0) is +0 after range reduction: keep the sign of zero.
-    return where(x == 0, x, sin(jnp.asarray(omega * x)))
+    return sin(jnp.asarray(omega * x))
 
 
 @sine.defderivative
@@ -121,8 +125,7 @@ def snake(x: Real, alpha: Real = 1.0) -> Array:
     >>> snake(jnp.array([-1.0, 0.0, 2.0]))
     Array([-0.29193,  0.        ,  2.82682 ], dtype=float32)
     """
-    y = x + sin_squared(jnp.asarray(alpha * x)) / _nonzero(alpha)
-    return where(jnp.isinf(x), x, y)
+    return _add_square(x, alpha, alpha)
 
 
 @snake.defderivative
@@ -133,15 +136,18 @@ def snake_dx(x: Real, alpha: Real = 1.0) -> Array:
 
 @snake.derivative.defderivative
 def snake_dx2(x: Real, alpha: Real = 1.0) -> Array:
-    z = jnp.asarray(alpha * x)
-    return 4 * alpha * sin(z, 1) * sin(z, 3)  # = 2 alpha cos(2 z)
+    return 2 * alpha * sin_of_double(jnp.asarray(alpha * x), 2)
 
 
 @snake.defpartial("alpha")
 def snake_dalpha(x: Real, alpha: Real = 1.0) -> Array:
-    z, divisor = jnp.asarray(alpha * x), _nonzero(alpha)
-    partial = (x * sin(2 * z) - sin_squared(z) / divisor) / divisor
-    return where(z == 0, jnp.square(x), partial)
+    def value(reduce: Reduction) -> Array:
+        z, divisor = jnp.asarray(alpha * x), _nonzero(alpha)
+        double, square = sin_of_double(z, 0, reduce), sin_squared(z, 0, reduce)
+        partial = (x * double - square / divisor) / divisor
+        return where(z == 0, jnp.square(x), partial)
+
+    return by_range(value, jnp.asarray(2 * alpha * x))
 
 
 @activation(
@@ -165,9 +171,7 @@ def snake_beta(
     Array([-0.6459633,  0.       ,  2.413411 ], dtype=float32)
     """
     alpha, beta = _scales(alpha, beta, log_scale)
-    square = sin_squared(jnp.asarray(alpha * x))
-    y = x + square / where((square == 0) & (beta == 0), 1.0, beta)
-    return where(jnp.isinf(x), x, y)
+    return _add_square(x, alpha, beta)
 
 
 @snake_beta.defderivative
@@ -175,9 +179,14 @@ def snake_beta_dx(
     x: Real, alpha: Real = 1.0, beta: Real = 1.0, *, log_scale: bool = False
 ) -> Array:
     alpha, beta = _scales(alpha, beta, log_scale)
-    z, r = jnp.asarray(alpha * x), alpha / _nonzero(beta)
-    dx = 2 * r * sin_squared(z, 1) + (1 - r)
-    return where(_is_zero(beta), 1 + _mul_infinity(alpha * sin(2 * z)), dx)
+
+    def value(reduce: Reduction) -> Array:
+        z, r = jnp.asarray(alpha * x), alpha / _nonzero(beta)
+        dx = 2 * r * sin_squared(z, 1, reduce) + (1 - r)
+        limit = 1 + _mul_infinity(alpha * sin_of_double(z, 0, reduce))
+        return where(_is_zero(beta), limit, dx)
+
+    return by_range(value, jnp.asarray(2 * alpha * x))
 
 
 @snake_beta.derivative.defderivative
@@ -185,8 +194,8 @@ def snake_beta_dx2(
     x: Real, alpha: Real = 1.0, beta: Real = 1.0, *, log_scale: bool = False
 ) -> Array:
     alpha, beta = _scales(alpha, beta, log_scale)
-    z = jnp.asarray(alpha * x)
-    dx2 = 4 * (alpha / _nonzero(beta)) * alpha * sin(z, 1) * sin(z, 3)
+    cosine = sin_of_double(jnp.asarray(alpha * x), 2)
+    dx2 = 2 * (alpha / _nonzero(beta)) * alpha * cosine
     return where(_is_zero(beta), _mul_infinity(dx2), dx2)
 
 
@@ -251,23 +260,30 @@ def gcu(x: Real) -> Array:
     >>> gcu(jnp.array([-1.0, 0.0, 2.0]))
     Array([-0.5403,  0.    , -0.8323], dtype=float32)
     """
-    return x * sin(jnp.asarray(x), 2)
+    x = jnp.asarray(x)
+    return by_range(lambda reduce: x * sin(x, 2, reduce), x)
 
 
 @gcu.defderivative
 def gcu_dx(x: Real) -> Array:
-    a = lax.abs(x)
-    dx = wave(1.0, -a, angle(a))  # cos a - a sin a
-    dx = patch_near_zero(a, dx, table.GCU_1_FIRST)
-    return patch_near_zero(a, dx, table.GCU_1_SECOND)
+    def value(reduce: Reduction) -> Array:
+        a = lax.abs(x)
+        dx = wave(1.0, -a, reduce(a))  # cos a - a sin a
+        dx = patch_near_zero(a, dx, table.GCU_1_FIRST)
+        return patch_near_zero(a, dx, table.GCU_1_SECOND)
+
+    return by_range(value, jnp.asarray(x))
 
 
 @gcu.derivative.defderivative
 def gcu_dx2(x: Real) -> Array:
-    a = lax.abs(x)
-    d2 = wave(-a, -2.0, angle(a))  # -a cos a - 2 sin a
-    d2 = patch_near_zero(a, d2, table.GCU_2_FIRST)
-    return mul_sign(patch_near_zero(a, d2, table.GCU_2_SECOND), x)
+    def value(reduce: Reduction) -> Array:
+        a = lax.abs(x)
+        d2 = wave(-a, -2.0, reduce(a))  # -a cos a - 2 sin a
+        d2 = patch_near_zero(a, d2, table.GCU_2_FIRST)
+        return mul_sign(patch_near_zero(a, d2, table.GCU_2_SECOND), x)
+
+    return by_range(value, jnp.asarray(x))
 
 
 @activation(
@@ -288,43 +304,45 @@ def gabor(x: Real, omega: Real = 1.0, scale: Real = 1.0) -> Array:
     >>> gabor(jnp.array([-1.0, 0.0, 2.0]))
     Array([ 0.19877,  1.     , -0.00762 ], dtype=float32)
     """
-    t, _, y, y_lo = _gabor_terms(x, omega, scale)
-    return mul_exp(cosine_of(t), y, y_lo)
+    return _gabor(x, omega, scale, lambda t, a: cosine_of(t))
 
 
 @gabor.defderivative
 def gabor_dx(x: Real, omega: Real = 1.0, scale: Real = 1.0) -> Array:
-    t, a, y, y_lo = _gabor_terms(x, omega, scale)
-    factor = -wave(2 * scale * scale * a, omega, t)
-    if _is_default(omega, scale):  # The tabulated zeros hold for the defaults only.
-        factor = patch_near_zero(a, factor, table.GABOR_1)
-    return mul_sign(mul_exp(factor, y, y_lo), x)
+    def factor(t: Angle, a: Array) -> Array:
+        factor = -wave(2 * scale * scale * a, omega, t)
+        if _is_default(omega, scale):  # The tabulated zeros hold for the defaults only.
+            factor = patch_near_zero(a, factor, table.GABOR_1)
+        return mul_sign(factor, x)
+
+    return _gabor(x, omega, scale, factor)
 
 
 @gabor.derivative.defderivative
 def gabor_dx2(x: Real, omega: Real = 1.0, scale: Real = 1.0) -> Array:
-    t, a, y, y_lo = _gabor_terms(x, omega, scale)
-    square = scale * scale
-    cos_factor = (4 * square * a * a - 2) * square - omega * omega
-    factor = wave(cos_factor, 4 * square * omega * a, t)
-    if _is_default(omega, scale):
-        factor = patch_near_zero(a, factor, table.GABOR_2_FIRST)
-        factor = patch_near_zero(a, factor, table.GABOR_2_SECOND)
-        factor = patch_near_zero(a, factor, table.GABOR_2_THIRD)
-        factor = patch_near_zero(a, factor, table.GABOR_2_FOURTH)
-    return mul_exp(factor, y, y_lo)
+    def factor(t: Angle, a: Array) -> Array:
+        square = scale * scale
+        cos_factor = (4 * square * a * a - 2) * square - omega * omega
+        factor = wave(cos_factor, 4 * square * omega * a, t)
+        if _is_default(omega, scale):
+            factor = patch_near_zero(a, factor, table.GABOR_2_FIRST)
+            factor = patch_near_zero(a, factor, table.GABOR_2_SECOND)
+            factor = patch_near_zero(a, factor, table.GABOR_2_THIRD)
+            factor = patch_near_zero(a, factor, table.GABOR_2_FOURTH)
+        return factor
+
+    return _gabor(x, omega, scale, factor)
 
 
 @gabor.defpartial("omega")
 def gabor_domega(x: Real, omega: Real = 1.0, scale: Real = 1.0) -> Array:
-    t, a, y, y_lo = _gabor_terms(x, omega, scale)
-    return mul_exp(-a * sine_of(t), y, y_lo)
+    return _gabor(x, omega, scale, lambda t, a: -a * sine_of(t))
 
 
 @gabor.defpartial("scale")
 def gabor_dscale(x: Real, omega: Real = 1.0, scale: Real = 1.0) -> Array:
-    t, a, y, y_lo = _gabor_terms(x, omega, scale)
-    return mul_exp(-2 * scale * a * a * cosine_of(t), y, y_lo)
+    factor = lambda t, a: -2 * scale * a * a * cosine_of(t)
+    return _gabor(x, omega, scale, factor)
 
 
 @activation(
@@ -346,32 +364,33 @@ def finer(x: Real, omega: Real = 1.0) -> Array:
     >>> finer(jnp.array([-1.0, 0.0, 0.5]))
     Array([-0.9093,  0.    ,  0.6816], dtype=float32)
     """
-    t, _, _ = _finer_angle(x, omega)
-    return where(x == 0, x, mul_sign(sine_of(t), x))
+    value = lambda t, z, z_lo: where(x == 0, x, mul_sign(sine_of(t), x))
+    return _finer(x, omega, value)
 
 
 @finer.defderivative
 def finer_dx(x: Real, omega: Real = 1.0) -> Array:
-    t, _, _ = _finer_angle(x, omega)
-    return omega * (2 * lax.abs(x) + 1) * cosine_of(t)
+    slope = lambda t, z, z_lo: omega * (2 * lax.abs(x) + 1) * cosine_of(t)
+    return _finer(x, omega, slope)
 
 
 @finer.derivative.defderivative
 def finer_dx2(x: Real, omega: Real = 1.0) -> Array:
     # With z = x² + |x| the value for x > 0 is 2 ω cos(ω z) - ω² (4 z + 1) sin(ω z).
-    t, z, z_lo = _finer_angle(x, omega)
-    hi, lo = two_sum(4 * z, propagate_nan(x, 1.0))
-    square = omega * omega
-    d2 = wave(2 * omega, -square * hi, t, 0.0, -square * (lo + 4 * z_lo))
-    if isinstance(omega, float):
-        d2 = patch_near_zero(lax.abs(x), d2, table.FINER_2)
-    return where(x == 0, 0.0, mul_sign(d2, x))
+    def value(t: Angle, z: Array, z_lo: Array) -> Array:
+        hi, lo = two_sum(4 * z, propagate_nan(x, 1.0))
+        square = omega * omega
+        d2 = wave(2 * omega, -square * hi, t, 0.0, -square * (lo + 4 * z_lo))
+        if isinstance(omega, float):
+            d2 = patch_near_zero(lax.abs(x), d2, table.FINER_2)
+        return where(x == 0, 0.0, mul_sign(d2, x))
+
+    return _finer(x, omega, value)
 
 
 @finer.defpartial("omega")
 def finer_domega(x: Real, omega: Real = 1.0) -> Array:
-    t, z, _ = _finer_angle(x, omega)
-    return mul_sign(z * cosine_of(t), x)
+    return _finer(x, omega, lambda t, z, z_lo: mul_sign(z * cosine_of(t), x))
 
 
 def _nonzero(parameter: Real) -> Real:
@@ -409,20 +428,56 @@ def _is_default(omega: Real, scale: Real) -> bool:
     return isinstance(omega, float) and isinstance(scale, float)
 
 
-def _gabor_terms(
-    x: Real, omega: Real, scale: Real
-) -> tuple[Angle, Array, Array, Array]:
-    """Return ω |x| as an angle, |x| clipped to the support, and -(s x)² as hi + lo."""
-    a = lax.abs(x)
-    far = lax.abs(scale * a) > _EXP_UNDERFLOW_X
-    a = where(far, _EXP_UNDERFLOW_X / lax.abs(scale), a)
-    u, u_lo = two_sum(*two_prod(scale, a))
-    square, square_lo = two_prod(u, u)
-    return angle(jnp.asarray(omega * a)), a, -square, -(square_lo + 2 * u * u_lo)
+def _add_square(x: Real, alpha: Real, beta: Real) -> Array:
+    """Return x + sin²(α x) / β."""
+
+    def value(reduce: Reduction) -> Array:
+        square = sin_squared(jnp.asarray(alpha * x), 0, reduce)
+        y = x + square / where((square == 0) & _is_zero(beta), 1.0, beta)
+        return where(jnp.isinf(x), x, y)
+
+    return by_range(value, jnp.asarray(2 * alpha * x))
 
 
-def _finer_angle(x: Real, omega: Real) -> tuple[Angle, Array, Array]:
-    """Return ω z as an angle for z = x² + |x|, and z in double-word."""
+def _gabor(
+    x: Real, omega: Real, scale: Real, factor: Callable[[Angle, Array], Array]
+) -> Array:
+    """Return factor(angle of ω |x|, |x|) e^-(s x)²; |x| is clipped to the support."""
+
+    def clipped() -> Array:
+        a = lax.abs(x)
+        far = lax.abs(scale * a) > _EXP_UNDERFLOW_X
+        return where(far, _EXP_UNDERFLOW_X / lax.abs(scale), a)
+
+    def value(reduce: Reduction) -> Array:
+        a = clipped()
+        u, u_lo = two_sum(*two_prod(scale, a))
+        square, square_lo = two_prod(u, u)
+        t = reduce(jnp.asarray(omega * a))
+        return mul_exp(factor(t, a), -square, -(square_lo + 2 * u * u_lo))
+
+    return by_range(value, jnp.asarray(omega * clipped()))
+
+
+def _finer(
+    x: Real, omega: Real, value: Callable[[Angle, Array, Array], Array]
+) -> Array:
+    """Return value(angle of ω z, z, z_lo) for z = x² + |x|."""
+
+    def rule(reduce: Reduction) -> Array:
+        z, z_lo, los = _finer_square(x)
+        if isinstance(omega, float) and omega == 1:
+            t = sum_of_angles(reduce(z), small_angle(los[0]))
+            return value(sum_of_angles(t, small_angle(*los[1:])), z, z_lo)
+        hi, lo = two_prod(omega, z)
+        t = sum_of_angles(reduce(hi), reduce(lo + omega * z_lo))
+        return value(t, z, z_lo)
+
+    return by_range(rule, jnp.asarray(omega * (lax.abs(x) + 1) * x))
+
+
+def _finer_square(x: Real) -> tuple[Array, Array, tuple[Array, Array, Array]]:
+    """Return z = x² + |x| as hi + lo, and lo as three words."""
     # 2^60 squared is finite in float32; 0 * x is NaN at infinity.
     a = min_nan_free(2.0**60, lax.abs(x)) + 0 * x
     # Dekker split: a² is the exact sum of square, lo0 and lo1.
@@ -432,9 +487,4 @@ def _finer_angle(x: Real, omega: Real) -> tuple[Angle, Array, Array]:
     z, lo2 = two_sum(square, a)
     # Beyond _ALIASING_X the low-order terms do not affect the result.
     lo0, lo1, lo2 = (where(a <= _ALIASING_X, v, 0.0) for v in (lo0, lo1, lo2))
-    z_lo = lo0 + (lo2 + lo1)
-    if isinstance(omega, float) and omega == 1:
-        t = sum_of_angles(angle(z), small_angle(lo0))
-        return sum_of_angles(t, small_angle(lo2, lo1)), z, z_lo
-    hi, lo = two_prod(omega, z)
-    return sum_of_angles(angle(hi), angle(lo + omega * z_lo)), z, z_lo
+    return z, lo0 + (lo2 + lo1), (lo0, lo2, lo1)
