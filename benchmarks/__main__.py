@@ -6,7 +6,16 @@ from typing import Annotated
 import typer
 
 MEASUREMENTS = (
-    *("accuracy", "speed", "axis", "instructions", "memory", "overhead", "sweep"),
+    *(
+        "accuracy",
+        "speed",
+        "axis",
+        "instructions",
+        "memory",
+        "mlp",
+        "overhead",
+        "sweep",
+    ),
     *("gpu_accuracy", "training", "losses", "platforms", "gpu"),
 )
 PAGES = ("accuracy", "performance", "losses", "platforms", "gpu")

@@ -128,6 +128,32 @@ class LossMemoryRow(NamedTuple):
     bytes: int
 
 
+class MLPSize(NamedTuple):
+    """Size of scanned MLP blocks."""
+
+    layers: int
+    features: int
+    hidden: int
+    tokens: int
+
+
+class MLPRow(NamedTuple):
+    """A gradient of scanned MLP blocks with a choice of residuals."""
+
+    residuals: str
+    bytes: int
+    """Temporary memory."""
+    dots: int
+    """Matrix products in the program; a scan counts once."""
+    time: float
+    """Relative to `jax.nn`, at a smaller size: lower deciles."""
+    loss_error: float
+    gradient_error: float
+    """Relative differences to `jax.nn` at the smaller size; of the kernels."""
+    cosine: float
+    """Cosine of the angle between the gradients of the kernels."""
+
+
 class PlatformRow(NamedTuple):
     """What one program compiled for a device costs."""
 

@@ -23,6 +23,7 @@ from jax_acts.experiments.stats import paired_tests
 from jax_acts.experiments.study import PreparedStudy, RunSpec, Study, concat_grids
 from jax_acts.experiments.train.classification import cross_entropy, linen_functions
 from jax_acts.experiments.train.loop import Metrics, Params, Task
+from jax_acts.linen import Residuals
 
 LOSS = Metric("test_loss", "test loss", "nats", digits=3, lower_is_better=True)
 
@@ -52,6 +53,8 @@ class Config(base.TrainingStudyConfig):
     gated: schema.Activations
     text: schema.TextConfig = schema.TextConfig()
     model: ModelConfig = ModelConfig()
+    residuals: common.Distinct[Residuals] = ("named",)
+    """What the backward pass of an MLP block saves; the first one is the baseline."""
     length: int = Field(default=64, ge=2, le=8192)
     """Length of the context, in characters."""
     num_test: int = Field(default=200, ge=1, le=100_000)
@@ -73,10 +76,10 @@ class Config(base.TrainingStudyConfig):
 
 def runs(config: Config) -> tuple[RunSpec, ...]:
     """Return the runs; those of a block share its programs."""
-    seeds = range(config.seeds)
+    axes = {"residuals": config.residuals, "seed": range(config.seeds)}
     return concat_grids(
-        {"block": ["plain"], "activation": config.plain, "seed": seeds},
-        {"block": ["gated"], "activation": config.gated, "seed": seeds},
+        {"block": ["plain"], "activation": config.plain} | axes,
+        {"block": ["gated"], "activation": config.gated} | axes,
     )
 
 
@@ -105,7 +108,7 @@ def make_task(
 ) -> Task:
     """Return the task of a block."""
     is_gated, length = axes["block"] == "gated", config.length
-    sizes = config.model.model_dump()
+    sizes = config.model.model_dump() | {"residuals": axes["residuals"]}
     model = Transformer(axes["activation"], is_gated, num_characters, length, **sizes)
     init, apply = linen_functions(model)
 
@@ -159,22 +162,37 @@ def summarize(config: Config) -> str:
 def block_name(axes: Mapping[str, Value]) -> str:
     """Return the display name of a block.
 
-    >>> block_name({"block": "gated", "activation": "gelu"})
+    >>> block_name({"block": "gated", "activation": "gelu", "residuals": "named"})
     'GEGLU'
-    >>> block_name({"block": "gated", "activation": "mish"})
-    'mish, gated'
+    >>> block_name({"block": "gated", "activation": "mish", "residuals": "int8"})
+    'mish, gated, int8'
     """
-    activation = str(axes["activation"])
-    if axes["block"] == "plain":
-        return activation
-    return SHAZEER.get(activation, f"{activation}, gated")
+    name, residuals = str(axes["activation"]), axes["residuals"]
+    if axes["block"] == "gated":
+        name = SHAZEER.get(name, f"{name}, gated")
+    return name if residuals == "named" else f"{name}, {residuals}"
+
+
+def residual_pairs(config: Config) -> list[tuple[str, str]]:
+    """Return each block with other residuals and the block with the first ones."""
+    blocks = {"plain": config.plain, "gated": config.gated}
+    first, *others = config.residuals
+    name = lambda *axes: block_name(
+        dict(zip(("block", "activation", "residuals"), axes, strict=True))
+    )
+    return [
+        (name(block, activation, residuals), name(block, activation, first))
+        for block, activations in blocks.items()
+        for activation in activations
+        for residuals in others
+    ]
 
 
 def report(config: Config, records: Sequence[RunRecord]) -> Report:
     comparison = group_runs(
         records,
         runs(config),
-        by=("block", "activation"),
+        by=("block", "activation", "residuals"),
         label=block_name,
         series_label=block_name,
         title="block",
@@ -187,6 +205,9 @@ def report(config: Config, records: Sequence[RunRecord]) -> Report:
     conclusion = conclude(comparison, LOSS)
     if (tests["n"] > 1).any():
         conclusion += f" {common.conclude_pairs(tests, LOSS)}"
+    rounded = common.compare_pairs(comparison, LOSS, residual_pairs(config))
+    if (rounded["n"] > 1).any():
+        conclusion = f"{common.conclude_pairs(rounded, LOSS)} {conclusion}"
     column = Column("num_params", "weights", lambda n: f"{n:,}", essential=False)
     source = texts.TEXTS.get(config.text.name)
     return compare_report(
@@ -196,7 +217,10 @@ def report(config: Config, records: Sequence[RunRecord]) -> Report:
         LOSS,
         conclusion=conclusion,
         table=common.table_with(comparison, LOSS, column, groups["num_params"].first()),
-        sections=paired_test_sections(tests, LOSS, "Gated against plain"),
+        sections=(
+            *paired_test_sections(rounded, LOSS, "Residuals"),
+            *paired_test_sections(tests, LOSS, "Gated against plain"),
+        ),
         notes=_NOTES,
         data=(DataSummary(_text_title(config), source.origin if source else ""),),
     )

@@ -16,6 +16,7 @@ from jax.typing import DTypeLike
 from jax_acts import _layers as shared
 from jax_acts._core.arguments import Learn
 from jax_acts._core.glu import Layout, Order
+from jax_acts._layers import Policy, Residuals
 
 
 class _TakesArguments:
@@ -294,7 +295,7 @@ class MLP(_TakesArguments, nn.Module, init=False):
     use_bias: bool = True
     dtype: DTypeLike | None = None
     param_dtype: DTypeLike = jnp.float32
-    residuals: shared.Residuals | shared.Policy = "named"
+    residuals: Residuals | Policy = "named"
     norm: Callable[[Array], Array] | None = None
     kernel_init: Any = nn.initializers.lecun_normal()
 

@@ -15,6 +15,7 @@ from jax.typing import DTypeLike
 from jax_acts import _layers as shared
 from jax_acts._core.bound import Bound
 from jax_acts._core.glu import Layout, Order
+from jax_acts._layers import Policy, Residuals
 
 
 class _Named(type(nnx.Module)):
@@ -294,7 +295,7 @@ class MLP(nnx.Module):
         kernel_names: tuple[str, ...] = (),
         order: Order = "gate_first",
         layout: Layout = "split",
-        residuals: shared.Residuals | shared.Policy = "named",
+        residuals: Residuals | Policy = "named",
         norm: Callable[[Array], Array] | None = None,
         **options: Any,
     ) -> None:

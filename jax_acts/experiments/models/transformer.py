@@ -6,8 +6,7 @@ import flax.linen as nn
 import jax.numpy as jnp
 from jax import Array
 
-from jax_acts.experiments.models.sow import sow_preactivation
-from jax_acts.linen import Activation
+from jax_acts.linen import MLP, Residuals
 
 
 class Transformer(nn.Module):
@@ -27,6 +26,7 @@ class Transformer(nn.Module):
         heads: The number of attention heads, a divisor of `features`.
         expansion: Width of a plain block / width of the residual stream; `features`
             times it is divisible by 3.
+        residuals: What the backward pass of an MLP block saves; see `linen.MLP`.
     """
 
     activation: Any
@@ -37,6 +37,7 @@ class Transformer(nn.Module):
     features: int = 96
     heads: int = 4
     expansion: int = 4
+    residuals: Residuals = "named"
 
     @nn.compact
     def __call__(self, characters: Array) -> Array:
@@ -50,20 +51,20 @@ class Transformer(nn.Module):
                 self.heads, use_bias=False, name=f"attention_{n}"
             )
             x = x + attention(self._norm(f"norm_{n}", x), mask=mask)
-            x = x + self._mlp(n, self._norm(f"mlp_norm_{n}", x))
+            x = x + self._mlp(n)(x)
         return nn.Dense(self.num_characters, name="head")(self._norm("norm", x))
 
     def _norm(self, name: str, x: Array) -> Array:
         return nn.RMSNorm(name=name)(x)
 
-    def _mlp(self, n: int, x: Array) -> Array:
-        dense = lambda features, name: nn.Dense(
-            features, use_bias=False, name=f"{name}_{n}"
-        )
+    def _mlp(self, n: int) -> MLP:
         width = self.features * self.expansion
-        width = width * 2 // 3 if self.gated else width
-        z = sow_preactivation(self, f"activation_{n}", dense(width, "up")(x))
-        y = Activation(self.activation, name=f"activation_{n}")(z)
-        if self.gated:
-            y = y * dense(width, "gate")(x)
-        return dense(self.features, "down")(y)
+        return MLP(
+            width * 2 // 3 if self.gated else width,
+            self.activation,
+            gated=self.gated,
+            use_bias=False,
+            residuals=self.residuals,
+            norm=nn.RMSNorm(name=f"mlp_norm_{n}"),
+            name=f"mlp_{n}",
+        )
