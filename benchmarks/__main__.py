@@ -7,7 +7,7 @@ import typer
 
 MEASUREMENTS = (
     *("accuracy", "speed", "axis", "instructions", "memory", "overhead", "sweep"),
-    *("gpu_accuracy", "training", "losses", "platforms", "gpu"),
+    *("gpu_accuracy", "training", "losses", "diagnosis", "platforms", "gpu"),
 )
 PAGES = ("accuracy", "performance", "losses", "platforms", "gpu")
 

@@ -128,6 +128,18 @@ class LossMemoryRow(NamedTuple):
     bytes: int
 
 
+class DiagnosisRow(NamedTuple):
+    """Cost of `jax_acts.watch` for one model."""
+
+    model: str
+    step: float
+    measurement: float
+    """Seconds of a training step and of a measurement: lower deciles."""
+    gradient_bytes: int
+    bytes: int
+    """Temporary memory of the gradients and of the measurement."""
+
+
 class PlatformRow(NamedTuple):
     """What one program compiled for a device costs."""
 
