@@ -6,17 +6,8 @@ from typing import Annotated
 import typer
 
 MEASUREMENTS = (
-    *(
-        "accuracy",
-        "speed",
-        "axis",
-        "instructions",
-        "memory",
-        "mlp",
-        "overhead",
-        "sweep",
-    ),
-    *("gpu_accuracy", "training", "losses", "platforms", "gpu"),
+    *("accuracy", "speed", "axis", "instructions", "memory", "mlp", "overhead"),
+    *("sweep", "training", "losses", "diagnosis", "platforms", "gpu", "gpu_accuracy"),
 )
 PAGES = ("accuracy", "performance", "losses", "platforms", "gpu")
 

@@ -154,6 +154,18 @@ class MLPRow(NamedTuple):
     """Cosine of the angle between the gradients of the kernels."""
 
 
+class DiagnosisRow(NamedTuple):
+    """Cost of `jax_acts.watch` for one model."""
+
+    model: str
+    step: float
+    measurement: float
+    """Seconds of a training step and of a measurement: lower deciles."""
+    gradient_bytes: int
+    bytes: int
+    """Temporary memory of the gradients and of the measurement."""
+
+
 class PlatformRow(NamedTuple):
     """What one program compiled for a device costs."""
 

@@ -1,7 +1,8 @@
-"""The figure of a diagnosis. Requires Matplotlib."""
+"""Figures of a diagnosis, and of several side by side. Requires Matplotlib."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from matplotlib import rc_context
@@ -10,6 +11,9 @@ from matplotlib.figure import Figure
 
 from jax_acts.diagnosis.program import Row
 from jax_acts.plotting import COLORS, STYLE
+
+if TYPE_CHECKING:
+    from jax_acts.diagnosis.result import Diagnosis
 
 MAX_HISTOGRAMS = 6
 _SUMMARIES = {
@@ -31,16 +35,16 @@ def draw(rows: Sequence[Row], path: str | Path | None = None) -> Figure:
     """
     keys = rows[0].values
     histograms = {t: n for t, n in _HISTOGRAMS.items() if n[0] in keys}
-    if not keys["pre_hist"].size:  # diagnose(…, bins=0)
-        histograms = {}
     summaries = {t: n for t, n in _SUMMARIES.items() if {*n} <= keys.keys()}
-    chosen = np.unique(np.linspace(0, len(rows) - 1, MAX_HISTOGRAMS).round().astype(int))
+    chosen = np.unique(
+        np.linspace(0, len(rows) - 1, MAX_HISTOGRAMS).round().astype(int)
+    )
     with rc_context({**STYLE, "axes.titlesize": 8, "font.size": 8}):
         height = 2.4 + 1.3 * len(histograms)
         figure = Figure(figsize=(9, height), layout="constrained")
-        ratios = [2.0] + [1.0] * bool(histograms) * len(histograms)
+        ratios = [2.0] + [1.0] * len(histograms)
         top, *below = np.atleast_1d(
-            np.array(figure.subfigures(len(ratios), height_ratios=ratios), object)
+            np.array(figure.subfigures(len(ratios), 1, height_ratios=ratios), object)
         )
         panels = np.atleast_1d(np.array(top.subplots(1, len(summaries)), object))
         for panel, (title, names) in zip(panels, summaries.items(), strict=True):
@@ -50,6 +54,36 @@ def draw(rows: Sequence[Row], path: str | Path | None = None) -> Figure:
             axes = np.atleast_1d(np.array(part.subplots(1, len(chosen)), object))
             for panel, i in zip(axes, chosen, strict=True):
                 _draw_histogram(panel, rows[i], names)
+        if path is not None:
+            figure.savefig(path, dpi=150, facecolor="white")
+    return figure
+
+
+def compare(
+    results: Mapping[str, "Diagnosis"],
+    quantity: Literal["pre", "post", "pre_grad"],
+    path: str | Path | None = None,
+) -> Figure:
+    """Draw the histograms of one quantity: a row per model, a column per site.
+
+    Args:
+        results: Diagnoses with histograms by the title of their row.
+        quantity: "pre", the inputs of the activations, "post", their outputs, or
+            "pre_grad", the gradients of the inputs.
+        path: A file to write.
+    """
+    names = next(n for n in _HISTOGRAMS.values() if n[0] == f"{quantity}_hist")
+    columns = max(len(result.rows) for result in results.values())
+    with rc_context({**STYLE, "axes.titlesize": 8, "font.size": 8}):
+        size = (2.2 * columns, 1.2 * len(results))
+        figure = Figure(figsize=size, layout="constrained")
+        grid = figure.subplots(len(results), columns, squeeze=False)
+        for axes, (title, result) in zip(grid, results.items(), strict=True):
+            for panel in axes[len(result.rows) :]:
+                panel.axis("off")
+            for panel, row in zip(axes, result.rows, strict=False):
+                _draw_histogram(panel, row, names)
+            axes[0].set_ylabel(title)
         if path is not None:
             figure.savefig(path, dpi=150, facecolor="white")
     return figure

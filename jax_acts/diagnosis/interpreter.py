@@ -49,7 +49,10 @@ class Result(NamedTuple):
 def tap_zeros(sites: Mapping[Path_, Site], options: Options) -> Zeros:
     """Return the zeros of all taps."""
     return {
-        position: tuple(taps.zeros(s.shape, s.lead, options.bins) for _ in range(2))
+        position: (
+            taps.zeros(s.shape, s.lead, options.bins),
+            taps.zeros(s.shape, s.lead, options.bins),
+        )
         for position, s in sites.items()
     }
 
@@ -76,25 +79,22 @@ def evaluate(
 
     for i, step in enumerate(steps(jaxpr)):
         eqn, here = step.eqns[-1], (*position, i)
-        operands = [read(v) for v in eqn.invars] if len(step.eqns) == 1 else []
+        outputs: list[Any] = []
         inner = {p: z for p, z in zeros.items() if p[: len(here)] == here}
         if here in zeros:
             output, statistics[here] = _site(step, values, zeros[here], options)
-            scale = kernels.get(step.x)
-            statistics[here]["kernel_scale"] = jnp.asarray(
-                scale[0] if scale else jnp.nan
-            )
-            statistics[here]["kernel_widest"] = jnp.asarray(
-                scale[1] if scale else jnp.nan
-            )
+            scale = kernels.get(step.x, Scales(jnp.nan, jnp.nan))
+            statistics[here]["kernel_scale"] = jnp.asarray(scale.forward)
+            statistics[here]["kernel_widest"] = jnp.asarray(scale.widest)
             outputs = [output]
         elif inner:
             behind = [
                 None if isinstance(v, jex.Literal) else kernels.get(v)
                 for v in eqn.invars
             ]
-            outputs, found = _call(eqn, operands, inner, options, here, behind)
-            statistics |= found
+            operands = [read(v) for v in eqn.invars]
+            outputs, nested = _call(eqn, operands, inner, options, here, behind)
+            statistics |= nested
         else:
             for e in step.eqns:
                 outputs = bind(e, [read(v) for v in e.invars])
@@ -147,8 +147,8 @@ def _call(
     name, jaxpr, consts = eqn.primitive.name, body(eqn), constants(eqn)
     if name == "scan":
         return _scan(eqn, operands, zeros, options, here)
-    evaluated = lambda operands, zeros: tuple(
-        evaluate(jaxpr, consts, operands, zeros, options, here, scales)
+    evaluated = lambda operands, zeros: evaluate(
+        jaxpr, consts, operands, zeros, options, here, scales
     )
     if name in REMATS:
         evaluated = jax.checkpoint(
@@ -156,7 +156,7 @@ def _call(
             prevent_cse=eqn.params["prevent_cse"],
             policy=eqn.params["policy"],
         )
-    return Result(*evaluated(operands, zeros))
+    return evaluated(operands, zeros)
 
 
 def _scan(
@@ -190,7 +190,9 @@ def _scan(
 
 def _propagate(eqn: Any, values: dict[Any, Any], kernels: dict[Any, Scales]) -> None:
     """Record the kernel of a product, and that of a sum with a bias or a reshape."""
-    name, (out, *_) = eqn.primitive.name, eqn.outvars or (None,)
+    if len(eqn.outvars) != 1:
+        return
+    name, out = eqn.primitive.name, eqn.outvars[0]
     inputs = [v for v in eqn.invars if not isinstance(v, jex.Literal)]
     if name in ("dot_general", "conv_general_dilated") and len(inputs) == 2:
         kernel = _kernel(eqn, inputs, out.aval.shape[-1:])

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 
 from jax_acts.diagnosis import interpreter
 from jax_acts.diagnosis.models import Pure, pure
@@ -90,7 +91,7 @@ def compile_program(
         ValueError: The model or the loss fails for the shapes, or there is no site.
     """
     leaves, structure = jax.tree.flatten(pure.args)
-    if any(isinstance(leaf, jax.core.Tracer) for leaf in leaves):
+    if any(isinstance(leaf, Tracer) for leaf in leaves):
         raise TypeError(
             "diagnose: expected arrays, got tracers: call it outside of jax.jit and "
             "jax.grad; it compiles its own pass"
@@ -194,7 +195,7 @@ def to_rows(program: Program, statistics: Any, gradients: Any) -> list[Row]:
             values["unused"] = gradients[position][1]["unused"].mean(-1)
         arrays = {n: np.asarray(v) for n, v in values.items()}
         for index in np.ndindex(site.lead):
-            own = {n: a[index] for n, a in arrays.items()}
+            own = {n: a[index] for n, a in arrays.items() if a.size}
             own = {n: float(a) if a.ndim == 0 else a for n, a in own.items()}
             path = "/".join([site.path, *map(str, index)])
             units = site.shape[-1] if site.shape else 1
