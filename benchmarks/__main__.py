@@ -7,9 +7,9 @@ import typer
 
 MEASUREMENTS = (
     *("accuracy", "speed", "axis", "instructions", "memory", "overhead", "sweep"),
-    *("gpu_accuracy", "training", "losses", "platforms", "gpu"),
+    *("gpu_accuracy", "training", "losses", "second_order", "platforms", "gpu"),
 )
-PAGES = ("accuracy", "performance", "losses", "platforms", "gpu")
+PAGES = ("accuracy", "performance", "losses", "second_order", "platforms", "gpu")
 
 
 def pages(

@@ -2,7 +2,7 @@
 
 With weights of variance gain² / fan_in, standard normal pre-activations of one layer
 have second moment 1 in the next. The principle is that of glorot2010; the gain of
-`relu` is that of he2015.
+`relu` is that of he2015. The initializers of `jax.nn.initializers` are here too.
 """
 
 import dataclasses
@@ -14,6 +14,27 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
+from jax.nn.initializers import (
+    constant as constant,
+    delta_orthogonal as delta_orthogonal,
+    glorot_normal as glorot_normal,
+    glorot_uniform as glorot_uniform,
+    he_normal as he_normal,
+    he_uniform as he_uniform,
+    kaiming_normal as kaiming_normal,
+    kaiming_uniform as kaiming_uniform,
+    lecun_normal as lecun_normal,
+    lecun_uniform as lecun_uniform,
+    normal as normal,
+    ones as ones,
+    orthogonal as orthogonal,
+    truncated_normal as truncated_normal,
+    uniform as uniform,
+    variance_scaling as variance_scaling,
+    xavier_normal as xavier_normal,
+    xavier_uniform as xavier_uniform,
+    zeros as zeros,
+)
 from numpy.typing import NDArray
 
 from jax_acts._core.bound import Bound
@@ -120,9 +141,7 @@ class Initializer:
 
     def __call__(self, *args: Any, **options: Any) -> Array:
         """Return a kernel; the arguments are those of `jax.nn.initializers`."""
-        init = jax.nn.initializers.variance_scaling(
-            gain(self.activation) ** 2, "fan_in", self.distribution
-        )
+        init = variance_scaling(gain(self.activation) ** 2, "fan_in", self.distribution)
         return init(*args, **options)
 
 
