@@ -10,9 +10,9 @@ Laplacian is written as
     forward over forward one pair of nested `jax.jvp` for each coordinate
     folx                 `folx.forward_laplacian`, where it is installed
 
-The memory is what the compiler plans for temporary buffers. The accuracy is that of the
-derivatives of order 3 and 4 by Taylor mode (`jax.experimental.jet`) in float32, relative
-to the largest magnitude of the derivative, against mpmath.
+The memory is what the compiler plans for temporary buffers. The accuracy is that of
+derivatives of order 3 and 4 by Taylor mode (`jax.experimental.jet`) in float32 against
+mpmath, relative to the largest magnitude of the derivative.
 """
 
 import functools
@@ -180,15 +180,19 @@ def taylor(name: str, theirs: Callable[[Array], Array]) -> Iterator[TaylorRow]:
         }
     functions = {"jax.nn": theirs, "jax_acts": ours.without_custom_jvp}
     for library, f in functions.items():
-        series = [jnp.ones_like(POINTS), *[jnp.zeros_like(POINTS)] * (max(ORDERS) - 1)]
-        try:
-            _, terms = jax.jit(lambda x, f=f: jet(f, (x,), (series,)))(POINTS)
-        except NotImplementedError:
-            terms = [None] * max(ORDERS)
+        terms = _taylor_terms(f)
         for order in ORDERS:
-            yield TaylorRow(
-                name, library, order, _error(terms[order - 1], exact[order])
-            )
+            yield TaylorRow(name, library, order, _error(terms[order], exact[order]))
+
+
+def _taylor_terms(f: Callable[[Array], Array]) -> Mapping[int, Array | None]:
+    """Return the derivatives at `POINTS` by order; None where `jet` has no rule."""
+    series = [jnp.ones_like(POINTS), *[jnp.zeros_like(POINTS)] * (max(ORDERS) - 1)]
+    try:
+        _, terms = jax.jit(lambda x: jet(f, (x,), (series,)))(POINTS)
+    except NotImplementedError:
+        return dict.fromkeys(ORDERS)
+    return dict(enumerate(terms, 1))
 
 
 def _error(result: Any, exact: list[float]) -> float | None:

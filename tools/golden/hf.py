@@ -1,6 +1,7 @@
 """Write `jax_acts/hf/families.json` and the golden outputs of `tests/data/hf.json`.
 
-    python -m tools.golden.hf
+    python -m tools.golden.hf              all model types: 5 minutes
+    python -m tools.golden.hf llama t5     some of them
 
 Requires torch and transformers. For every model type, builds the MLP and the experts of
 a tiny config, records which fields they read, and finds the block of `linen.MLP` that
@@ -24,8 +25,8 @@ import numpy as np
 import torch
 import transformers
 from transformers import PreTrainedConfig
-from transformers.pytorch_utils import Conv1D
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING
+from transformers.pytorch_utils import Conv1D
 
 from jax_acts import get
 from jax_acts.hf import config as hf
@@ -134,6 +135,7 @@ def classes(config_class: Any) -> Iterator[type]:
         if isinstance(value, type)
         and issubclass(value, torch.nn.Module)
         and value.__module__ == module_name
+        and not re.search(r"GateMLP|Router", name)
     ]
     configs = [n for n in vars(module) if n.endswith("Config")]
     patterns = (MLP_NAME, EXPERTS_NAME, LAYER_NAME)
@@ -160,7 +162,10 @@ def _affinity(
     main = re.sub(r"(Text|Model|Encoder|Decoder)(?=Config$)", "", config)
     if owner == config:
         return 1, len(cls.__name__)
-    return (2, len(cls.__name__)) if owner == main or alone else None
+    general = owner is None or stem(config).startswith(stem(owner))
+    if owner == main or (alone and general):
+        return 2, len(cls.__name__)
+    return None
 
 
 class Inline(torch.nn.Module):
@@ -332,7 +337,7 @@ def entry(cls: type, config_class: Any, changes: Mapping[str, Any]) -> dict[str,
     module, read = build(cls, config)
     names = kernels(module)
     has_bias = any(n.endswith("bias") for n, _ in module.named_parameters())
-    fields = [n for n in dict.fromkeys(read)]
+    fields = list(dict.fromkeys(read))
     text = [n for n in fields if isinstance(getattr(config, n), str)]
     for order, size, options in forms(module, names):
         weights = draw(widths(module, order))
@@ -542,16 +547,18 @@ def config_classes() -> dict[str, Any]:
 
 
 def main() -> None:
-    """Write both files."""
-    only = sys.argv[1:]
-    results: dict[str, Any] = {}
-    golden: dict[str, Any] = {}
-    missing: dict[str, str] = {}
-    for model_type, config_class in config_classes().items():
-        if only and model_type not in only:
-            continue
+    """Write both files, or the entries of some model types in them."""
+    types = config_classes()
+    only = sys.argv[1:] or list(types)
+    stored = json.loads(GOLDEN.read_text())
+    keep = lambda entries: {n: v for n, v in entries.items() if n in {*types} - {*only}}
+    results = keep(json.loads(FAMILIES.read_text()))
+    golden, missing = keep(stored["golden"]), keep(stored["missing"])
+    for model_type in only:
         try:
-            results[model_type], golden[model_type] = family(model_type, config_class)
+            results[model_type], golden[model_type] = family(
+                model_type, types[model_type]
+            )
         except Unsupported as reason:
             missing[model_type] = str(reason)
         except Exception as reason:
@@ -559,20 +566,18 @@ def main() -> None:
             missing[model_type] = f"{type(reason).__name__}: {line[:80]}"
         print(model_type, missing.get(model_type, "ok"), flush=True)
     print(len(results), "families;", len(missing), "without")
-    if only:
-        print(json.dumps(results, indent=1), golden)
-        return
     FAMILIES.write_text("{\n" + lines(results) + "\n}\n")
     versions = {"torch": torch.__version__, "transformers": transformers.__version__}
-    GOLDEN.write_text(
-        f'{{\n"versions": {json.dumps(versions)},\n"golden": {{\n{lines(golden)}\n}},\n'
-        f'"missing": {{\n{lines(missing)}\n}}\n}}\n'
-    )
+    head = f'"versions": {json.dumps(versions)}'
+    bodies = {"golden": golden, "missing": missing}
+    parts = [f'"{name}": {{\n{lines(body)}\n}}' for name, body in bodies.items()]
+    GOLDEN.write_text("{\n" + ",\n".join([head, *parts]) + "\n}\n")
 
 
 def lines(entries: Mapping[str, Any]) -> str:
-    """Return JSON with one line per entry."""
-    return ",\n".join(f"{json.dumps(k)}: {json.dumps(v)}" for k, v in entries.items())
+    """Return JSON with one line per entry, sorted."""
+    pairs = sorted(entries.items())
+    return ",\n".join(f"{json.dumps(k)}: {json.dumps(v)}" for k, v in pairs)
 
 
 if __name__ == "__main__":
