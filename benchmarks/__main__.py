@@ -7,9 +7,10 @@ import typer
 
 MEASUREMENTS = (
     *("accuracy", "speed", "axis", "instructions", "memory", "mlp", "overhead"),
-    *("sweep", "training", "losses", "diagnosis", "platforms", "gpu", "gpu_accuracy"),
+    *("sweep", "training", "losses", "second_order", "diagnosis"),
+    *("platforms", "gpu", "gpu_accuracy"),
 )
-PAGES = ("accuracy", "performance", "losses", "platforms", "gpu")
+PAGES = ("accuracy", "performance", "losses", "second_order", "platforms", "gpu")
 
 
 def pages(

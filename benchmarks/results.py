@@ -166,6 +166,35 @@ class DiagnosisRow(NamedTuple):
     """Temporary memory of the gradients and of the measurement."""
 
 
+class SecondOrderRow(NamedTuple):
+    """Time and memory of a step whose loss has a Laplacian."""
+
+    activation: str
+    inputs: int
+    width: int
+    depth: int
+    points: int
+    idiom: str
+    """How the Laplacian is written."""
+    library: str
+    milliseconds: float
+    """Lower decile over the rounds."""
+    spread: float
+    """Median minus lower decile, in milliseconds."""
+    bytes: int
+    """Temporary memory."""
+
+
+class TaylorRow(NamedTuple):
+    """Error of one derivative by Taylor mode."""
+
+    function: str
+    library: str
+    order: int
+    error: float | None
+    """In eps of the largest magnitude; None where Taylor mode has no rule."""
+
+
 class PlatformRow(NamedTuple):
     """What one program compiled for a device costs."""
 

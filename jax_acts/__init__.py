@@ -2,6 +2,8 @@
 
 __version__ = "0.1.0"
 
+from jax.nn import one_hot as one_hot
+
 from jax_acts import functional as functional
 from jax_acts._core.activation import (
     ActivationFunction as ActivationFunction,
@@ -16,4 +18,5 @@ from jax_acts._registry.lookup import aliases as aliases, get as get, names as n
 from jax_acts.diagnosis import diagnose as diagnose, watch as watch
 from jax_acts.fitting import fit as fit
 from jax_acts.functional import *
+from jax_acts.hf import from_config as from_config
 from jax_acts.initializers import gain as gain

@@ -73,8 +73,8 @@ def get(
 
     A spec is a name, optionally with a dialect and arguments; a dict with the key
     "name" and arguments; a pair of a name and such a dict; the `class_name` and
-    `config` of a Keras layer; a pair such as ("silu", "linear"), which is a gated unit;
-    a function; a `Bound`; or None, which is the identity.
+    `config` of a Keras layer; a pair such as ("silu", "linear"), which is a gated unit,
+    or a tuple of one name; a function; a `Bound`; or None, which is the identity.
 
     Without a dialect, a name of `jax.nn` means what `jax.nn` means; another name must
     have the same meaning in all dialects that have it. The prefix of a dotted name
@@ -118,6 +118,8 @@ def get(
             parsed = _from_dict(spec)
         case [str() as name, Mapping() as named]:
             parsed = _from_dict({**named, "name": name})
+        case [str() as name]:
+            return get(name, dialect, allow_imports=allow_imports, **arguments)
         case [str() as first, str() as second]:
             pair = [
                 get(n, dialect, allow_imports=allow_imports) for n in (first, second)

@@ -13,6 +13,7 @@ _UNITS = {
     Bound(functional.gelu_exact): Bound(functional.geglu, approximate=False),
     Bound(functional.gelu_quick): Bound(functional.qgeglu),
     Bound(functional.relu): Bound(functional.reglu),
+    Bound(functional.relu_squared): Bound(functional.sreglu),
     Bound(functional.selu): Bound(functional.seglu),
     Bound(functional.sigmoid): Bound(functional.glu),
     Bound(functional.identity): Bound(functional.bilinear),

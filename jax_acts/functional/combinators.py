@@ -13,8 +13,10 @@ A value that an inner function flushes to 0 (in float32, below 1.2e-38) is lost 
 the multiplication: the absolute error of a f(x) can reach 1.2e-38 a.
 """
 
+import functools
 import itertools
 import math
+import operator
 
 import jax
 import jax.numpy as jnp
@@ -33,9 +35,11 @@ __all__ = [
     "blend",
     "capped",
     "piecewise",
+    "product",
     "residual",
     "self_gated",
     "sugar",
+    "sum",
 ]
 
 INF = math.inf
@@ -150,6 +154,51 @@ def self_gated_dx2(x: Real, *, of: InnerFunction = identity) -> Array:
     return 2 * df(x) + _mul_zero(x, _derivative(df)(x))
 
 
+@activation(reference=lambda m, x: 2 * x)
+def sum(x: Real, *, functions: InnerFunctions = (identity, identity)) -> Array:
+    r"""Sum, $f_1(x) + f_2(x) + \dots$
+
+    `blend` and `affine` give a sum with weights.
+
+    Args:
+        x: The input.
+        functions: The $f_i$.
+
+    >>> from jax_acts import relu, sine
+    >>> sum(jnp.array([-2.0, 3.0]), functions=(relu, sine))
+    Array([-0.9092974,  3.14112  ], dtype=float32)
+    """
+    return functools.reduce(operator.add, _values("sum", functions, x))
+
+
+@activation(range=(0, INF), reference=lambda m, x: x * x)
+def product(x: Real, *, functions: InnerFunctions = (identity, identity)) -> Array:
+    r"""Product, $f_1(x)\,f_2(x) \cdots$
+
+    The value is 0 where a factor is 0, also if another is infinite.
+
+    Args:
+        x: The input.
+        functions: The $f_i$.
+
+    >>> from jax_acts import relu, tanh
+    >>> product(jnp.array([-2.0, 3.0]), functions=(relu, tanh))
+    Array([-0.       ,  2.9851642], dtype=float32)
+    """
+    return functools.reduce(_mul_zero, _values("product", functions, x))
+
+
+@product.defderivative
+def product_dx(x: Real, *, functions: InnerFunctions = (identity, identity)) -> Array:
+    values = _values("product", functions, x)
+    derivatives = [_derivative(f)(x) for f in functions]
+    terms = [
+        functools.reduce(_mul_zero, [*values[:i], dy, *values[i + 1 :]])
+        for i, dy in enumerate(derivatives)
+    ]
+    return functools.reduce(operator.add, terms)
+
+
 @activation(kinks={}, reference=lambda m, x: x)
 def piecewise(
     x: Real,
@@ -251,6 +300,13 @@ def sugar_dx(
     x: Real, *, forward: InnerFunction = relu, surrogate: InnerFunction = silu
 ) -> Array:
     return _derivative(_check_callable("sugar", surrogate))(x)
+
+
+def _values(name: str, functions: InnerFunctions, x: Real) -> list[Array]:
+    """Return the values of inner functions, at least one."""
+    if not functions:
+        raise ValueError(f"{name}: functions: expected at least one function, got ()")
+    return [_check_callable(name, f)(x) for f in functions]
 
 
 def _check_callable(name: str, f: InnerFunction) -> InnerFunction:

@@ -33,12 +33,15 @@ from jax_acts._numerics.trig import (
     wave,
 )
 from jax_acts._numerics.types import Real
+from jax_acts.functional.normal import gelu_exact
 
 __all__ = [
     "cosine",
     "finer",
     "gabor",
     "gcu",
+    "gelu_sine",
+    "sinc",
     "sine",
     "sine_relu",
     "snake",
@@ -50,6 +53,10 @@ _SQRT2 = math.sqrt(2)
 _EXP_UNDERFLOW_X = 40.0  # e^(-x²) = 0 for |x| > 40, also in float64.
 _ALIASING_X = 2.0**12
 """For |x| > 2^12 the float32 spacing exceeds half a period of finer."""
+_SINC_SERIES_Z = 1.5
+"""Below, the power series: the 13th term is 1e-21 of the first."""
+_SINC_1 = tuple(-2 * k / math.factorial(2 * k + 1) for k in range(1, 14))
+_SINC_2 = tuple(2 * k * (2 * k - 1) / -math.factorial(2 * k + 1) for k in range(1, 14))
 
 
 @activation(
@@ -110,6 +117,84 @@ def cosine_dx2(x: Real, omega: Real = 1.0) -> Array:
 @cosine.defpartial("omega")
 def cosine_domega(x: Real, omega: Real = 1.0) -> Array:
     return -x * sine(x, omega)
+
+
+@activation(
+    cite="saratchandran2024",
+    range=(-0.2172336282112216574, 1),
+    reference=lambda m, x, omega=1: m.sinc(omega * m.mpf(x)),
+)
+def sinc(x: Real, omega: Real = 1.0) -> Array:
+    r"""Cardinal sine, $\sin(\omega x) / (\omega x)$, and 1 at 0.
+
+    Args:
+        x: The input.
+        omega: $\omega$, the angular frequency; $\pi$ gives `jnp.sinc`.
+
+    >>> sinc(jnp.array([-1.0, 0.0, 2.0]))
+    Array([0.841471, 1.      , 0.454649], dtype=float32)
+    """
+    z = jnp.asarray(omega * x)
+    nonzero = where(z == 0, lax.full_like(z, 1), z)
+    y = where(z == 0, lax.full_like(z, 1), sin(z) / nonzero)
+    return where(jnp.isinf(z), 0.0, y)
+
+
+@sinc.defderivative
+def sinc_dx(x: Real, omega: Real = 1.0) -> Array:
+    return omega * _sinc_dz(jnp.asarray(omega * x))
+
+
+@sinc.derivative.defderivative
+def sinc_dx2(x: Real, omega: Real = 1.0) -> Array:
+    z = jnp.asarray(omega * x)
+    near, large, square = _sinc_terms(z)
+    # ((2 - z²) sin z - 2 z cos z) / z³
+    d2 = wave(-2 / large, 2 / large / large - 1, angle(large)) / large
+    d2 = where(near, _alternating(square, _SINC_2), d2)
+    return omega * omega * where(jnp.isinf(z), 0.0, d2)
+
+
+@sinc.defpartial("omega")
+def sinc_domega(x: Real, omega: Real = 1.0) -> Array:
+    return x * _sinc_dz(jnp.asarray(omega * x))
+
+
+@activation(
+    cite="vitvitskyi2026",
+    range=(-0.244044981135234245, INF),
+    reference=lambda m, x, scale=0.1: x * m.ncdf(x) + m.mpf(scale) * m.sin(x),
+)
+def gelu_sine(x: Real, scale: Real = 0.1) -> Array:
+    r"""GELU with a sine, $x\,\Phi(x) + a \sin x$, called GELUSine.
+
+    Args:
+        x: The input.
+        scale: $a$.
+
+    >>> gelu_sine(jnp.array([-1.0, 0.0, 2.0]))
+    Array([-0.242802,  0.      ,  2.045430], dtype=float32)
+    """
+    x = jnp.asarray(x)
+    y = gelu_exact.without_custom_jvp(x) + scale * sine.without_custom_jvp(x)
+    # Near 0, a product of x alone: a term of the sum may be subnormal.
+    y = where(lax.abs(x) < 2.0**-60, (0.5 + scale) * x, y)
+    return where(x == jnp.inf, x, y)
+
+
+@gelu_sine.defderivative
+def gelu_sine_dx(x: Real, scale: Real = 0.1) -> Array:
+    return gelu_exact.derivative(x) + scale * sine.derivative(x)
+
+
+@gelu_sine.derivative.defderivative
+def gelu_sine_dx2(x: Real, scale: Real = 0.1) -> Array:
+    return gelu_exact.derivative.derivative(x) - scale * sine(x)
+
+
+@gelu_sine.defpartial("scale")
+def gelu_sine_dscale(x: Real, scale: Real = 0.1) -> Array:
+    return sine(x)
 
 
 @activation(
@@ -391,6 +476,29 @@ def finer_dx2(x: Real, omega: Real = 1.0) -> Array:
 @finer.defpartial("omega")
 def finer_domega(x: Real, omega: Real = 1.0) -> Array:
     return _finer(x, omega, lambda t, z, z_lo: mul_sign(z * cosine_of(t), x))
+
+
+def _sinc_dz(z: Array) -> Array:
+    """Return the derivative of sin(z) / z, (z cos z - sin z) / z²."""
+    near, large, square = _sinc_terms(z)
+    dz = wave(1.0, -1 / large, angle(large)) / large
+    dz = where(near, z * _alternating(square, _SINC_1), dz)
+    return where(jnp.isinf(z), 0.0, dz)
+
+
+def _sinc_terms(z: Array) -> tuple[Array, Array, Array]:
+    """Return whether |z| is small, z where it is not, and z² where it is."""
+    near = lax.abs(z) < _SINC_SERIES_Z
+    square = jnp.square(where(near, z, 0.0))
+    return near, where(near, lax.full_like(z, 2), z), square
+
+
+def _alternating(square: Array, terms: tuple[float, ...]) -> Array:
+    """Return the sum of terms[k] (-square)^k."""
+    y = lax.full_like(square, terms[-1])
+    for term in reversed(terms[:-1]):
+        y = term - square * y
+    return y
 
 
 def _nonzero(parameter: Real) -> Real:

@@ -14,10 +14,18 @@ from jax_acts._numerics.bitwise import (
     propagate_nan,
     where,
 )
-from jax_acts._numerics.exp_log import exp, exp_and_expm1, expm1, mul_exp
+from jax_acts._numerics.exp_log import (
+    exp,
+    exp_and_expm1,
+    expm1,
+    mul_exp,
+    mul_scaled_exp,
+    scaled_exp,
+)
 from jax_acts._numerics.polynomial import polynomial
 from jax_acts._numerics.root import patch_near_zero
 from jax_acts._numerics.types import Real
+from jax_acts.functional.hyperbolic import softcap
 from jax_acts.functional.logistic import silu
 
 __all__ = [
@@ -26,6 +34,7 @@ __all__ = [
     "elish",
     "hard_elish",
     "logish",
+    "situ",
     "smish",
 ]
 
@@ -133,6 +142,51 @@ def bsilu_dx2(x: Real, alpha: Real = 1.67) -> Array:
         d2 = patch_near_zero(z, d2, coeffs.BSILU_2_LEFT)
         return patch_near_zero(z, d2, coeffs.BSILU_2_RIGHT)
     return d2
+
+
+@activation(
+    cite="moonshot2026",
+    range=(-0.26976899547249181, 4),
+    reference=lambda m, x, cap=4: cap * m.tanh(x / m.mpf(cap)) / (1 + m.exp(-x)),
+    bounds={"cap": (1e-6, INF)},
+)
+def situ(x: Real, cap: Real = 4.0) -> Array:
+    r"""Sigmoid tanh unit, $c \tanh(x / c)\,\sigma(x)$, a soft-capped `silu`.
+
+    Args:
+        x: The input.
+        cap: $c > 0$; $c \to \infty$ gives `silu`.
+
+    >>> situ(jnp.array([-1.0, 0.0, 100.0]))
+    Array([-0.263488,  0.      ,  4.      ], dtype=float32)
+    """
+    return _mul_sigmoid(x, softcap.without_custom_jvp(x, cap))
+
+
+@situ.defderivative
+def situ_dx(x: Real, cap: Real = 4.0) -> Array:
+    # With e = exp(-|x|), σ' = e / (1 + e)², and σ = e / (1 + e) for x < 0.
+    p = scaled_exp(-lax.abs(x))
+    e = mul_scaled_exp(1.0, p)
+    s, ds = softcap(x, cap), softcap.derivative(x, cap)
+    left = mul_scaled_exp(ds * (1 + e) + s, p)
+    return where(x < 0, left, ds * (1 + e) + s * e) / (1 + e * (2 + e))
+
+
+@situ.derivative.defderivative
+def situ_dx2(x: Real, cap: Real = 4.0) -> Array:
+    p = scaled_exp(-lax.abs(x))
+    e, m = mul_scaled_exp(1.0, p), expm1(-lax.abs(x))
+    s, ds = softcap(x, cap), softcap.derivative(x, cap)
+    d2s = softcap.derivative.derivative(x, cap) * (1 + e * (2 + e))
+    left = mul_scaled_exp(d2s + 2 * ds * (1 + e) - s * m, p)
+    right = d2s + e * (2 * ds * (1 + e) + s * m)
+    return where(x < 0, left, right) / ((1 + e) * (1 + e * (2 + e)))
+
+
+@situ.defpartial("cap")
+def situ_dcap(x: Real, cap: Real = 4.0) -> Array:
+    return _mul_sigmoid(x, softcap.partial("cap")(x, cap))
 
 
 @activation(
@@ -285,6 +339,13 @@ def smish_dx2(x: Real) -> Array:
     d2 = d2 / (base * _smish_denominator(z < 0, e))
     d2 = patch_near_zero(z, d2, coeffs.SMISH_2_LEFT)
     return patch_near_zero(z, d2, coeffs.SMISH_2_RIGHT)
+
+
+def _mul_sigmoid(x: Real, factor: Real) -> Array:
+    """Return `factor` times σ(x)."""
+    p = scaled_exp(-lax.abs(x))
+    left = mul_scaled_exp(factor, p)
+    return where(x < 0, left, factor) / (1 + mul_scaled_exp(1.0, p))
 
 
 def _minus_abs(x: Real) -> tuple[Array, Array]:

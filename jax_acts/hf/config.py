@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 
 from jax_acts import functional
 from jax_acts._core.bound import Bound
-from jax_acts._core.errors import did_you_mean
+from jax_acts._core.errors import check_choice, did_you_mean
 from jax_acts._core.glu import Layout, Order
 from jax_acts._registry.lookup import get
 
@@ -218,10 +218,10 @@ def _block(block: Config, values: Config, layer: int, where: str) -> Block:
     name = block.get("activation")
     text = values.get(name) if name else None
     gated, kernels = block["gated"], tuple(block["kernels"].split())
-    if name == "feed_forward_proj" and isinstance(text, str):  # T5
-        gated = text.startswith("gated-")
+    if "projections" in block:  # T5
+        check_choice(where, name, text, block["projections"])
+        text, gated = block["projections"][text]
         kernels = ("wi_0", "wi_1", "wo") if gated else ("wi", "wo")
-        text = {"gated-gelu": "gelu_new"}.get(text, text.removeprefix("gated-"))
     if name and not isinstance(text, str):
         raise ValueError(
             f"{where}: {name}: expected the name of an activation, got {text!r}"

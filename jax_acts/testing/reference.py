@@ -111,6 +111,8 @@ def _extrapolate(a: float, b: float, c: float, d: float) -> float:
     """
     if c == d or math.isinf(d):
         return d
+    if abs(c) < abs(a) / 20 and abs(d) < abs(b) / 20:  # also a decaying oscillation
+        return 0.0
     first, second, third = b - a, c - b, d - c
     if abs(third) < abs(second) / 2 < abs(first) / 4:
         result = d - third**2 / (third - second)

@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+import jax_acts
 from jax_acts import functional
 from jax_acts._core.activation import ActivationFunction
 from jax_acts._core.compat import enable_x64
@@ -244,3 +245,23 @@ def test_no_tracer_outlives_its_trace(name):
     with jax.checking_leaks():
         call(jnp.float32(0.5), *parameters)
         jax.grad(lambda x: call(x, *parameters)[0])(jnp.float32(0.5))
+
+
+ABSENT = {
+    "dot_product_attention": "no activation",
+    "scaled_matmul": "no activation",
+    "scaled_dot_general": "no activation",
+    "get_scaled_dot_general_config": "no activation",
+}
+"""Names of `jax.nn` that this library does not have, with the reason."""
+
+
+def test_jax_acts_has_every_name_of_jax_nn():
+    public = lambda module: {n for n in dir(module) if not n.startswith("_")}
+    missing = public(jax.nn) - public(jax_acts)
+    assert missing <= ABSENT.keys(), f"missing: {missing - ABSENT.keys()}"
+    theirs, ours = jax.nn.initializers, jax_acts.initializers
+    assert public(theirs) <= public(ours)
+    for name in public(theirs) - {"Initializer"}:  # ours follows an activation
+        assert getattr(theirs, name) is getattr(ours, name)
+    assert jax_acts.one_hot is jax.nn.one_hot

@@ -395,6 +395,7 @@ PAIRS = [
     "gelu_exact",
     "gelu_quick",
     "relu",
+    "squared_relu",
     "selu",
     "sigmoid",
     "linear",
@@ -415,6 +416,10 @@ def test_a_pair_of_activations_is_a_gated_unit(name):
     )
     variables = single.init(jax.random.key(0), x)
     close(unit.apply(variables, x), single.apply(variables, x))
+
+
+def test_a_tuple_of_one_name_is_the_function():
+    assert get(("relu",)) == get(["relu"]) == get("relu")
 
 
 def test_a_pair_without_the_identity_is_an_error():

@@ -32,30 +32,28 @@ def draw(widths: Iterable[tuple[int, int]]) -> Weights:
     ]
 
 
-def block_widths(block: Block) -> list[tuple[int, int]]:
-    """Return the widths (in, out) of the maps of a block."""
+def block_widths(block: Block, size: int) -> list[tuple[int, int]]:
+    """Return the widths (in, out) of the maps of a block with a hidden size."""
     *hidden, _ = block.kernel_names if len(block.kernel_names) > 1 else ("", "")
     packed = block.gated and len(hidden) == 1
-    shapes = [(FEATURES, 2 * HIDDEN if packed else HIDDEN) for _ in hidden]
-    return shapes + [(HIDDEN, FEATURES)] * (len(block.kernel_names) > 1)
+    shapes = [(FEATURES, 2 * size if packed else size) for _ in hidden]
+    return shapes + [(size, FEATURES)] * (len(block.kernel_names) > 1)
 
 
 @functools.cache
-def forward(block: Block) -> NDArray[np.float32]:
-    """Return the output of a block, an `MLP` or `Dense`."""
+def forward(block: Block, size: int = HIDDEN) -> NDArray[np.float32]:
+    """Return the output of a block, an `MLP` or `Dense`, with a hidden size."""
     parameters = {
         name: {"kernel": kernel} | ({"bias": bias} if block.use_bias else {})
         for name, (kernel, bias) in zip(
-            block.kernel_names, draw(block_widths(block)), strict=True
+            block.kernel_names, draw(block_widths(block, size)), strict=True
         )
     }
     if len(block.kernel_names) == 1:
-        layer = linen.Dense(
-            HIDDEN, use_bias=block.use_bias, activation=block.activation
-        )
+        layer = linen.Dense(size, use_bias=block.use_bias, activation=block.activation)
         (parameters,) = parameters.values()
     else:
-        layer = linen.MLP(HIDDEN, remat=False, **block.options())
+        layer = linen.MLP(size, remat=False, **block.options())
     learned = {n: learn.init for n, learn in block.activation.learned.items()}
     if learned:
         parameters |= {"activation": learned}

@@ -1,6 +1,7 @@
 """Write `jax_acts/hf/families.json` and the golden outputs of `tests/data/hf.json`.
 
-    python -m tools.golden.hf
+    python -m tools.golden.hf              all model types: 5 minutes
+    python -m tools.golden.hf llama t5     some of them
 
 Requires torch and transformers. For every model type, builds the MLP and the experts of
 a tiny config, records which fields they read, and finds the block of `linen.MLP` that
@@ -25,6 +26,7 @@ import torch
 import transformers
 from transformers import PreTrainedConfig
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING
+from transformers.pytorch_utils import Conv1D
 
 from jax_acts import get
 from jax_acts.hf import config as hf
@@ -48,7 +50,9 @@ SIZES = {
     ),
     2: (
         "num_experts num_local_experts n_routed_experts moe_num_experts "
-        "num_experts_per_tok moe_k num_hidden_layers"
+        "num_experts_per_tok moe_k num_hidden_layers num_attention_heads num_heads "
+        "encoder_attention_heads decoder_attention_heads n_head n_heads "
+        "num_key_value_heads"
     ),
 }
 LAYERS = (
@@ -56,11 +60,22 @@ LAYERS = (
     *("encoder_layers", "num_encoder_layers", "decoder_layers"),
 )
 MLP_NAME = re.compile(
-    r"(MLP|Mlp|FeedForward|FFN|FF|DenseActDense|FeedForwardNetwork|Intermediate"
+    r"(MLP|Mlp|FeedForward|FFN|FF|Dense(Gated)?ActDense|FeedForwardNetwork|Intermediate"
     r"|FeedForwardLayer)$"
 )
-FUNCTIONS = ("silu", "gelu_exact", "gelu_tanh", "relu", "relu_squared", "tanh", "sigmoid",
-             "gelu_quick", "identity")
+EXPERTS_NAME = re.compile(r"Experts$")
+LAYER_NAME = re.compile(r"(Layer|Block)$")
+FUNCTIONS = (
+    "silu",
+    "gelu_exact",
+    "gelu_tanh",
+    "relu",
+    "relu_squared",
+    "tanh",
+    "sigmoid",
+    "gelu_quick",
+    "identity",
+)
 UNITS = ("swiglu_clamped", "swiglu_clamped(after=True)", "swiglu_oai", "situ_glu")
 TOLERANCE = 2  # ulp of the largest output
 
@@ -95,7 +110,9 @@ def tiny(config_class: Any, **changes: Any) -> Any:
                 setattr(config, target, [size] * len(old))
             elif target in vars(config) and not isinstance(old, (tuple, dict)):
                 setattr(config, target, size)
-    with contextlib.suppress(TypeError):  # an integer ratio
+    if {"dim", "hidden_dim"} <= vars(config).keys():  # DistilBERT
+        config.hidden_dim = HIDDEN
+    with contextlib.suppress(Exception):  # an integer ratio
         if hasattr(config, "mlp_ratio"):
             config.mlp_ratio = HIDDEN / FEATURES
     for name, value in changes.items():
@@ -118,33 +135,58 @@ def classes(config_class: Any) -> Iterator[type]:
         if isinstance(value, type)
         and issubclass(value, torch.nn.Module)
         and value.__module__ == module_name
-        and (MLP_NAME.search(name) or name.endswith("Experts"))
+        and not re.search(r"GateMLP|Router", name)
     ]
     configs = [n for n in vars(module) if n.endswith("Config")]
-    rank = {c: _affinity(c, config_class.__name__, configs) for c in found}
-    yield from sorted(
-        (c for c in found if rank[c] is not None), key=lambda c: (rank[c], c.__name__)
-    )
+    patterns = (MLP_NAME, EXPERTS_NAME, LAYER_NAME)
+    for classes in ([c for c in found if p.search(c.__name__)] for p in patterns):
+        # The only class of a file serves all of its configs.
+        alone = len(classes) == 1
+        rank = {c: _affinity(c, config_class.__name__, configs, alone) for c in classes}
+        own = [c for c in classes if rank[c] is not None]
+        yield from sorted(own, key=lambda c: (rank[c], c.__name__))
 
 
-def _affinity(cls: Any, config: str, configs: list[str]) -> tuple[int, int] | None:
+def _affinity(
+    cls: Any, config: str, configs: list[str], alone: bool
+) -> tuple[int, int] | None:
     """Return a rank of a class for a config, None if it belongs to another config."""
     parameters = inspect.signature(inspect.unwrap(cls.__init__)).parameters
     annotation = parameters["config"].annotation if "config" in parameters else ""
-    stated = {n for n in re.findall(r"\w+", str(getattr(annotation, "__name__", annotation)))}
-    if stated & {*configs}:
+    stated = re.findall(r"\w+", str(getattr(annotation, "__name__", annotation)))
+    if {*stated} & {*configs}:
         return (0, len(cls.__name__)) if config in stated else None
-    stems = {n: n.removesuffix("Config") for n in configs}
-    best = max(
-        (n for n in configs if cls.__name__.startswith(stems[n])),
-        key=lambda n: len(stems[n]),
-        default=None,
-    )
-    if best == config:
-        return (1, len(cls.__name__))
-    text = {f"{stems[config]}Config"} if config in stems else set()
+    stem = lambda name: name.removesuffix("Config")
+    owners = [n for n in configs if cls.__name__.startswith(stem(n))]
+    owner = max(owners, key=len, default=None)
     main = re.sub(r"(Text|Model|Encoder|Decoder)(?=Config$)", "", config)
-    return (2, len(cls.__name__)) if best == main or len(configs) <= 2 or text & {best} else None
+    if owner == config:
+        return 1, len(cls.__name__)
+    general = owner is None or stem(config).startswith(stem(owner))
+    if owner == main or (alone and general):
+        return 2, len(cls.__name__)
+    return None
+
+
+class Inline(torch.nn.Module):
+    """The MLP that a layer holds as its own maps, as in BART."""
+
+    NAMES = (("fc1", "activation_fn", "fc2"), ("ffn", "activation", "ffn_output"))
+
+    def __init__(self, layer: torch.nn.Module) -> None:
+        super().__init__()
+        for names in self.NAMES:
+            if all(hasattr(layer, n) for n in names):
+                self.names = names
+                for name in names:
+                    setattr(self, name, getattr(layer, name))
+                return
+        raise Unsupported("no maps in the layer")
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Compute the MLP."""
+        first, activation, last = (getattr(self, n) for n in self.names)
+        return last(activation(first(x)))
 
 
 def build(cls: type, config: Any) -> tuple[torch.nn.Module, list[str]]:
@@ -165,15 +207,21 @@ def build(cls: type, config: Any) -> tuple[torch.nn.Module, list[str]]:
     arguments = {}
     for name, parameter in list(inspect.signature(cls.__init__).parameters.items())[1:]:
         if name in values:
-            if parameter.default is parameter.empty or name in ("config", "swiglu_limit"):
+            if parameter.default is parameter.empty or name in (
+                "config",
+                "swiglu_limit",
+            ):
                 arguments[name] = values[name]
         elif parameter.default is inspect.Parameter.empty and parameter.kind not in (
-            inspect.Parameter.VAR_KEYWORD, inspect.Parameter.VAR_POSITIONAL
+            inspect.Parameter.VAR_KEYWORD,
+            inspect.Parameter.VAR_POSITIONAL,
         ):
             arguments[name] = getattr(recorder, name)
     torch.manual_seed(0)
     module = cls(**arguments).eval()
-    for key, sub in module.named_modules():
+    if LAYER_NAME.search(cls.__name__) and not MLP_NAME.search(cls.__name__):
+        module = Inline(module)
+    for _, sub in module.named_modules():
         if hasattr(sub, "config") and not isinstance(sub.config, Recorder):
             sub.config = recorder
     return module, recorder.read
@@ -185,9 +233,10 @@ def linears(module: torch.nn.Module) -> dict[str, Any]:
     for name, p in module.named_parameters():
         if name.endswith(".weight") or name.endswith(".bias"):
             owner = module.get_submodule(name.rpartition(".")[0])
-            kind = type(owner).__name__
-            if kind not in ("Linear", "Conv1D", "NonDynamicallyQuantizableLinear"):
-                raise Unsupported(f"a {kind} inside")
+            if not isinstance(owner, (torch.nn.Linear, Conv1D)):
+                raise Unsupported(f"a {type(owner).__name__} inside")
+        elif name.startswith("act_fn."):
+            continue  # a learned argument of the activation, at its initial value
         elif not re.fullmatch(r"(gate_up|up|down)_proj(_bias)?", name):
             raise Unsupported(f"a parameter {name}")
         shapes[name] = p
@@ -213,7 +262,7 @@ def load(module: torch.nn.Module, names: list[str], weights: Weights) -> None:
         transposed = (
             getattr(module, "is_transposed", False)
             if expert
-            else type(owner).__name__ == "Conv1D"
+            else isinstance(owner, Conv1D)
         )
         value = torch.tensor(kernel if transposed else kernel.T)
         if tuple(weight.shape[-2:]) != tuple(value.shape):
@@ -229,7 +278,7 @@ def output(module: torch.nn.Module) -> np.ndarray:
     """Return the output for the inputs of the tests."""
     x = torch.tensor(inputs())
     with torch.no_grad():
-        if hasattr(module, "has_gate"):
+        if EXPERTS_NAME.search(type(module).__name__):
             index = torch.zeros((len(x), 1), dtype=torch.long)
             y = module(x, index, torch.ones((len(x), 1)))
         else:
@@ -248,7 +297,7 @@ def widths(module: torch.nn.Module, names: list[str]) -> list[tuple[int, int]]:
     for name in names:
         expert = name in parameters
         shape = tuple(parameters[name if expert else f"{name}.weight"].shape[-2:])
-        conv = not expert and type(module.get_submodule(name)).__name__ == "Conv1D"
+        conv = not expert and isinstance(module.get_submodule(name), Conv1D)
         transposed = getattr(module, "is_transposed", False) if expert else conv
         shapes.append(shape if transposed else shape[::-1])
     return shapes
@@ -256,23 +305,28 @@ def widths(module: torch.nn.Module, names: list[str]) -> list[tuple[int, int]]:
 
 def forms(
     module: torch.nn.Module, names: list[str]
-) -> Iterator[tuple[list[str], dict[str, Any]]]:
-    """Yield orders of the kernels and options of the block that fit the shapes."""
+) -> Iterator[tuple[list[str], int, dict[str, Any]]]:
+    """Yield orders of the kernels, hidden sizes and options that fit the shapes."""
     shapes = dict(zip(names, widths(module, names), strict=True))
-    ins = [n for n in names if shapes[n] in ((FEATURES, HIDDEN), (FEATURES, 2 * HIDDEN))]
-    outs = [n for n in names if shapes[n] == (HIDDEN, FEATURES)]
-    if len(names) == 1 and len(ins) == 1 and shapes[ins[0]] == (FEATURES, HIDDEN):
-        yield names, {"gated": False}
-    elif len(names) == 2 and len(ins) == 1 and len(outs) == 1:
-        if shapes[ins[0]][1] == HIDDEN:
-            yield [*ins, *outs], {"gated": False}
-        else:
-            for layout in ("split", "interleaved"):
-                for order in ("gate_first", "value_first"):
-                    yield [*ins, *outs], {"gated": True, "order": order, "layout": layout}
-    elif len(names) == 3 and len(ins) == 2 and len(outs) == 1:
-        yield [*ins, *outs], {"gated": True}
-        yield [*ins[::-1], *outs], {"gated": True}
+    *_, last = names
+    outs = [n for n in names if shapes[n][1] == FEATURES != shapes[n][0]]
+    ins = [n for n in names if shapes[n][0] == FEATURES != shapes[n][1]]
+    size = shapes[outs[0] if outs else last][0 if outs else 1]
+    hidden = {shapes[n][1] for n in ins}
+    if len(ins) + len(outs) < len(names) or size > 8 * FEATURES:
+        raise Unsupported(f"kernels {shapes}")
+    if len(names) == len(ins) == 1:
+        yield names, size, {"gated": False}
+    elif len(ins) == len(outs) == 1 and hidden == {size}:
+        yield [*ins, *outs], size, {"gated": False}
+    elif len(ins) == len(outs) == 1 and hidden == {2 * size}:
+        for layout in ("split", "interleaved"):
+            for order in ("gate_first", "value_first"):
+                options = {"gated": True, "order": order, "layout": layout}
+                yield [*ins, *outs], size, options
+    elif len(ins) == 2 and len(outs) == 1 and hidden == {size}:
+        yield [*ins, *outs], size, {"gated": True}
+        yield [*ins[::-1], *outs], size, {"gated": True}
     else:
         raise Unsupported(f"kernels {shapes}")
 
@@ -283,9 +337,9 @@ def entry(cls: type, config_class: Any, changes: Mapping[str, Any]) -> dict[str,
     module, read = build(cls, config)
     names = kernels(module)
     has_bias = any(n.endswith("bias") for n, _ in module.named_parameters())
-    fields = [n for n in dict.fromkeys(read)]
+    fields = list(dict.fromkeys(read))
     text = [n for n in fields if isinstance(getattr(config, n), str)]
-    for order, options in forms(module, names):
+    for order, size, options in forms(module, names):
         weights = draw(widths(module, order))
         load(module, order, weights)
         want = output(module)
@@ -297,11 +351,11 @@ def entry(cls: type, config_class: Any, changes: Mapping[str, Any]) -> dict[str,
                 block = hf._block(raw, values, 0, "")
             except (ValueError, KeyError, TypeError):
                 continue
-            e = error(forward(block), want)
+            e = error(forward(block, size), want)
             if e <= TOLERANCE:
                 raw["class"] = cls.__name__
                 check(cls, config_class, changes, raw, used, want, order, weights)
-                raw["golden"], raw["error"] = want, e
+                raw["golden"], raw["error"], raw["size"] = want, e, size
                 return raw
     raise Unsupported(f"no block equals {cls.__name__}")
 
@@ -393,8 +447,11 @@ def family(
     result: dict[str, Any] = {}
     golden: list[dict[str, Any]] = []
     reasons = []
-    for changes in variants(defaults):
+    for changes in variants(config_class):
+        gated = getattr(config_class(**changes), "is_gated_act", None)
         for cls in classes(config_class):
+            if "ActDense" in cls.__name__ and ("Gated" in cls.__name__) != gated:
+                continue
             kind = "experts" if cls.__name__.endswith("Experts") else "mlp"
             if any(g["kind"] == kind and g["config"] == changes for g in golden):
                 continue
@@ -412,12 +469,14 @@ def family(
                     "kind": kind,
                     "config": changes,
                     "class": raw.pop("class"),
+                    "size": raw.pop("size"),
                     "error": round(raw.pop("error"), 2),
                     "output": base64.b64encode(raw.pop("golden").tobytes()).decode(),
                 }
             )
-            if "feed_forward_proj" in changes:  # T5: it states gate and kernels
+            if "feed_forward_proj" in changes:
                 raw["activation"] = "feed_forward_proj"
+                raw["projections"] = projections(config_class)
                 raw.get("fixed", {}).pop("is_gated_act", None)
             result.setdefault(kind, raw)
     if not result:
@@ -427,12 +486,23 @@ def family(
     return result | fields(defaults, blocks, layers), golden
 
 
-def variants(defaults: Mapping[str, Any]) -> list[dict[str, Any]]:
+def projections(config_class: Any) -> dict[str, Any]:
+    """Return activation, and whether it is gated, by `feed_forward_proj` of T5."""
+    names = [f"{g}{n}" for g in ("", "gated-") for n in ("relu", "gelu", "silu")]
+    configs = {n: config_class(feed_forward_proj=n) for n in names}
+    return {n: (c.dense_act_fn, c.is_gated_act) for n, c in configs.items()}
+
+
+def variants(config_class: Any) -> list[dict[str, Any]]:
     """Return the changes of a config that the MLP is tested with."""
+    defaults = vars(config_class())
     if "feed_forward_proj" in defaults:
-        return [{"feed_forward_proj": v} for v in ("relu", "gated-gelu", "gated-silu")]
+        functions = {name for name, _ in projections(config_class).values()}
+        names = ("relu", "gated-gelu", "gated-silu") if len(functions) > 1 else ()
+        return [{"feed_forward_proj": n} for n in names] or [{}]
     if "swiglu_limits" in defaults:
-        return [{n: [1.5, 3.0] for n in ("swiglu_limits", "swiglu_limits_shared")}]
+        limits = {n: [1.5, 3.0] for n in ("swiglu_limits", "swiglu_limits_shared")}
+        return [{"num_hidden_layers": 2, **limits}]
     if sparsity := defaults.get("activation_sparsity_pattern"):
         return [{"activation_sparsity_pattern": [0.0 for _ in sparsity]}]
     return [{"swiglu_limit": 1.5} if "swiglu_limit" in defaults else {}]
@@ -452,7 +522,7 @@ def fields(
     # A flag that selects another class of MLP.
     flags = [n for n in others if re.search(r"glu|gated", n)]
     fixed |= {n: defaults[n] for n in flags if isinstance(defaults[n], bool)}
-    if "feed_forward_proj" in consumed:
+    if "feed_forward_proj" in consumed:  # it states these
         fixed.pop("is_gated_act", None)
     caps = {n for names in hf._SOFT_CAPS.values() for n in names}
     result: dict[str, Any] = {"layers": layers}
@@ -477,16 +547,18 @@ def config_classes() -> dict[str, Any]:
 
 
 def main() -> None:
-    """Write both files."""
-    only = sys.argv[1:]
-    results: dict[str, Any] = {}
-    golden: dict[str, Any] = {}
-    missing: dict[str, str] = {}
-    for model_type, config_class in config_classes().items():
-        if only and model_type not in only:
-            continue
+    """Write both files, or the entries of some model types in them."""
+    types = config_classes()
+    only = sys.argv[1:] or list(types)
+    stored = json.loads(GOLDEN.read_text())
+    keep = lambda entries: {n: v for n, v in entries.items() if n in {*types} - {*only}}
+    results = keep(json.loads(FAMILIES.read_text()))
+    golden, missing = keep(stored["golden"]), keep(stored["missing"])
+    for model_type in only:
         try:
-            results[model_type], golden[model_type] = family(model_type, config_class)
+            results[model_type], golden[model_type] = family(
+                model_type, types[model_type]
+            )
         except Unsupported as reason:
             missing[model_type] = str(reason)
         except Exception as reason:
@@ -494,20 +566,18 @@ def main() -> None:
             missing[model_type] = f"{type(reason).__name__}: {line[:80]}"
         print(model_type, missing.get(model_type, "ok"), flush=True)
     print(len(results), "families;", len(missing), "without")
-    if only:
-        print(json.dumps(results, indent=1), golden)
-        return
     FAMILIES.write_text("{\n" + lines(results) + "\n}\n")
     versions = {"torch": torch.__version__, "transformers": transformers.__version__}
-    GOLDEN.write_text(
-        f'{{\n"versions": {json.dumps(versions)},\n"golden": {{\n{lines(golden)}\n}},\n'
-        f'"missing": {{\n{lines(missing)}\n}}\n}}\n'
-    )
+    head = f'"versions": {json.dumps(versions)}'
+    bodies = {"golden": golden, "missing": missing}
+    parts = [f'"{name}": {{\n{lines(body)}\n}}' for name, body in bodies.items()]
+    GOLDEN.write_text("{\n" + ",\n".join([head, *parts]) + "\n}\n")
 
 
 def lines(entries: Mapping[str, Any]) -> str:
-    """Return JSON with one line per entry."""
-    return ",\n".join(f"{json.dumps(k)}: {json.dumps(v)}" for k, v in entries.items())
+    """Return JSON with one line per entry, sorted."""
+    pairs = sorted(entries.items())
+    return ",\n".join(f"{json.dumps(k)}: {json.dumps(v)}" for k, v in pairs)
 
 
 if __name__ == "__main__":
