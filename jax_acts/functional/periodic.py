@@ -109,7 +109,9 @@ def cosine_domega(x: Real, omega: Real = 1.0) -> Array:
 
 
 @activation(
-    cite="ziyin2020", reference=lambda m, x, alpha=1: x + m.sin(alpha * x) ** 2 / alpha
+    cite="ziyin2020",
+    reference=lambda m, x, alpha=1: x + m.sin(alpha * x) ** 2 / alpha,
+    limits={"alpha": (INF,)},
 )
 def snake(x: Real, alpha: Real = 1.0) -> Array:
     r"""Snake, $x + \sin^2(\alpha x) / \alpha$.
@@ -276,6 +278,7 @@ def gcu_dx2(x: Real) -> Array:
     reference=lambda m, x, omega=1, scale=1: (
         m.cos(omega * x) * m.exp(-((scale * m.mpf(x)) ** 2))
     ),
+    limits={"scale": (INF,)},
 )
 def gabor(x: Real, omega: Real = 1.0, scale: Real = 1.0) -> Array:
     r"""Gabor wavelet, $\cos(\omega x)\,e^{-(s x)^2}$, the real form of WIRE.
