@@ -13,7 +13,7 @@ import jax.numpy as jnp
 from jax import Array
 from jax.custom_derivatives import SymbolicZero
 
-from jax_acts._core.arguments import as_real, compute_dtype
+from jax_acts._core.arguments import as_real, compute_dtype, replace_limits
 from jax_acts._core.errors import did_you_mean
 from jax_acts._core.function import Function, P, Rule
 from jax_acts._core.residuals import (
@@ -128,7 +128,8 @@ class ActivationFunction(Function[P]):
         """Return a decorator that sets the derivative with respect to `name`."""
 
         def define(rule: Callable[P, Array]) -> Callable[P, Array]:
-            partial = ActivationFunction(rule, ActivationSpec())
+            spec = ActivationSpec(limits=self.spec.limits)
+            partial = ActivationFunction(rule, spec)
             if partial.parameters != self.parameters:
                 raise TypeError(
                     f"{self.__name__}.defpartial: expected a rule with the signature "
@@ -294,8 +295,12 @@ class ActivationFunction(Function[P]):
             dtype if self.spec.exact and dtype.itemsize == 2 else compute_dtype(dtype)
         )
         cast = {n: a.astype(wide) for n, a in arrays.items()}
+        operands = {**cast, **static}
+        for name in self.spec.limits.keys() & operands.keys():
+            points = self.spec.limits[name]
+            operands[name] = replace_limits(operands[name], points, wide)
         with building_blocks("accurate"):
-            return self._rule(**cast, **static).astype(dtype)
+            return self._rule(**operands).astype(dtype)
 
     def _differentiable(
         self,
@@ -373,6 +378,7 @@ def activation(
     domain: tuple[float, float] = ...,
     kinks: Mapping[float, float] = ...,
     bounds: Mapping[str, tuple[float, float]] = ...,
+    limits: Mapping[str, tuple[float, ...]] = ...,
     exact: bool = ...,
     reference: Callable[..., Any] | None = ...,
     surrogate: Callable[..., Any] | None = ...,

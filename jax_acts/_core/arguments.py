@@ -337,6 +337,25 @@ def as_real(where: str, name: str, value: Any) -> Array:
     raise TypeError(f"{where}: {name}: expected real numbers, got dtype {array.dtype}")
 
 
+def replace_limits(value: Any, points: tuple[float, ...], dtype: DTypeLike) -> Any:
+    """Replace the points, 0 and ∞, by values at which a function reaches its limits.
+
+    2^-50 and ±2^50 in float32, 2^-400 and ±2^400 in float64: squares, and their
+    products with x, do not overflow.
+    """
+    huge = 2.0 ** (400 if jnp.finfo(dtype).bits == 64 else 50)
+    if isinstance(value, float):
+        if value == 0 and 0 in points:
+            return 1 / huge
+        is_replaced = math.isinf(value) and math.inf in points
+        return math.copysign(huge, value) if is_replaced else value
+    if 0 in points:
+        value = jnp.where(value == 0, 1 / huge, value)
+    if math.inf in points:
+        value = jnp.where(jnp.isinf(value), jnp.sign(value) * huge, value)
+    return value
+
+
 def canonical_axis(where: str, x: Array, axis: Axis) -> int:
     """Return a single axis, counted from 0.
 

@@ -35,6 +35,9 @@ class ActivationSpec:
     bounds: Mapping[str, tuple[float, float]] = dataclasses.field(default_factory=dict)
     """Arguments mapped to the interval, ends included, on which value and derivatives
     are finite; `Learn` projects to it."""
+    limits: Mapping[str, tuple[float, ...]] = dataclasses.field(default_factory=dict)
+    """Arguments mapped to the points, 0 or ∞, where the formula is NaN and f has a
+    limit: values close to the points replace them."""
     exact: bool = False
     """Whether the value is exact in 16 bits, and so is computed there.
 

@@ -62,15 +62,24 @@ def clip(x: Array, low: float, high: float) -> Array:
     return lax.min(high, lax.max(low, x))
 
 
-@ordinary_form(lambda a, b: -jnp.maximum(-a, -b))
+def _ordinary_minimum(a: Real, b: Real) -> Array:
+    dtype = jnp.result_type(a, b)
+    return -jnp.maximum(-jnp.asarray(a, dtype), -jnp.asarray(b, dtype))
+
+
+@ordinary_form(_ordinary_minimum)
 def minimum(a: Real, b: Real) -> Array:
     """Return `jnp.minimum`; Taylor mode fails for that of an array and a scalar."""
     return jnp.minimum(a, b)
 
 
-@ordinary_form(
-    lambda x, low, high: jnp.where(x < low, low, jnp.where(x > high, high, x))
-)
+def _ordinary_clip_to(x: Real, low: Real, high: Real) -> Array:
+    x = jnp.asarray(x)
+    low, high = jnp.asarray(low, x.dtype), jnp.asarray(high, x.dtype)
+    return jnp.where(x < low, low, jnp.where(x > high, high, x))
+
+
+@ordinary_form(_ordinary_clip_to)
 def clip_to(x: Real, low: Real, high: Real) -> Array:
     """Return `jnp.clip`; Taylor mode fails for scalar bounds, as for `minimum`."""
     return jnp.clip(x, low, high)

@@ -171,7 +171,7 @@ def isru(x: Real, alpha: Real = 1.0) -> Array:
     """
     a = lax.abs(x)
     clipped = minimum(a, 1)
-    small = clipped / jnp.sqrt(1 + alpha * clipped * clipped)
+    small = clipped / jnp.sqrt(1 + _finite(alpha) * clipped * clipped)
     inverse = 1 / jnp.maximum(a, 1)  # x² overflows for large x, 1 / x² does not
     large = 1 / jnp.sqrt(alpha + inverse * inverse)
     return mul_sign(where(a < 1, small, large), x)
@@ -179,7 +179,7 @@ def isru(x: Real, alpha: Real = 1.0) -> Array:
 
 @isru.defderivative
 def isru_dx(x: Real, alpha: Real = 1.0) -> Array:
-    square = 1 + alpha * jnp.square(x)
+    square = 1 + _finite(alpha) * jnp.square(x)
     return 1 / (square * jnp.sqrt(square))
 
 
@@ -321,6 +321,11 @@ def _scaled_sum(x: Real) -> tuple[Array, Array, Array]:
     a = lax.abs(x)
     s, l = minimum(a, 1), jnp.maximum(a, 1)
     return s, l, l + s * s / l
+
+
+def _finite(alpha: Real) -> Array:
+    """Return min(alpha, the largest number): inf * 0 would be NaN."""
+    return minimum(alpha, float(jnp.finfo(jnp.result_type(alpha)).max))
 
 
 def _max_square_root(x: Real) -> float:

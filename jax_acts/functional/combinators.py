@@ -243,6 +243,7 @@ def piecewise(
     range=(-50, 50),
     reference=lambda m, x, cap=50: cap * m.tanh(x / m.mpf(cap)),
     bounds={"cap": (1e-6, INF)},
+    limits={"cap": (0, INF)},
 )
 def capped(x: Real, cap: Real = 50.0, *, of: InnerFunction = identity) -> Array:
     r"""Soft cap on a function, $c \tanh(f(x) / c)$, within $\pm c$.

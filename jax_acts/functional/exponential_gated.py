@@ -248,6 +248,7 @@ def gish_dx2(x: Real) -> Array:
         alpha * x * m.exp(-beta * m.exp(min(-gamma * x, 20)))  # e^-e^20 = 0
     ),
     bounds={"beta": (1e-6, INF)},
+    limits={"alpha": (INF,), "beta": (INF,), "gamma": (INF,)},
 )
 def golu(x: Real, alpha: Real = 1.0, beta: Real = 1.0, gamma: Real = 1.0) -> Array:
     r"""Gompertz linear unit, $\alpha x \exp(-\beta e^{-\gamma x})$.

@@ -114,6 +114,7 @@ def elu_plus_one_dx2(x: Real) -> Array:
     range=(-1, INF),
     reference=lambda m, x, alpha=1: x if x > 0 else alpha * m.expm1(x / alpha),
     bounds={"alpha": (1e-6, INF)},
+    limits={"alpha": (0, INF)},
 )
 def celu(x: Real, alpha: Real = 1.0) -> Array:
     r"""Continuously differentiable ELU, $x$ if $x > 0$, else
@@ -267,6 +268,7 @@ def xielu_dbeta(
         -a * m.expm1(-x / m.mpf(b)) if x > 0 else c * m.expm1(x / m.mpf(d))
     ),
     bounds={"b": (1e-6, INF), "d": (1e-6, INF)},
+    limits={"b": (0, INF), "d": (0, INF)},
 )
 def hexpo(x: Real, a: Real = 1.0, b: Real = 1.0, c: Real = 1.0, d: Real = 1.0) -> Array:
     r"""Hexpo, $a (1 - e^{-x/b})$ if $x \ge 0$, else $c (e^{x/d} - 1)$.

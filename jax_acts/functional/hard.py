@@ -78,7 +78,9 @@ def hard_tanh_dmax_val(x: Real, min_val: Real = -1.0, max_val: Real = 1.0) -> Ar
 @activation(
     kinks={},
     exact=True,
-    reference=lambda m, x, min_val=-INF, max_val=INF: x,
+    reference=lambda m, x, min_val=-INF, max_val=INF: _clip_reference(
+        x, min_val, max_val
+    ),
 )
 def clip(x: Real, min_val: Real = -INF, max_val: Real = INF) -> Array:
     r"""Clip to an interval, $\min(\max(x, a), b)$.
@@ -116,9 +118,14 @@ def clip_dmax_val(x: Real, min_val: Real = -INF, max_val: Real = INF) -> Array:
     range=(0, 1),
     kinks={-3: 0, 3: 0},
     reference=lambda m, x, slope=1 / 6, offset=0.5: _clip_reference(
-        (x + 3) / 6 if slope == 1 / 6 else m.mpf(slope) * x + m.mpf(offset), 0, 1
+        (x + 3) / 6
+        if (slope, offset) == (1 / 6, 0.5)
+        else m.mpf(slope) * x + m.mpf(offset),
+        0,
+        1,
     ),
     bounds={"slope": (1e-6, INF)},
+    limits={"slope": (INF,)},
 )
 def hard_sigmoid(x: Real, slope: Real = 1 / 6, offset: Real = 0.5) -> Array:
     r"""Hard sigmoid, $\min(\max(k x + c, 0), 1)$.

@@ -149,6 +149,7 @@ def lisht_dx2(x: Real) -> Array:
     range=(-30, 30),
     reference=lambda m, x, cap=30: cap * m.tanh(x / cap),
     bounds={"cap": (1e-6, INF)},
+    limits={"cap": (0, INF)},
 )
 def softcap(x: Real, cap: Real = 30.0) -> Array:
     r"""Soft capping, $c \tanh(x / c)$.

@@ -46,6 +46,7 @@ _MAX_FACTOR = 1e30
     reference=lambda m, x, p1=1, p2=0, beta=1: (
         (m.mpf(p1) - p2) * x / (1 + m.exp(-m.mpf(beta) * (m.mpf(p1) - p2) * x)) + p2 * x
     ),
+    limits={"beta": (INF,)},
 )
 def aconc(x: Real, p1: Real = 1.0, p2: Real = 0.0, beta: Real = 1.0) -> Array:
     r"""ACON-C, $d x\,\sigma(\beta d x) + p_2 x$ with $d = p_1 - p_2$.
@@ -103,6 +104,7 @@ def aconc_dbeta(x: Real, p1: Real = 1.0, p2: Real = 0.0, beta: Real = 1.0) -> Ar
         (m.mpf(alpha) / beta) * x if x > 0 else alpha * m.expm1(x / m.mpf(beta))
     ),
     bounds={"beta": (1e-6, INF)},
+    limits={"beta": (INF,)},
 )
 def pelu(x: Real, alpha: Real = 1.0, beta: Real = 1.0) -> Array:
     r"""Parametric ELU, $\frac \alpha \beta x$ if $x > 0$, else
@@ -241,6 +243,7 @@ def srelu_dupper_slope(
     reference=lambda m, x, alpha=0.5, gamma=1, beta=0: (
         m.mpf(gamma) * m.tanh(m.mpf(alpha) * x) + beta
     ),
+    limits={"alpha": (INF,)},
 )
 def dyt(x: Real, alpha: Real = 0.5, gamma: Real = 1.0, beta: Real = 0.0) -> Array:
     r"""Dynamic tanh, $\gamma \tanh(\alpha x) + \beta$, a replacement for LayerNorm.
@@ -293,6 +296,7 @@ def dyt_dbeta(x: Real, alpha: Real = 0.5, gamma: Real = 1.0, beta: Real = 0.0) -
     reference=lambda m, x, alpha=0.5, shift=0, gamma=1, beta=0: (
         m.mpf(gamma) * m.erf(m.mpf(alpha) * x + shift) + beta
     ),
+    limits={"alpha": (INF,), "shift": (INF,)},
 )
 def derf(
     x: Real, alpha: Real = 0.5, shift: Real = 0.0, gamma: Real = 1.0, beta: Real = 0.0

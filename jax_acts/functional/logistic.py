@@ -94,6 +94,7 @@ def sigmoid_dx2(x: Real) -> Array:
     range=(0, INF),
     reference=lambda m, x, beta=1: m.log1p(m.exp(m.mpf(beta) * x)) / m.mpf(beta),
     bounds={"beta": (1e-3, INF)},
+    limits={"beta": (INF,)},
 )
 def softplus(x: Real, beta: Real = 1.0) -> Array:
     r"""Softplus, $\log(1 + e^{\beta x}) / \beta$, the integral of `sigmoid`.
@@ -226,6 +227,7 @@ def sqrt_softplus_dx2(x: Real) -> Array:
     cite="hendrycks2016 elfwing2017 ramachandran2017",
     range=(-0.27846454276107376, INF),
     reference=lambda m, x, beta=1: x / (1 + m.exp(-m.mpf(beta) * x)),
+    limits={"beta": (INF,)},
 )
 def silu(x: Real, beta: Real = 1.0) -> Array:
     r"""Sigmoid-weighted linear unit, $x\,\sigma(\beta x)$, also called swish.
@@ -304,6 +306,7 @@ def gelu_quick_dx2(x: Real) -> Array:
         m.log1p((1 - m.exp(-alpha)) / (m.exp(-alpha * x) + m.exp(-alpha))) / alpha
     ),
     bounds={"alpha": (1e-6, INF)},
+    limits={"alpha": (0, INF)},
 )
 def soft_clipping(x: Real, alpha: Real = 1.0) -> Array:
     r"""Soft clipping, $\log((1 + e^{\alpha x}) / (1 + e^{\alpha (x - 1)})) / \alpha$.
@@ -419,10 +422,12 @@ def _folded_exponent(x: Real, alpha: Real) -> tuple[Array, ScaledExp, Real]:
     right, right_lo = two_sum(propagate_nan(x, alpha), -hi)
     u = where(x > 0.5, right, hi)
     lo = where(x > 0.5, right_lo - lo, lo)
-    lo = where(u < -1000, 0.0, lo)
+    lo = where(lax.abs(u) > 1000, 0.0, lo)
     u = max_nan_free(-1000.0, u)  # e^-1000 is 0
+    # 1 is negligible beyond e^u = 2^64 or 2^512; e^u may not overflow.
+    half = 0.5 * math.log(2) * jnp.finfo(x.dtype).maxexp
     decay = math.exp(-alpha) if isinstance(alpha, float) else exp(-alpha)
-    return u, scaled_exp(u, lo), decay
+    return u, scaled_exp(min_nan_free(half, u), lo), decay
 
 
 def _numerator(alpha: Real, p: ScaledExp) -> Array:

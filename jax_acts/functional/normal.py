@@ -219,6 +219,7 @@ def gelu_clipped_dmax_val(
     reference=lambda m, x, alpha=0.25, mu=1: (
         ((1 + alpha) * x + (1 - alpha) * x * m.erf(mu * (1 - alpha) * x)) / 2
     ),
+    limits={"mu": (INF,)},
 )
 def smu(x: Real, alpha: Real = 0.25, mu: Real = 1.0) -> Array:
     r"""Smooth maximum unit,
@@ -301,6 +302,7 @@ def erf_dx2(x: Real) -> Array:
         m.erfc((mu - x) / (sigma * m.sqrt(2))) / 2
     ),
     bounds={"sigma": (1e-3, INF)},
+    limits={"sigma": (0, INF)},
 )
 def laplace(x: Real, mu: Real = 0.707107, sigma: Real = 0.282095) -> Array:
     r"""Normal cumulative distribution function, $\Phi((x - \mu) / \sigma)$.

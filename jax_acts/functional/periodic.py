@@ -150,7 +150,8 @@ def sinc_dx2(x: Real, omega: Real = 1.0) -> Array:
     z = jnp.asarray(omega * x)
     near, large, square = _sinc_terms(z)
     # ((2 - z²) sin z - 2 z cos z) / z³
-    d2 = wave(-2 / large, 2 / large / large - 1, angle(large)) / large
+    rule = lambda reduce: wave(-2 / large, 2 / large / large - 1, reduce(large))
+    d2 = by_range(rule, large) / large
     d2 = where(near, _alternating(square, _SINC_2), d2)
     return omega * omega * where(jnp.isinf(z), 0.0, d2)
 
@@ -198,7 +199,9 @@ def gelu_sine_dscale(x: Real, scale: Real = 0.1) -> Array:
 
 
 @activation(
-    cite="ziyin2020", reference=lambda m, x, alpha=1: x + m.sin(alpha * x) ** 2 / alpha
+    cite="ziyin2020",
+    reference=lambda m, x, alpha=1: x + m.sin(alpha * x) ** 2 / alpha,
+    limits={"alpha": (INF,)},
 )
 def snake(x: Real, alpha: Real = 1.0) -> Array:
     r"""Snake, $x + \sin^2(\alpha x) / \alpha$.
@@ -377,6 +380,7 @@ def gcu_dx2(x: Real) -> Array:
     reference=lambda m, x, omega=1, scale=1: (
         m.cos(omega * x) * m.exp(-((scale * m.mpf(x)) ** 2))
     ),
+    limits={"scale": (INF,)},
 )
 def gabor(x: Real, omega: Real = 1.0, scale: Real = 1.0) -> Array:
     r"""Gabor wavelet, $\cos(\omega x)\,e^{-(s x)^2}$, the real form of WIRE.
@@ -481,7 +485,7 @@ def finer_domega(x: Real, omega: Real = 1.0) -> Array:
 def _sinc_dz(z: Array) -> Array:
     """Return the derivative of sin(z) / z, (z cos z - sin z) / z²."""
     near, large, square = _sinc_terms(z)
-    dz = wave(1.0, -1 / large, angle(large)) / large
+    dz = by_range(lambda reduce: wave(1.0, -1 / large, reduce(large)), large) / large
     dz = where(near, z * _alternating(square, _SINC_1), dz)
     return where(jnp.isinf(z), 0.0, dz)
 

@@ -3,6 +3,7 @@
 Coefficients are tuples, or arrays of shape `(k,)` or `(k, features)`.
 """
 
+import math
 from typing import Literal, get_args
 
 import jax
@@ -375,7 +376,8 @@ def _exponent(v: Array) -> Array:
     """Return k with 2^k <= |v| < 2^(k + 1); -2^20 for v = 0."""
     info = jnp.finfo(v.dtype)
     if is_ordinary():
-        k = jnp.floor(jnp.log2(jax.lax.stop_gradient(jnp.where(v == 0, 1, lax.abs(v)))))
+        magnitude = jax.lax.stop_gradient(where(v == 0, jnp.ones_like(v), lax.abs(v)))
+        k = jnp.floor(lax.log(magnitude) * (1 / math.log(2)))
         return where(v == 0, -(2.0**20), k)
     bits = lax.bitcast_convert_type(lax.abs(v), jnp.dtype(f"int{info.bits}"))
     k = (bits >> info.nmant) - (info.maxexp - 1)

@@ -49,6 +49,7 @@ _EXP_UNDERFLOW_X = 1000.0  # e^-x underflows to 0 beyond, in float64 too
     reference=lambda m, x, alpha=1, beta=1, gamma=0.5: (
         gamma * x * ((alpha - 1) + 2 / (1 + m.exp(-2 * beta * x)))
     ),
+    limits={"beta": (INF,)},
 )
 def aptx(x: Real, alpha: Real = 1.0, beta: Real = 1.0, gamma: Real = 0.5) -> Array:
     r"""Alpha plus tanh times x, $(\alpha + \tanh(\beta x))\,\gamma x$.

@@ -1,0 +1,122 @@
+"""Arguments at 0 and ±∞: values and derivatives are the limits of the formula."""
+
+import math
+
+import jax
+import jax.numpy as jnp
+import mpmath
+import numpy as np
+import pytest
+
+from jax_acts._core.activation import ActivationFunction
+from jax_acts._registry.lookup import FUNCTIONS
+from tests.conftest import quickly
+
+X = np.array([-20, -2, -0.7, -1e-3, 0, 1e-3, 0.7, 2, 20], np.float32)
+POINTS = (0.0, math.inf, -math.inf, 150.0, 1e4)
+NO_LIMIT = {
+    # "diverges": the value is unbounded, for some x at least
+    *("aconc p1", "aconc p2", "affine offset", "affine rate", "affine scale"),
+    *("affine shift", "aptx alpha", "aptx gamma", "bsilu alpha", "derf beta"),
+    *("derf gamma", "dyt beta", "dyt gamma", "elu alpha", "hexpo a", "hexpo c"),
+    *("leaky_relu negative_slope", "nelu alpha", "nlrelu beta", "pelu alpha"),
+    *("pelu beta", "residual scale", "shrink bias", "sine_relu epsilon", "smu alpha"),
+    *("snake_beta beta", "soft_shrink threshold", "softplus beta", "squareplus b"),
+    *("srelu lower", "srelu lower_slope", "srelu upper_slope"),
+    *("star_relu bias", "star_relu scale", "threshold value"),
+    *("xielu alpha_n", "xielu alpha_p", "xielu beta"),
+    *("clip max_val", "clip min_val", "gelu_clipped max_val"),
+    *("hard_tanh max_val", "golu alpha"),
+    # "oscillates"
+    *("cosine omega", "finer omega", "gabor omega", "sine omega", "snake_beta alpha"),
+    # a difference of two functions that are equal by default
+    "blend weight",
+}
+"""Arguments without a finite limit of the value at 0 or at ±∞."""
+
+m = mpmath.mp.clone()
+m.dps = 500
+STEP = m.mpf(10) ** -300
+
+
+@pytest.mark.slow
+def test_arguments_at_0_and_infinity_give_the_limits_of_value_and_derivative():
+    errors, without_limit = [], set()
+    for f in dict.fromkeys(FUNCTIONS.values()):
+        if not isinstance(f, ActivationFunction) or f.spec.reference is None:
+            continue
+        points = [
+            (name, point)
+            for name in scalar_arguments(f)
+            for point in POINTS
+            if point >= 0 or f.spec.bounds.get(name, (-1.0,))[0] < 0
+            if (f.__name__, name, point) != ("srelu", "upper", -math.inf)  # < lower
+        ]
+        results = evaluate(f, points) if points else []
+        for (name, point), got in zip(points, results, strict=True):
+            label = f"{f.__name__} {name}"
+            # The rounding error of argument times x is one of an input; derivatives
+            # of periodic functions multiply it by the argument.
+            size = point if math.isfinite(point) else 0.0
+            wants = [[limit(f, name, point, x, order) for x in X] for order in (0, 1)]
+            if not np.isfinite(wants[0]).all() or label == "blend weight":
+                without_limit.add(label)
+                continue
+            for order, x, y, want in zip(
+                *(np.repeat((0, 1), len(X)), np.tile(X, 2)),
+                *(got.ravel(), np.ravel(wants)),
+                strict=True,
+            ):
+                if not is_close(
+                    y,
+                    want,
+                    size ** (1 + order) * abs(x),
+                    x == 0 and (order or not point),
+                ):
+                    errors.append(f"{label}={point}, d{order}({x}): {y}, not {want}")
+    assert not errors, "\n".join(errors)
+    assert without_limit == NO_LIMIT
+
+
+def scalar_arguments(f):
+    parameters = list(f.signature.parameters.values())[1:]
+    floats = [p for p in parameters if isinstance(p.default, int | float)]
+    return {p.name: p.default for p in floats if p.name not in f.static}
+
+
+def evaluate(f, points):
+    """Return value and derivative at X, per point."""
+    arguments = {
+        name: jnp.array([p if name == n else default for n, p in points], jnp.float32)
+        for name, default in scalar_arguments(f).items()
+    }
+    both = lambda a: (f(X, **a), f.derivative(X, **a))
+    return np.stack(quickly(jax.vmap(both))(arguments), axis=1)
+
+
+def limit(f, name, point, x, order):
+    """Return the limit of the reference or of its derivative; NaN if it has none."""
+    if math.isfinite(point) and point:
+        return float(reference(f, name, m.mpf(point), x, order))
+    sign = -1 if point < 0 else 1
+    exponents = (60, 120) if point else (-60, -120)
+    near, nearer = (
+        reference(f, name, sign * m.mpf(10) ** e, x, order) for e in exponents
+    )
+    if abs(nearer - near) <= 1e-12 * max(1, abs(nearer)):
+        return float(nearer)
+    return math.copysign(math.inf, nearer) if abs(nearer) > 100 else math.nan
+
+
+def reference(f, name, value, x, order):
+    function = f.spec.reference_of(order)
+    at = lambda x: m.mpf(function(m, x, **{name: value}))
+    x = m.mpf(float(x))
+    return (at(x + STEP) - at(x - STEP)) / (2 * STEP) if order else at(x)
+
+
+def is_close(got, want, product, at_kink):
+    """At a kink or a jump of the function or of its limit, any number is."""
+    if math.isnan(got) or at_kink or not math.isfinite(want):
+        return not math.isnan(got)
+    return abs(got - want) <= 2e-5 * abs(want) + 1.2e-7 * max(1.0, product)
