@@ -10,7 +10,7 @@ install = $(run) pip install -qq --constraint constraints.txt \
 	--build-constraint constraints.txt
 
 .PHONY: help demo studies-quick studies test test-slow check format lint types constraints \
-	platforms test-platforms gpu
+	docs docs-serve platforms test-platforms gpu
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## /make \1	/p' Makefile | expand -t 20
@@ -33,6 +33,13 @@ test: $(VENV)/dev ## Run the tests that are not marked slow; ARGS="-k silu" sele
 
 test-slow: $(VENV)/dev ## Run the slow tests: trainings, faults, plots, exports
 	$(run) pytest -n auto -m slow $(ARGS)
+
+# mkdocs builds strictly: a broken link or reference is an error.
+docs: $(VENV)/docs ## Build the documentation in build/site
+	$(run) mkdocs build
+
+docs-serve: $(VENV)/docs ## Show the documentation, rebuilt on every change
+	$(run) mkdocs serve
 
 platforms: $(VENV)/gpu/ready $(VENV)/tpu/ready ## Install compilers for GPUs and TPUs (proprietary: CUDA, libtpu)
 
@@ -71,6 +78,10 @@ $(VENV)/dev: $(VENV)/demo
 	$(install) --editable '.[experiments,plots,testing]' --group dev
 	@touch $@
 
+$(VENV)/docs: $(VENV)/dev
+	$(install) --group docs
+	@touch $@
+
 # An environment per accelerator plugin: `import jax` tries all that it finds.
 $(VENV)/%/ready: $(VENV)/pip pyproject.toml
 	$(PYTHON) -m venv $(VENV)/$*
@@ -86,6 +97,6 @@ constraints: ## Renew constraints.txt with the newest versions
 	$(PYTHON) -m venv --clear $(VENV)/newest
 	$(newest) install -qq --upgrade pip
 	$(newest) install -qq hatchling editables \
-		--editable '.[experiments,plots,testing]' --group dev
+		--editable '.[experiments,plots,testing]' --group dev --group docs
 	echo '# Made by `make constraints`.' > constraints.txt
 	$(newest) freeze --all --exclude setuptools --exclude-editable >> constraints.txt
