@@ -23,6 +23,11 @@ def max_keepdims(x: Array, axes: Axes) -> Array:
     return lax.expand_dims(lax.reduce_max(x, axes), axes)
 
 
+def min_keepdims(x: Array, axes: Axes) -> Array:
+    """Return the minimum over the axes; NaN propagates; of an empty axis inf."""
+    return lax.expand_dims(lax.reduce_min(x, axes), axes)
+
+
 def any_true(condition: Array) -> Array:
     """Return whether the condition holds anywhere; Triton has no reduction by "or"."""
     axes = tuple(range(condition.ndim))

@@ -22,12 +22,16 @@ import numpy as np
 from jax import Array, lax
 
 from jax_acts._numerics import coefficients as table
-from jax_acts._numerics.bitwise import power_of_two, promote_16bit, round_to_int
+from jax_acts._numerics.bitwise import (
+    power_of_two,
+    promote_16bit,
+    round_to_int,
+)
 from jax_acts._numerics.double_word import two_prod, two_sum
 from jax_acts._numerics.exp_log import expm1, log, log1p
 from jax_acts._numerics.ordinary import custom_jvp, is_ordinary, ordinary_form
 from jax_acts._numerics.polynomial import polynomial
-from jax_acts._numerics.reduction import max_keepdims, sum_keepdims
+from jax_acts._numerics.reduction import max_keepdims, min_keepdims, sum_keepdims
 from jax_acts._numerics.types import Axes
 
 EXPONENT_HEADROOM = 60
@@ -91,9 +95,10 @@ def log_softmax(
 def log_softmax_jvp(
     axes: Axes, dtype: Any, primals: Any, tangents: Any
 ) -> tuple[Array, Array]:
-    q = reduced_softmax(axes, dtype, *primals)
-    y, masked = log_softmax(axes, dtype, *primals), primals[2] is not None
-    return y, log_softmax_tangent(axes, masked, q, tangents[0]).astype(dtype)
+    x, lo, where = primals
+    q = reduced_softmax(axes, dtype, _fusible(axes, _apply_mask(x, where)), lo, where)
+    y = log_softmax(axes, dtype, x, lo, where)
+    return y, log_softmax_tangent(axes, where is not None, q, tangents[0]).astype(dtype)
 
 
 @custom_jvp((0, 1))
@@ -133,8 +138,7 @@ def log_softmax_tangent(axes: Axes, masked: bool, q: Array, t: Array) -> Array:
     Where p is near 1, t - p t cancels: it is t - t_top - Σ q t, in this order, which
     the transpose reverses. The checkpoint makes q the only residual.
     """
-    wide = promote_16bit(q)
-    wide = _fusible(axes, wide) if q.dtype.itemsize < 4 else wide
+    wide = _fusible(axes, promote_16bit(q))
     t = jnp.where(wide == _EXCLUDED, 0, promote_16bit(t))
     mean = sum_keepdims(wide * t, axes)
     t_top = sum_keepdims(jnp.where(wide < 0, t, 0), axes)
@@ -145,16 +149,17 @@ def log_softmax_tangent(axes: Axes, masked: bool, q: Array, t: Array) -> Array:
 
 @functools.partial(jax.custom_jvp, nondiff_argnums=(0,))
 def _fusible(axes: Axes, p: Array) -> Array:
-    """Return p; on CUDA as min(p, max p).
+    """Return p; on CUDA as max(p, min p).
 
     XLA:GPU computes the reductions along a vector and their consumers in one kernel if
     an operation combines an array with a reduction of the same array, and the vector
-    is short.
+    is short. Value and gradient do not share their sums then, which would need kernels
+    of their own.
     """
     sizes = [p.shape[axis] for axis in axes]
     if not all(isinstance(n, int) for n in sizes) or math.prod(sizes) > _FUSIBLE_SIZE:
         return p
-    cuda = lambda p: jnp.minimum(p, max_keepdims(p, axes))
+    cuda = lambda p: jnp.maximum(p, min_keepdims(p, axes))
     return lax.platform_dependent(p, cuda=cuda, default=lambda p: p)
 
 
@@ -179,23 +184,24 @@ def log_sum_jvp(
 ) -> tuple[Array, Array]:
     """Return the value and Σ p t."""
     x, where = primals
-    p = _softmax_of_terms(axes, x, where)
+    z = _fusible(axes, _apply_mask(x, where))
+    p = _fusible(axes, _softmax_of_terms(axes, x.dtype, z, where))
     return log_sum(axes, mean, x, where), _weighted_sum(axes, p, tangents[0])
 
 
-@functools.partial(jax.custom_jvp, nondiff_argnums=(0,))
-def _softmax_of_terms(axes: Axes, x: Array, where: Array | None) -> Array:
+@functools.partial(jax.custom_jvp, nondiff_argnums=(0, 1))
+def _softmax_of_terms(axes: Axes, dtype: Any, x: Array, where: Array | None) -> Array:
     """Return softmax from the terms of `log_sum`, which a program computes once."""
     terms = _terms(axes, _apply_mask(x, where), None)
     inverse = 1 / (jnp.maximum(terms.ties, 1) + terms.rest)
-    return (terms.e * (inverse / _SCALE)).astype(x.dtype)
+    return (terms.e * (inverse / _SCALE)).astype(dtype)
 
 
 @_softmax_of_terms.defjvp
 def _softmax_of_terms_jvp(
-    axes: Axes, primals: Any, tangents: Any
+    axes: Axes, dtype: Any, primals: Any, tangents: Any
 ) -> tuple[Array, Array]:
-    p = _softmax_of_terms(axes, *primals)
+    p = _softmax_of_terms(axes, dtype, *primals)
     return p, softmax_tangent(axes, p, tangents[0])
 
 
