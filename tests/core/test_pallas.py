@@ -44,6 +44,8 @@ def lower(f, platform):
 def test_a_kernel_of_every_function_lowers(family, platform):
     for f in FAMILIES[family]:
         call = (lambda x, f=f: f(x, value=x)) if is_gated_unit(f) else f
+        if platform == "cuda" and isinstance(f, ActivationFunction):
+            call = f.with_implementation("portable")
         assert "custom_call" in lower(call, platform)
 
 
