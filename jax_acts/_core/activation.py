@@ -6,7 +6,7 @@ value rule  --@activation-->  ActivationFunction  <--@f.defderivative--  derivat
 import functools
 import inspect
 from collections.abc import Callable, Mapping
-from typing import Any, get_args, overload
+from typing import Any, Literal, get_args, overload
 
 import jax
 import jax.numpy as jnp
@@ -24,10 +24,17 @@ from jax_acts._core.residuals import (
 )
 from jax_acts._core.sharding import broadcast
 from jax_acts._core.spec import ActivationSpec
-from jax_acts._numerics.ordinary import building_blocks, in_rule, is_ordinary
+from jax_acts._numerics.ordinary import (
+    building_blocks,
+    in_rule,
+    is_ordinary,
+    is_portable,
+)
 
 _OWNED = {"_call", "_compiled", "_copies", "_origin", "_rules", "_value", "_by_value"}
 """The attributes that a function does not share with its rules."""
+
+Implementation = Literal["default", "portable", "xla"]
 
 
 class ActivationFunction(Function[P]):
@@ -45,7 +52,9 @@ class ActivationFunction(Function[P]):
         self._partials: dict[str, ActivationFunction[P]] = {}
         self._output_rule: Rule | None = None
         self._output_is_exact = False
+        self._xla_rule: Rule | None = None
         self._policy = "derivative"
+        self._implementation = "default"
         self._is_autodiff = False
         self._copies: dict[Any, ActivationFunction[P]] = {}
         self._compiled: dict[frozenset[str], Callable[P, Array]] = {}
@@ -53,6 +62,8 @@ class ActivationFunction(Function[P]):
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Array:
         if is_ordinary():
             return self.without_custom_jvp(*args, **kwargs)
+        if is_portable() and self._implementation != "portable":  # in a portable rule
+            return self.with_implementation("portable")(*args, **kwargs)
         if len(args) + len(kwargs) < 2:
             return self._call(*args, **kwargs)
         given = {**dict(zip(self.parameters, args, strict=False)), **kwargs}
@@ -108,8 +119,10 @@ class ActivationFunction(Function[P]):
                 f"{self.__name__}.partial: expected one of {', '.join(valid)}, "
                 f"got {name!r}{did_you_mean(name, valid)}"
             )
-        if self._policy != "derivative" and self._origin is not None:
-            return self._origin[1][0].partial(name)
+        if self._is_variant and self._origin is not None:
+            partial = self._origin[1][0].partial(name)
+            is_portable = self._implementation == "portable"
+            return partial.with_implementation("portable") if is_portable else partial
         key = ("partial", name)
         if key not in self._copies:
             rules = self._partial_rules(name)
@@ -159,6 +172,12 @@ class ActivationFunction(Function[P]):
 
         return define
 
+    def defxla(self, rule: Callable[P, Array]) -> Callable[P, Array]:
+        """Set the formula that XLA fuses, in the dtype of x: implementation "xla"."""
+        self._xla_rule = rule
+        self.__dict__.pop("_rules", None)
+        return rule
+
     def with_residuals(self, policy: str) -> "ActivationFunction[P]":
         """Return a copy of f that saves different residuals for the backward pass.
 
@@ -188,18 +207,57 @@ class ActivationFunction(Function[P]):
                 f"{', '.join(map(repr, valid))}, got {policy!r}"
                 f"{did_you_mean(str(policy), valid)}"
             )
-        if policy == self._policy:
+        return self._variant(policy, self._implementation)
+
+    def with_implementation(self, implementation: str) -> "ActivationFunction[P]":
+        """Return a copy of f with another implementation.
+
+        >>> from jax_acts import gelu
+        >>> gelu.with_implementation("xla")(jnp.ones(1))
+        Array([0.841192], dtype=float32)
+
+        Args:
+            implementation: "default", the rules of f, of which some differ by platform;
+                "portable", the same rules on every platform, for kernels of Pallas with
+                Triton, where no choice by platform is supported; "xla", the formula of
+                `jax.nn` in the dtype of x, which XLA:GPU fuses into the matrix product
+                before it, with the derivatives of f. The accuracy is then that of the
+                fused kernel.
+
+        Raises:
+            ValueError: The implementation is unknown, or "xla" for a function that XLA
+                does not fuse.
+        """
+        valid = [n for n in get_args(Implementation) if n != "xla" or self._xla_rule]
+        if implementation not in valid:
+            raise ValueError(
+                f"{self.__name__}.with_implementation: expected "
+                f"{', '.join(map(repr, valid))}, got {implementation!r}"
+                f"{did_you_mean(str(implementation), valid)}"
+            )
+        return self._variant(self._policy, implementation)
+
+    @property
+    def _is_variant(self) -> bool:
+        return (self._policy, self._implementation) != ("derivative", "default")
+
+    def _variant(self, policy: str, implementation: str) -> "ActivationFunction[P]":
+        """Return the copy with a residual policy and an implementation."""
+        if (policy, implementation) == (self._policy, self._implementation):
             return self
-        if self._policy != "derivative" and self._origin is not None:
-            return self._origin[1][0].with_residuals(policy)
-        if policy not in self._copies:
-            copy = ActivationFunction(self._rule, self.spec)
-            copy._partials, copy._output_rule = self._partials, self._output_rule
-            copy._output_is_exact = self._output_is_exact
-            copy._policy = policy
+        if self._is_variant and self._origin is not None:
+            return self._origin[1][0]._variant(policy, implementation)
+        key = (policy, implementation)
+        if key not in self._copies:
+            copy = self._detach()
+            copy._policy, copy._implementation = key
             copy._origin = ActivationFunction.with_residuals, (self, policy)
-            self._copies[policy] = copy
-        return self._copies[policy]
+            if implementation != "default":
+                with_policy = self._variant(policy, "default")
+                made_by = ActivationFunction.with_implementation
+                copy._origin = made_by, (with_policy, implementation)
+            self._copies[key] = copy
+        return self._copies[key]
 
     def __repr__(self) -> str:
         if self._origin is None:
@@ -213,7 +271,9 @@ class ActivationFunction(Function[P]):
     def _state(self) -> dict[str, Any]:
         rules = {n: p._rule for n, p in self._partials.items() if not p._is_autodiff}
         output = (self._output_rule, self._output_is_exact)
-        return {"arguments": (self._rule, self.spec), "rules": rules, "output": output}
+        arguments = (self._rule, self.spec)
+        state = {"arguments": arguments, "rules": rules, "output": output}
+        return state | {"xla": self._xla_rule}
 
     @classmethod
     def _from_state(cls, state: dict[str, Any]) -> "ActivationFunction[...]":
@@ -221,6 +281,7 @@ class ActivationFunction(Function[P]):
         for name, rule in state["rules"].items():
             f.defpartial(name)(rule)
         f._output_rule, f._output_is_exact = state["output"]
+        f._xla_rule = state["xla"]
         return f
 
     @functools.cached_property
@@ -246,7 +307,9 @@ class ActivationFunction(Function[P]):
         if name not in self._partials:
             self.defpartial(name)(_autodiff(self._rule, name))
             self._partials[name]._is_autodiff = True
-        return self._partials[name]
+        rules = self._partials[name]
+        is_portable = self._implementation == "portable"
+        return rules.with_implementation("portable") if is_portable else rules
 
     def _trace(self, arguments: dict[str, Any], constants: frozenset[str]) -> Array:
         return self._rules._differentiable(*self._operands(arguments), constants)
@@ -291,16 +354,17 @@ class ActivationFunction(Function[P]):
     ) -> Array:
         """Compute the value rule in float32 or wider; round once to the dtype of x."""
         dtype = arrays[self.parameters[0]].dtype
-        wide = (
-            dtype if self.spec.exact and dtype.itemsize == 2 else compute_dtype(dtype)
-        )
+        xla = self._xla_rule if self._implementation == "xla" else None
+        narrow = dtype.itemsize == 2 and (self.spec.exact or xla is not None)
+        wide = dtype if narrow else compute_dtype(dtype)
         cast = {n: a.astype(wide) for n, a in arrays.items()}
         operands = {**cast, **static}
         for name in self.spec.limits.keys() & operands.keys():
             points = self.spec.limits[name]
             operands[name] = replace_limits(operands[name], points, wide)
-        with building_blocks("accurate"):
-            return self._rule(**operands).astype(dtype)
+        is_portable = self._implementation == "portable"
+        with building_blocks("portable" if is_portable else "accurate"):
+            return (xla or self._rule)(**operands).astype(dtype)
 
     def _differentiable(
         self,

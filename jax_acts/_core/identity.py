@@ -16,11 +16,15 @@ DIALECTS: set[str] = set()
 
 CATALOG = "jax_acts.functional"
 
-_POLICIES = {"with_residuals": "residuals", "with_kinks": "kinks"}
+_POLICIES = {
+    "with_residuals": "residuals",
+    "with_kinks": "kinks",
+    "with_implementation": "implementation",
+}
 
 
 def split_policies(function: Any) -> tuple[Any, dict[str, Any]]:
-    """Return a function without its residual policy and kinks, and these.
+    """Return a function without its policies and kinks, and these.
 
     >>> from jax_acts import tanh
     >>> split_policies(tanh.with_residuals("output"))

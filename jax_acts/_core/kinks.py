@@ -48,7 +48,8 @@ def with_kinks(
     copy = base._copies.get(kinks)
     if copy is None:  # one object for the same derivatives, so that it is traced once
         copy = base._copies[kinks] = _with_kinks(base, kinks)
-    return copy.with_residuals(policies.get("residuals", "derivative"))
+    copy = copy.with_residuals(policies.get("residuals", "derivative"))
+    return copy.with_implementation(policies.get("implementation", "default"))
 
 
 def _with_kinks(

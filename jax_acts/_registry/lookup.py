@@ -82,7 +82,8 @@ def get(
     `nn` does, they must agree on the name. Case and punctuation are ignored, unless a
     library distinguishes names by them.
 
-    The arguments `residuals` and `kinks` stand for `with_residuals` and `with_kinks`.
+    The arguments `residuals`, `kinks` and `implementation` stand for `with_residuals`,
+    `with_kinks` and `with_implementation`.
 
     >>> get("leaky_relu(negative_slope=0.2)")
     Bound('leaky_relu(negative_slope=0.2)')

@@ -1,4 +1,4 @@
-"""Policies in specs: `residuals` and `kinks` beside the arguments of a function."""
+"""Policies in specs beside the arguments: `residuals`, `kinks`, `implementation`."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -9,7 +9,7 @@ from jax_acts._core.activation import ActivationFunction
 from jax_acts._core.bound import Bound
 from jax_acts._core.kinks import with_kinks
 
-POLICIES = ("kinks", "residuals")
+POLICIES = ("kinks", "residuals", "implementation")
 
 
 def policies(function: Callable[..., Array]) -> tuple[str, ...]:
@@ -31,6 +31,8 @@ def apply_policies(
         function = with_kinks(function, _kinks(given["kinks"]))
     if "residuals" in given:
         function = function.with_residuals(given["residuals"])
+    if "implementation" in given:
+        function = function.with_implementation(given["implementation"])
     return Bound(function, **named)
 
 

@@ -2,6 +2,7 @@
 
 import math
 
+import jax
 import jax.numpy as jnp
 from jax import Array, lax
 
@@ -74,6 +75,11 @@ def sigmoid(x: Real) -> Array:
 def sigmoid_dx(x: Real) -> Array:
     s = 1 / (1 + exp_or_inf(lax.abs(x)))  # 1 - sigmoid(x) cancels for x >> 0
     return s - s * s
+
+
+@sigmoid.defxla
+def sigmoid_xla(x: Real) -> Array:
+    return jax.nn.sigmoid(jnp.asarray(x))
 
 
 @sigmoid.defoutput()

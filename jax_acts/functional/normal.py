@@ -3,6 +3,7 @@
 import math
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
@@ -131,6 +132,11 @@ def gelu_tanh_dx(x: Real) -> Array:
     return where(sign_bit(x), left, 1 - left)  # gelu'(-x) = 1 - gelu'(x)
 
 
+@gelu_tanh.defxla
+def gelu_tanh_xla(x: Real) -> Array:
+    return jax.nn.gelu(jnp.asarray(x))
+
+
 @gelu_tanh.derivative.defderivative
 def gelu_tanh_dx2(x: Real) -> Array:
     a, w, lo = _gelu_tanh_cubic(x, headroom=-60)
@@ -162,6 +168,11 @@ def gelu(x: Real, approximate: bool = True) -> Array:
     Array([-0.15880801,  0.        ,  0.841192  ], dtype=float32)
     """
     return (gelu_tanh if approximate else gelu_exact).without_custom_jvp(x)
+
+
+@gelu.defxla
+def gelu_xla(x: Real, approximate: bool = True) -> Array:
+    return jax.nn.gelu(jnp.asarray(x), approximate)
 
 
 @gelu.defderivative
