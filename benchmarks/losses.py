@@ -5,7 +5,7 @@
 Cross-entropy of three logits with a margin and an offset, in float32: the relative
 error of the loss and of the derivative in the logit of the label, per library; the
 exact values come from mpmath. And the temporary memory that the compiler plans for
-value and gradients of a linear head with its loss.
+value and gradients of a linear head with its loss, and their time at a smaller size.
 """
 
 import functools
@@ -22,7 +22,8 @@ from jax import Array
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.results import LossMemoryRow, LossRow, store
+from benchmarks.harness import interleave
+from benchmarks.results import LossMemoryRow, LossRow, LossTimeRow, store
 from jax_acts.losses import cross_entropy, linear_cross_entropy
 
 MARGINS = (0, 5, 10, 15, 20, 40, 80)
@@ -33,6 +34,8 @@ HEADS = (
     (8192, 2048, 128_256),
 )
 """Rows, features and vocabulary."""
+TIMED = (1024, 128, 16_384)
+ROUNDS = 9
 
 
 class Loss(NamedTuple):
@@ -136,6 +139,11 @@ def linear_heads() -> dict[str, Callable[[Array, Array, Array], Array]]:
     }
 
 
+def value_and_gradients(loss: Callable[[Array, Array, Array], Array]) -> Any:
+    """Return the program of the mean loss and its gradients in x and w."""
+    return jax.jit(jax.value_and_grad(lambda *a: loss(*a).mean(), (0, 1)))
+
+
 def memory(
     loss: Callable[[Array, Array, Array], Array], head: tuple[int, int, int], dtype: str
 ) -> int:
@@ -146,13 +154,30 @@ def memory(
         jax.ShapeDtypeStruct((features, vocabulary), dtype),
         jax.ShapeDtypeStruct((rows,), jnp.int32),
     )
-    program = jax.value_and_grad(lambda *a: loss(*a).mean(), (0, 1))
-    plan: Any = jax.jit(program).lower(*shapes).compile().memory_analysis()
+    plan: Any = value_and_gradients(loss).lower(*shapes).compile().memory_analysis()
     return plan.temp_size_in_bytes
 
 
+def times(
+    head: tuple[int, int, int] = TIMED, rounds: int = ROUNDS
+) -> Iterator[LossTimeRow]:
+    """Yield the time of each linear head; the heads take turns."""
+    rows, features, vocabulary = head
+    keys = jax.random.split(jax.random.key(0), 3)
+    x = jax.random.normal(keys[0], (rows, features))
+    w = jax.random.normal(keys[1], (features, vocabulary)) / features**0.5
+    labels = jax.random.randint(keys[2], (rows,), 0, vocabulary)
+    programs = {n: value_and_gradients(loss) for n, loss in linear_heads().items()}
+    runs = {
+        name: lambda f=f: jax.block_until_ready(f(x, w, labels))
+        for name, f in programs.items()
+    }
+    for name, timing in interleave(runs, rounds).items():
+        yield LossTimeRow(name, *head, timing.low)
+
+
 def main() -> None:
-    """Measure, store and print both tables."""
+    """Measure, store and print the tables."""
     rows = [row for name, loss in losses() for row in measure(name, loss)]
     memories = [
         LossMemoryRow(name, dtype, *head, memory(loss, head, dtype))
@@ -161,10 +186,14 @@ def main() -> None:
         for name, loss in linear_heads().items()
     ]
     store("losses", errors=rows, memory=memories)
-    _show(rows, memories)
+    timed = [*times()]
+    store("losses_time", rounds=ROUNDS, rows=timed)
+    _show(rows, memories, timed)
 
 
-def _show(rows: list[LossRow], memories: list[LossMemoryRow]) -> None:
+def _show(
+    rows: list[LossRow], memories: list[LossMemoryRow], timed: list[LossTimeRow]
+) -> None:
     table = Table("library", "margin", "offset", "loss", "exact", "gradient", "exact")
     for r in rows:
         figures = (r.value, r.exact, r.gradient, r.exact_gradient)
@@ -174,4 +203,8 @@ def _show(rows: list[LossRow], memories: list[LossMemoryRow]) -> None:
     table = Table("loss", "dtype", "rows", "features", "vocabulary", "MiB")
     for m in memories:
         table.add_row(*map(str, m[:-1]), f"{m.bytes / 2**20:.0f}")
+    Console().print(table)
+    table = Table("loss", "rows", "features", "vocabulary", "seconds")
+    for t in timed:
+        table.add_row(*map(str, t[:-1]), f"{t.seconds:.3f}")
     Console().print(table)

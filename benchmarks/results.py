@@ -128,6 +128,17 @@ class LossMemoryRow(NamedTuple):
     bytes: int
 
 
+class LossTimeRow(NamedTuple):
+    """Time of value and gradients of a linear head with its loss, in float32."""
+
+    loss: str
+    rows: int
+    features: int
+    vocabulary: int
+    seconds: float
+    """Lower decile over the rounds."""
+
+
 class MLPSize(NamedTuple):
     """Size of scanned MLP blocks."""
 

@@ -18,6 +18,7 @@ from jax_acts.experiments.models import Transformer
 from jax_acts.experiments.records import RunRecord, Value
 from jax_acts.experiments.report.builders import compare_report, paired_test_sections
 from jax_acts.experiments.report.comparisons import conclude, group_runs
+from jax_acts.experiments.report.format import join
 from jax_acts.experiments.report.model import Column, DataSummary, Metric, Report
 from jax_acts.experiments.stats import paired_tests
 from jax_acts.experiments.study import PreparedStudy, RunSpec, Study, concat_grids
@@ -152,7 +153,8 @@ def _text_title(config: Config) -> str:
 def summarize(config: Config) -> str:
     return base.describe_setup(
         config,
-        f"{len(config.plain)} plain and {len(config.gated)} gated blocks",
+        f"{len(config.plain)} plain and {len(config.gated)} gated blocks with "
+        f"residuals {join(config.residuals)}",
         f"a decoder with {config.model.layers} layers, {config.model.features} "
         f"features and contexts of up to {config.length} characters",
         _text_title(config),

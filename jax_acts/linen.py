@@ -338,8 +338,8 @@ class MLP(_TakesArguments, nn.Module, init=False):
             y = finish(f, down, products)
             if self.residuals != "int8":
                 return y
-            modules = f.unbind(), down.unbind()
-            pure = lambda *p: finish(*(partial(m.apply, v) for m, v in modules), [*p])
+            applied = [partial(m.apply, v) for m, v in (f.unbind(), down.unbind())]
+            pure = lambda *p: finish(applied[0], applied[1], [*p])
             return shared.with_int8_residuals(self, y, pure, products)
 
         policy = shared.checkpoint_policy(self)

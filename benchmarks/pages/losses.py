@@ -3,7 +3,7 @@
 from typing import Any
 
 from benchmarks.pages import DOCS, markdown_table
-from benchmarks.results import LossMemoryRow, LossRow, load
+from benchmarks.results import LossMemoryRow, LossRow, LossTimeRow, load
 
 HEAD = """# Losses
 
@@ -21,7 +21,15 @@ MEMORY = """
 ## Memory of a linear head
 
 Temporary memory (MiB) that the compiler plans for the mean loss and its gradients in x
-and w. `linear_cross_entropy` holds a block of the logits, the others all of them.
+and w. `linear_cross_entropy` holds a block of the logits, the others all of them. XLA
+for CPU keeps float32 copies of bfloat16 operands.
+"""
+TIME = """
+## Time of a linear head
+
+Time of the mean loss and its gradients in x and w relative to `cross_entropy` of all
+logits, in float32; the programs take turns. `linear_cross_entropy` computes the logits
+a second time in the backward pass: four products of this size instead of three.
 """
 
 
@@ -30,7 +38,10 @@ def write() -> None:
     stored = load("losses")
     errors = [LossRow(*row) for row in stored["errors"]]
     memories = [LossMemoryRow(*row) for row in stored["memory"]]
+    timed = load("losses_time")
+    times = [LossTimeRow(*row) for row in timed["rows"]]
     lines = [HEAD, *_errors(errors), MEMORY, *_memory(memories), _machine(stored)]
+    lines += [TIME, *_times(times), _machine(timed)]
     (DOCS / "losses.md").write_text("\n".join(lines) + "\n")
 
 
@@ -80,8 +91,18 @@ def _memory(rows: list[LossMemoryRow]) -> list[str]:
     )
 
 
+def _times(rows: list[LossTimeRow]) -> list[str]:
+    """Return a table of the relative times, a column per loss."""
+    seconds = {row.loss: row.seconds for row in rows}
+    ratios = [f"{s / seconds['cross_entropy']:.2f}" for s in seconds.values()]
+    return markdown_table(
+        ["rows", "features", "vocabulary", *seconds],
+        [[*(f"{n:,}" for n in rows[0][1:4]), *ratios]],
+    )
+
+
 def _machine(stored: dict[str, Any]) -> str:
     return (
         f"\nMeasured on {stored['device']} ({stored['machine']}) with JAX "
-        f"{stored['jax']}. XLA for CPU keeps float32 copies of bfloat16 operands."
+        f"{stored['jax']}."
     )

@@ -11,6 +11,8 @@ from benchmarks.results import (
     DIRECTIONS,
     AxisRow,
     InstructionRow,
+    MLPRow,
+    MLPSize,
     SpeedRow,
     load,
     load_instructions,
@@ -56,6 +58,8 @@ def write() -> None:
         "training": _training(),
         "sweep": _sweep(),
         "memory": _memory(),
+        "mlp_setup": _mlp_setup(),
+        "mlp": _mlp(),
         "axis": _axis(),
         "tables": [
             line
@@ -255,6 +259,41 @@ def _memory() -> list[str]:
     cell = lambda kind, by: " / ".join(f"{v:.{digits(kind)}f}" for v in by.values())
     rows = [[n, *(cell(k, v) for k, v in by.items())] for n, by in compiled.items()]
     return markdown_table(["function", *kinds], rows)
+
+
+def _mlp_setup() -> str:
+    stored = load("mlp")
+    size, timed = (
+        "{} layers, {} features, {} hidden features and {:,} tokens".format(
+            *MLPSize(*stored[key])
+        )
+        for key in ("size", "timed")
+    )
+    return (
+        f"Memory and products with {size}; time, the lower decile of "
+        f"{stored['rounds']} rounds, and gradients with {timed}; on "
+        f"{stored['machine']} with JAX {stored['jax']}."
+    )
+
+
+def _mlp() -> list[str]:
+    rows = [MLPRow(*row) for row in load("mlp")["rows"]]
+    columns = ["residuals", "temporary memory (MiB)", "matrix products"]
+    columns += ["time vs jax.nn", "gradient error", "gradient cosine"]
+    return markdown_table(
+        columns,
+        [
+            [
+                r.residuals,
+                f"{r.bytes / 2**20:,.0f}",
+                r.dots,
+                f"{r.time:.2f}",
+                f"{r.gradient_error:.1e}",
+                f"{r.cosine:.5f}",
+            ]
+            for r in rows
+        ],
+    )
 
 
 def _axis() -> list[str]:

@@ -62,6 +62,22 @@ def linear_cross_entropy(
     >>> x, w = jnp.array([[1.0, 0.0]]), jnp.array([[0.0, 20.0], [1.0, 1.0]])
     >>> print(linear_cross_entropy(x, w, jnp.array([1])))
     [2.0611537e-09]
+
+    The head of a Flax model is not called in training. Linen has its parameters in
+    `variables["params"]["head"]`:
+
+    >>> import flax.linen as nn
+    >>> head = nn.Dense(2).init(jax.random.key(0), x)["params"]
+    >>> labels = jnp.array([1])
+    >>> loss = linear_cross_entropy(x, head["kernel"], labels, bias=head["bias"])
+
+    NNX has them in the layer, `model.head`:
+
+    >>> from flax import nnx
+    >>> head = nnx.Linear(2, 2, rngs=nnx.Rngs(0))
+    >>> loss = linear_cross_entropy(x, head.kernel[...], labels, bias=head.bias[...])
+
+    The kernel of a tied head is the transposed embedding, `embed.embedding.T`.
     """
     name = "linear_cross_entropy"
     x, w = as_real(name, "x", x), as_real(name, "w", w)

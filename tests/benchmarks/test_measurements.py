@@ -9,7 +9,8 @@ import shutil
 import numpy as np
 import pytest
 
-from benchmarks import axis, instructions, limits, losses, overhead, pages
+from benchmarks import axis, instructions, limits, losses, mlp, overhead, pages
+from benchmarks.results import MLPSize
 from jax_acts.testing import same_limit
 
 
@@ -54,6 +55,28 @@ def test_losses_compares_with_exact_values():
     assert optax.value == optax.gradient == 0 < ours.exact
     assert abs(ours.value / ours.exact - 1) < 1e-6
     assert abs(ours.gradient / ours.exact_gradient - 1) < 1e-6
+
+
+def test_losses_times_every_head():
+    rows = [*losses.times((8, 4, 16), rounds=2)]
+    names = ["optax", "cross_entropy", "linear_cross_entropy"]
+    assert [r.loss for r in rows] == names
+    assert all(r.seconds > 0 for r in rows), rows
+
+
+@pytest.mark.slow
+def test_mlp_compares_memory_products_and_gradients():
+    size = MLPSize(layers=2, features=16, hidden=48, tokens=512)
+    rows = {r.residuals: r for r in mlp.measure(size, size)}
+    assert rows.keys() == mlp.VARIANTS.keys()
+    order = ("jax.nn", "all", "named, norm outside", "named", "int8", "recompute")
+    sizes = [rows[name].bytes for name in order]
+    assert sizes == sorted(sizes, reverse=True)
+    assert [rows[name].dots for name in order] == [9, 9, 9, 9, 9, 11]
+    for name, row in rows.items():
+        assert row.loss_error < 1e-6, row
+        assert row.gradient_error < (0.02 if name == "int8" else 1e-5), row
+        assert row.cosine > 0.9998, row
 
 
 @pytest.mark.skipif(

@@ -3,10 +3,12 @@
 import subprocess
 import sys
 
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from flax import nnx
 
 from jax_acts.losses import cross_entropy, linear_cross_entropy
 from tests.conftest import quickly
@@ -65,6 +67,17 @@ def test_values_and_derivatives_do_not_depend_on_the_blocks(options):
     want = derivatives(by_logits(labels, **options))
     for chunk in CHUNKS:
         assert_equal(derivatives(by_blocks(labels, chunk=chunk, **options)), want)
+
+
+def test_the_parameters_of_a_flax_head_give_the_loss_of_its_logits():
+    (x, w, b), labels = operands()
+    params = {"kernel": w, "bias": b}
+    logits = nn.Dense(VOCABULARY).apply({"params": params}, x)
+    layer = nnx.Linear(FEATURES, VOCABULARY, rngs=nnx.Rngs(0))
+    nnx.update(layer, params)
+    want = cross_entropy(logits, labels)
+    for kernel, bias in ((w, b), (layer.kernel[...], layer.bias[...])):
+        assert_equal(linear_cross_entropy(x, kernel, labels, bias=bias), want)
 
 
 def test_the_sum_of_a_batch_is_that_of_vmap():
