@@ -186,9 +186,8 @@ _NOTES = (
     "selected by test accuracy.",
     "No network has residual connections or normalization layers. Inputs are scaled to "
     "mean square 1, example by example, as shaped activations assume.",
-    "lecun: variance 1 / fan_in. glorot: 2 / (fan_in + fan_out). gain: gain² / fan_in. "
-    "orthogonal: a random rotation times the gain. The gain of a shaped activation is "
-    "1.",
+    "lecun: variance 1 / fan_in. glorot: 2 / (fan_in + fan_out). gain: gain² / fan_in; "
+    "the gain of a shaped activation is 1.",
 )
 
 STUDY = Study("depth", __doc__ or "", Config, runs, prepare, report)

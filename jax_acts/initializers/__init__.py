@@ -35,6 +35,7 @@ from jax_acts.initializers.gaussian import (
 )
 from jax_acts.initializers.kernels import (
     Initializer as Initializer,
+    ScaledOrthogonal as ScaledOrthogonal,
     initializer as initializer,
 )
 from jax_acts.initializers.mean_field import (

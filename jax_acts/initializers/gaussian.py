@@ -1,8 +1,10 @@
 """Moments of an activation and its derivative under a normal density; gains."""
 
 import math
+from functools import partial
 from typing import Any, Literal, NamedTuple, get_args
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -56,11 +58,13 @@ def moments(activation: Any, q: Any = 1.0) -> Moments:
         TypeError: The activation is not elementwise.
     """
     f = elementwise("moments", get(activation))
-    edges = panel_edges(f)
-    compute = jnp.vectorize(lambda q: _moments(f, edges, q))
-    return compute(q) if is_traced(f, q) else Moments(*in_float64(compute, q))
+    arguments = f, panel_edges(f), q
+    traced = is_traced(f, q)
+    return _moments(*arguments) if traced else in_float64(_moments, *arguments)
 
 
+@jax.jit
+@partial(jnp.vectorize, excluded={0, 1})
 def _moments(f: Bound, edges: Any, q: Any) -> Moments:
     std = jnp.sqrt(q)
     z, weights = normal_nodes(edges, std)

@@ -6,6 +6,7 @@ the edge of chaos of other activations Hayou et al. 2019 (arXiv:1902.06853).
 
 import math
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -188,13 +189,14 @@ def correlation_map(activation: Any, correlation: Any, q: Any = 1.0) -> Any:
         TypeError: The activation is not elementwise.
     """
     f = elementwise("correlation_map", get(activation))
-    edges = panel_edges(f)
-    compute = jnp.vectorize(lambda c, q: _correlation(f, edges, c, q))
-    if is_traced(f, correlation, q):
-        return compute(correlation, q)
-    return in_float64(compute, correlation, q)
+    arguments = f, panel_edges(f), correlation, q
+    if is_traced(*arguments):
+        return _correlation(*arguments)
+    return in_float64(_correlation, *arguments)
 
 
+@jax.jit
+@partial(jnp.vectorize, excluded={0, 1})
 def _correlation(f: Bound, edges: Any, c: Any, q: Any) -> Array:
     std = jnp.sqrt(q)
     z, weights = normal_nodes(edges, std)

@@ -74,11 +74,13 @@ def normal_nodes(edges: Any, rate: Any = 1.0, shift: Any = 0.0) -> tuple[Any, An
         shift: The mean of x.
     """
     xp: Any = jnp if is_traced(edges, rate, shift) else np  # compiles nothing
-    inner = xp.clip((xp.asarray(edges) - shift) / rate, -_LIMIT, _LIMIT)
-    ends = xp.sort(xp.concatenate([xp.asarray(_Z_EDGES), inner]))
+    dtype = jnp.result_type(float) if xp is jnp else np.float64
+    array = lambda values: xp.asarray(values, dtype)
+    inner = xp.clip((array(edges) - shift) / rate, -_LIMIT, _LIMIT)
+    ends = xp.sort(xp.concatenate([array(_Z_EDGES), inner]))
     half = (ends[1:] - ends[:-1])[:, None] / 2
-    z = ends[:-1, None] + half * (1 + _NODES)
-    weights = half * _WEIGHTS * xp.exp(-z * z / 2) / math.sqrt(2 * math.pi)
+    z = ends[:-1, None] + half * array(1 + _NODES)
+    weights = half * array(_WEIGHTS) * xp.exp(-z * z / 2) / math.sqrt(2 * math.pi)
     return z.ravel(), weights.ravel()
 
 

@@ -10,7 +10,7 @@ from jax import Array
 from jax.typing import DTypeLike
 
 from jax_acts.experiments.models.sow import PREACTIVATIONS, sow_preactivation
-from jax_acts.initializers import gain, initializer
+from jax_acts.initializers import ScaledOrthogonal, gain, initializer
 from jax_acts.linen import Activation
 
 Initializer = Literal["lecun", "glorot", "gain", "orthogonal"]
@@ -22,7 +22,7 @@ def kernel_initializer(name: Initializer, activation: Any) -> Any:
 
     "lecun" is Flax's default, of variance 1 / fan_in; "glorot" has variance
     2 / (fan_in + fan_out); "gain" has gain² / fan_in, so that E[f(z)²] = 1 where z is
-    standard normal; "orthogonal" is a random rotation times the gain.
+    standard normal; "orthogonal" is `ScaledOrthogonal` with the gain.
     """
     match name:
         case "lecun":
@@ -32,7 +32,7 @@ def kernel_initializer(name: Initializer, activation: Any) -> Any:
         case "gain":
             return initializer(activation)
         case "orthogonal":
-            return nn.initializers.orthogonal(gain(activation))
+            return ScaledOrthogonal(gain(activation))
 
 
 class Hidden(nn.Module):
