@@ -27,7 +27,7 @@ from benchmarks.results import DiagnosisRow, store
 from jax_acts.diagnosis.program import find_program, split_batch
 from jax_acts.losses import cross_entropy
 
-ROUNDS = 15
+ROUNDS = 11
 INTERVAL = 100
 """The default of `jax_acts.watch`."""
 
@@ -79,10 +79,10 @@ class Transformer(nn.Module):
 
 
 MODELS: dict[str, tuple[Any, tuple[int, ...]]] = {
-    "MLP, 4 × 512, relu": (MLP((512,) * 4, "relu"), (512, 784)),
-    "MLP, 4 × 512, gelu": (MLP((512,) * 4, "gelu"), (512, 784)),
-    "CNN, 32-64-128, silu": (CNN((32, 64, 128), "silu"), (64, 32, 32, 3)),
-    "transformer, 2 × 128, gelu": (Transformer(128, "gelu"), (32, 64, 128)),
+    "MLP, 4 × 256, relu": (MLP((256,) * 4, "relu"), (256, 784)),
+    "MLP, 4 × 256, gelu": (MLP((256,) * 4, "gelu"), (256, 784)),
+    "CNN, 16-32-64, silu": (CNN((16, 32, 64), "silu"), (64, 32, 32, 3)),
+    "transformer, 2 × 64, gelu": (Transformer(64, "gelu"), (32, 64, 64)),
 }
 
 

@@ -187,7 +187,7 @@ def to_rows(program: Program, statistics: Any, gradients: Any) -> list[Row]:
     rows = []
     last = output_site(program.closed.jaxpr)
     for position, site in program.sites.items():
-        values = dict(statistics[position])
+        values = {n: v for n, v in statistics[position].items() if n != "activity"}
         size = math.prod(site.shape)
         if gradients:
             for name, stats in zip(("pre", "post"), gradients[position], strict=True):

@@ -15,6 +15,10 @@ from jax import Array
 
 Stats = dict[str, Array]
 
+DORMANT = 0.025
+"""A unit is dormant if its mean |f(x)| is at most this share of the mean over the units
+(Sokar et al. 2023, arXiv:2302.12902)."""
+
 
 def zeros(shape: tuple[int, ...], lead: tuple[int, ...], bins: int) -> Stats:
     """Return the zeros of a tap on an array of a shape in scans of lengths `lead`."""
@@ -64,6 +68,9 @@ def forward(
         "saturated": is_flat.mean(),
         "dead": is_flat.all(batch_axes(x)).mean(),
     }
+    activity = jnp.abs(y.astype(jnp.float32)).mean(batch_axes(y))
+    statistics["activity"] = activity
+    statistics["dormant"] = (activity <= DORMANT * activity.mean()).mean()
     for name, value in (("pre", x), ("post", y)):
         statistics |= {f"{name}_{n}": v for n, v in _moments(value, bins).items()}
     return statistics
