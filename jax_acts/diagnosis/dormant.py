@@ -20,7 +20,7 @@ class RedoState(NamedTuple):
     """State of `redo`."""
 
     inner: Any
-    count: Array
+    step: Array
     key: Array
     resets: Array
     """The number of units that were reset so far."""
@@ -84,10 +84,13 @@ def redo(
         return RedoState(extended.init(params), zero, jax.random.key(seed), zero)
 
     def update(
-        updates: Any, state: RedoState, params: Any = None, *, batch: Any, **extra: Any
+        updates: Any, state: Any, params: Any = None, **extra: Any
     ) -> tuple[Any, RedoState]:
+        if params is None or "batch" not in extra:
+            raise TypeError("redo: update: expected `params` and `batch=(x, …)`")
+        batch = extra.pop("batch")
         updates, inner_state = extended.update(updates, state.inner, params, **extra)
-        count, key = state.count + 1, jax.random.fold_in(state.key, state.count)
+        step, key = state.step + 1, jax.random.fold_in(state.key, state.step)
 
         def reset(operands: Any) -> Any:
             updates, inner_state = operands
@@ -104,9 +107,9 @@ def redo(
 
         keep = lambda operands: (*operands, jnp.zeros((), jnp.int32))
         updates, inner_state, resets = jax.lax.cond(
-            count % every == 0, reset, keep, (updates, inner_state)
+            step % every == 0, reset, keep, (updates, inner_state)
         )
-        return updates, RedoState(inner_state, count, state.key, state.resets + resets)
+        return updates, RedoState(inner_state, step, state.key, state.resets + resets)
 
     return optax.GradientTransformationExtraArgs(init, update)
 

@@ -8,6 +8,7 @@ import numpy as np
 from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from jax_acts.diagnosis.program import Row
 from jax_acts.plotting import COLORS, STYLE
@@ -55,7 +56,7 @@ def draw(rows: Sequence[Row], path: str | Path | None = None) -> Figure:
             for panel, i in zip(axes, chosen, strict=True):
                 _draw_histogram(panel, rows[i], names)
         if path is not None:
-            figure.savefig(path, dpi=150, facecolor="white")
+            figure.savefig(path, dpi=100, facecolor="white")
     return figure
 
 
@@ -85,7 +86,7 @@ def compare(
                 _draw_histogram(panel, row, names)
             axes[0].set_ylabel(title)
         if path is not None:
-            figure.savefig(path, dpi=150, facecolor="white")
+            figure.savefig(path, dpi=100, facecolor="white")
     return figure
 
 
@@ -102,14 +103,14 @@ def _draw_summary(
         axes.set_yscale("log")
     axes.set_title(title, loc="left")
     axes.set_xlabel("site")
-    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.legend()
 
 
 def _draw_histogram(axes: Axes, row: Row, names: tuple[str, str, str]) -> None:
     """Draw the histogram of one site."""
-    counts, low, high = (row.values.get(name) for name in names)
-    low = -high if low is None else low
+    counts, high = row.values[names[0]], row.values[names[2]]
+    low = row.values[names[1]] if names[1] else -high
     if not np.isfinite([low, high]).all():
         low, high = -1.0, 1.0
     edges = np.linspace(low, high if high > low else low + 1, len(counts) + 1)

@@ -69,16 +69,22 @@ def find_program(
     arrays, structure = jax.tree.flatten((pure.args, targets))
     shapes = tuple((jnp.shape(a), jnp.result_type(a)) for a in arrays)
     key = (pure.key, structure, shapes, loss, eps, bins)
-    try:
-        program = None if pure.key is None else _programs.pop(key, None)
-    except TypeError:  # a module or an option that is not hashable
+    if pure.key is None or not _is_hashable(key):
         return compile_program(pure, targets, loss, eps, bins)
+    program = _programs.pop(key, None)
     program = program or compile_program(pure, targets, loss, eps, bins)
-    if pure.key is not None:
-        _programs[key] = program
-        while len(_programs) > _MAX_PROGRAMS:
-            del _programs[next(iter(_programs))]
+    _programs[key] = program
+    while len(_programs) > _MAX_PROGRAMS:
+        del _programs[next(iter(_programs))]
     return program
+
+
+def _is_hashable(key: Any) -> bool:
+    try:
+        hash(key)
+    except TypeError:  # a module or an option
+        return False
+    return True
 
 
 def compile_program(

@@ -116,7 +116,7 @@ The same MLP with ReLU, a bias of −3 in its second layer and a sigmoid before 
 | dead layer, dead units | \\|f'\\| < ε = 10⁻³ on the whole batch for ≥ 90 %, ≥ 30 % of the units |
 | unused units | the gradient of some, not all, outputs is 0 on the whole batch |
 | saturation | \\|f'\\| < ε for > 40 % of the inputs of a bounded smooth function, > 80 % of a bounded function with kinks |
-| vanishing, exploding gradient | gradient norm of the first activation over that of the last < 10⁻³, > 10³ |
+| vanishing gradient, exploding gradient | gradient norm of the first activation over that of the last < 10⁻³, > 10³ |
 | kernel scale | RMS(W) √fan_in > 5, or RMS(W) √max(fan_in, fan_out) < 0.2, for the kernel before an activation |
 | NaN | with the operation, file and line that makes the first one |
 | double softmax, output activation | the loss expects logits and the output has an activation, or it takes probabilities and the output is none |
@@ -156,8 +156,8 @@ def main() -> None:
     """Train, draw and write the page."""
     IMAGES.mkdir(exist_ok=True)
     data = load_dataset(DataConfig(name="fashion_mnist"))
-    images = data.train.x.reshape(len(data.train.x), -1) / 255.0
-    images = jnp.asarray((images - images.mean()) / images.std(), jnp.float32)
+    images = jnp.asarray(data.train.x, jnp.float32).reshape(len(data.train.x), -1)
+    images = (images - images.mean()) / images.std()
     labels = jnp.asarray(data.train.y)
     x, y = images[:1024], labels[:1024]
 
@@ -188,7 +188,7 @@ def train_sgd(model: MLP, variables: Any, images: Any, labels: Any) -> Any:
 
     @jax.jit
     def step(variables: Any, state: Any, x: Any, y: Any) -> Any:
-        loss = lambda v: cross_entropy(model.apply(v, x), y).mean()
+        loss = lambda v: cross_entropy(jnp.asarray(model.apply(v, x)), y).mean()
         updates, state = optimizer.update(jax.grad(loss)(variables), state)
         return optax.apply_updates(variables, updates), state
 
