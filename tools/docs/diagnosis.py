@@ -139,16 +139,32 @@ for step, (x, y) in enumerate(batches):
 
 A writer is a function of a dict of floats and the step, or the path of a JSON Lines
 file. `wandb.log` and `mlflow.log_metrics` are writers;
-`jax_acts.diagnosis.tensorboard(directory)` returns one.
+`jax_acts.diagnosis.tensorboard(SummaryWriter(…))` returns one. The names are
+`<site>/<statistic>`, and `loss`, `gradient_ratio` and `findings`.
 
-Cost at the default interval of {interval} steps ({machine}; step and measurement take
-turns, lower deciles of {rounds} rounds; `python -m benchmarks diagnosis`). Statistics
-take O(features) memory; the measurement needs the memory of the backward pass, as the step
-does.
+The cost at the default interval of {interval} steps, by `python -m benchmarks diagnosis`:
+step and measurement take turns, lower deciles of {rounds} rounds, on {machine}. The
+statistics take O(features) memory; the measurement needs the memory of the backward
+pass, as the step does.
 
 | model | step (ms) | measurement (steps) | overhead (%) | temporary memory: gradient (MiB) | measurement (MiB) |
 |---|---|---|---|---|---|
 {costs}
+
+## Reset dormant units
+
+A unit is dormant if its mean \\|f(x)\\| is at most 2.5 % of that of its layer (Sokar et
+al. 2023). The statistic `dormant` is their fraction; `redo` wraps an optimizer and
+resets them:
+
+```python
+from jax_acts.diagnosis.dormant import redo
+
+network = lambda variables, x: model.apply(variables, x)
+layers = {{"relu": ("Dense_0", "Dense_1")}}  # site: the layers before and after it
+optimizer = redo(optax.adam(1e-3), network, layers, every=1000)
+updates, state = optimizer.update(gradients, state, variables, batch=(x,))
+```
 """
 
 
