@@ -11,7 +11,7 @@ from jax.core import Tracer
 
 from jax_acts.diagnosis import interpreter
 from jax_acts.diagnosis.models import Pure, pure
-from jax_acts.diagnosis.sites import Path_, Site, find_sites, output_site
+from jax_acts.diagnosis.sites import Position, Site, find_sites, output_site
 
 Loss = Callable[[Any, Any], Any]
 
@@ -38,7 +38,7 @@ class Program(NamedTuple):
 
     closed: Any
     """The jaxpr of the model."""
-    sites: dict[Path_, Site]
+    sites: dict[Position, Site]
     unmeasured: list[str]
     has_gradients: bool
     run: Callable[..., Any]
@@ -218,7 +218,9 @@ def to_rows(program: Program, statistics: Any, gradients: Any) -> list[Row]:
     return [row for _, row in sorted(rows, key=lambda item: item[0])]
 
 
-def _execution_order(position: Path_, site: Site, index: tuple[int, ...]) -> Path_:
+def _execution_order(
+    position: Position, site: Site, index: tuple[int, ...]
+) -> Position:
     """Return a sort key: each iteration of a scan follows the previous one."""
     key = list(position)
     for (depth, reverse), i in reversed([*zip(site.scans, index, strict=True)]):
