@@ -27,7 +27,7 @@ from benchmarks.results import DiagnosisRow, store
 from jax_acts.diagnosis.program import find_program, split_batch
 from jax_acts.losses import cross_entropy
 
-ROUNDS = 15
+ROUNDS = 11
 INTERVAL = 100
 """The default of `jax_acts.watch`."""
 
@@ -79,10 +79,10 @@ class Transformer(nn.Module):
 
 
 MODELS: dict[str, tuple[Any, tuple[int, ...]]] = {
-    "MLP, 4 × 512, relu": (MLP((512,) * 4, "relu"), (512, 784)),
-    "MLP, 4 × 512, gelu": (MLP((512,) * 4, "gelu"), (512, 784)),
-    "CNN, 32-64-128, silu": (CNN((32, 64, 128), "silu"), (64, 32, 32, 3)),
-    "transformer, 2 × 128, gelu": (Transformer(128, "gelu"), (32, 64, 128)),
+    "MLP, 4 × 256, relu": (MLP((256,) * 4, "relu"), (256, 784)),
+    "MLP, 4 × 256, gelu": (MLP((256,) * 4, "gelu"), (256, 784)),
+    "CNN, 16-32-64, silu": (CNN((16, 32, 64), "silu"), (64, 32, 32, 3)),
+    "transformer, 2 × 64, gelu": (Transformer(64, "gelu"), (32, 64, 64)),
 }
 
 
@@ -108,11 +108,12 @@ def measure(model: Any, shape: tuple[int, ...], path: Path) -> tuple[float, ...]
     times = interleave(runs, ROUNDS)
     pure, targets = split_batch(model, (variables, x, y), cross_entropy, {})
     program = find_program(pure, targets, cross_entropy, 1e-3, bins=0)
-    compiled = (
-        jax.jit(jax.grad(loss)).lower(variables, x, y),
-        program.run.lower(jax.tree.leaves(pure.args), targets),
+    calls: tuple[tuple[Any, tuple[Any, ...]], ...] = (
+        (jax.jit(jax.grad(loss)), (variables, x, y)),
+        (program.run, (jax.tree.leaves(pure.args), targets)),
     )
-    sizes = [c.compile().memory_analysis().temp_size_in_bytes for c in compiled]
+    plans = [f.lower(*args).compile().memory_analysis() for f, args in calls]
+    sizes = [plan.temp_size_in_bytes for plan in plans]
     return times["step"].low, times["measurement"].low, *sizes
 
 

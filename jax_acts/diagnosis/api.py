@@ -62,7 +62,7 @@ def diagnose(
     Raises:
         TypeError: The model is no module or function, the variables of a linen module
             or the targets are missing, or the call is traced by `jax.jit`.
-        ValueError: The model or the loss fails for these shapes, or no site is found.
+        ValueError: The model or the loss fails for these shapes, or there is no site.
     """
     pure, targets = split_batch(model, batch, loss, options)
     program = find_program(pure, targets, loss, eps, bins)

@@ -8,6 +8,7 @@ import numpy as np
 from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from jax_acts.diagnosis.program import Row
 from jax_acts.plotting import COLORS, STYLE
@@ -53,9 +54,9 @@ def draw(rows: Sequence[Row], path: str | Path | None = None) -> Figure:
             part.suptitle(title, x=0.01, ha="left", fontsize=8)
             axes = np.atleast_1d(np.array(part.subplots(1, len(chosen)), object))
             for panel, i in zip(axes, chosen, strict=True):
-                _draw_histogram(panel, rows[i], names)
+                _draw_histogram(panel, rows[i], names, 22)
         if path is not None:
-            figure.savefig(path, dpi=150, facecolor="white")
+            figure.savefig(path, dpi=100, facecolor="white")
     return figure
 
 
@@ -82,10 +83,10 @@ def compare(
             for panel in axes[len(result.rows) :]:
                 panel.axis("off")
             for panel, row in zip(axes, result.rows, strict=False):
-                _draw_histogram(panel, row, names)
+                _draw_histogram(panel, row, names, 30)
             axes[0].set_ylabel(title)
         if path is not None:
-            figure.savefig(path, dpi=150, facecolor="white")
+            figure.savefig(path, dpi=100, facecolor="white")
     return figure
 
 
@@ -102,14 +103,16 @@ def _draw_summary(
         axes.set_yscale("log")
     axes.set_title(title, loc="left")
     axes.set_xlabel("site")
-    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.legend()
 
 
-def _draw_histogram(axes: Axes, row: Row, names: tuple[str, str, str]) -> None:
-    """Draw the histogram of one site."""
-    counts, low, high = (row.values.get(name) for name in names)
-    low = -high if low is None else low
+def _draw_histogram(
+    axes: Axes, row: Row, names: tuple[str, str, str], length: int
+) -> None:
+    """Draw the histogram of one site, whose path is shortened to a length."""
+    counts, high = row.values[names[0]], row.values[names[2]]
+    low = row.values[names[1]] if names[1] else -high
     if not np.isfinite([low, high]).all():
         low, high = -1.0, 1.0
     edges = np.linspace(low, high if high > low else low + 1, len(counts) + 1)
@@ -118,4 +121,5 @@ def _draw_histogram(axes: Axes, row: Row, names: tuple[str, str, str]) -> None:
     axes.set_yticks([])
     axes.locator_params(axis="x", nbins=3)
     axes.ticklabel_format(axis="x", scilimits=(-2, 3))
-    axes.set_title(row.site[-24:], loc="left")
+    is_long = len(row.site) > length
+    axes.set_title("…" * is_long + row.site[-length + is_long :], loc="left")

@@ -22,7 +22,7 @@ KERNEL_SCALE = (0.2, 5.0)
 
 
 class Finding(NamedTuple):
-    """A problem that a diagnosis found."""
+    """A problem in a model, its data or its loss."""
 
     name: str
     """dead layer, dead units, unused units, saturation, vanishing gradient, exploding

@@ -11,7 +11,7 @@ from jax.extend import core as jex
 from jax_acts.diagnosis import taps
 from jax_acts.diagnosis.sites import (
     REMATS,
-    Path_,
+    Position,
     Site,
     Step,
     body,
@@ -19,7 +19,7 @@ from jax_acts.diagnosis.sites import (
     steps,
 )
 
-Zeros = dict[Path_, tuple[taps.Stats, taps.Stats]]
+Zeros = dict[Position, tuple[taps.Stats, taps.Stats]]
 """The zeros of the taps before and after each site."""
 
 
@@ -43,10 +43,10 @@ class Result(NamedTuple):
     """The outputs of a jaxpr and the statistics of its sites."""
 
     outputs: list[Any]
-    statistics: dict[Path_, taps.Stats]
+    statistics: dict[Position, taps.Stats]
 
 
-def tap_zeros(sites: Mapping[Path_, Site], options: Options) -> Zeros:
+def tap_zeros(sites: Mapping[Position, Site], options: Options) -> Zeros:
     """Return the zeros of all taps."""
     return {
         position: (
@@ -63,7 +63,7 @@ def evaluate(
     args: Sequence[Any],
     zeros: Zeros,
     options: Options,
-    position: Path_ = (),
+    position: Position = (),
     scales: Sequence[Scales | None] = (),
 ) -> Result:
     """Evaluate a jaxpr; `scales` are those of the kernels behind the arguments."""
@@ -72,7 +72,7 @@ def evaluate(
     kernels = {
         v: s for v, s in zip(jaxpr.invars, scales, strict=False) if s is not None
     }
-    statistics: dict[Path_, taps.Stats] = {}
+    statistics: dict[Position, taps.Stats] = {}
 
     def read(v: Any) -> Any:
         return v.val if isinstance(v, jex.Literal) else values[v]
@@ -140,7 +140,7 @@ def _call(
     operands: list[Any],
     zeros: Zeros,
     options: Options,
-    here: Path_,
+    here: Position,
     scales: list[Scales | None],
 ) -> Result:
     """Evaluate a call with sites in its body."""
@@ -160,7 +160,7 @@ def _call(
 
 
 def _scan(
-    eqn: Any, operands: list[Any], zeros: Zeros, options: Options, here: Path_
+    eqn: Any, operands: list[Any], zeros: Zeros, options: Options, here: Position
 ) -> Result:
     """Evaluate a scan; statistics and zeros have one row per iteration."""
     p = eqn.params

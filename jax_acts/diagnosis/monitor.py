@@ -19,8 +19,10 @@ Metrics = dict[str, float]
 Writer = Callable[[Metrics, int], Any]
 
 STATISTICS = (
-    *("dead", "saturated", "unused", "pre_mean", "pre_std", "post_mean", "post_std"),
-    *("pre_grad_rms", "post_grad_rms"),
+    *("dead", "dormant", "saturated", "unused"),
+    *("pre_mean", "pre_std", "pre_min", "pre_max"),
+    *("post_mean", "post_std", "post_min", "post_max"),
+    *("pre_grad_rms", "post_grad_rms", "pre_grad_max"),
 )
 """The statistics of a site that are logged as `<site>/<statistic>`."""
 
@@ -45,8 +47,8 @@ class watch:
     Args:
         model: A linen or nnx module or a function, as of `diagnose`.
         writer: A function of a dict of floats and the step: `wandb.log`,
-            `mlflow.log_metrics`, `tensorboard(directory)`, or your own; or the path of
-            a JSON Lines file.
+            `mlflow.log_metrics`, `tensorboard(SummaryWriter(…))`, or your own; or the
+            path of a JSON Lines file.
         loss: As of `diagnose`.
         every: The number of steps between measurements.
         eps: As of `diagnose`.
@@ -110,17 +112,11 @@ def jsonl(path: str | Path) -> Writer:
     return write
 
 
-def tensorboard(directory: str | Path) -> Writer:
-    """Return a writer of TensorBoard events. Requires `pip install tensorboardX`."""
-    try:
-        from tensorboardX import SummaryWriter
-    except ImportError as error:
-        raise ImportError("tensorboard: pip install tensorboardX") from error
-    events = SummaryWriter(str(directory))
+def tensorboard(events: Any) -> Writer:
+    """Return a writer to a `SummaryWriter` of tensorboardX or PyTorch."""
 
     def write(metrics: Metrics, step: int) -> None:
         for name, value in metrics.items():
             events.add_scalar(name, value, step)
-        events.flush()
 
     return write

@@ -145,8 +145,7 @@ def _mismatch(
         if activation is not None:
             return (
                 "output activation",
-                f"the output is {activation}(x) in {_interval(y)}; the loss expects "
-                "logits of any sign and size",
+                f"the output is {activation}(x) in {_interval(y)}",
                 f"return the logits, without {activation}",
             )
     if kind == "sigmoid logits" and activation is not None:

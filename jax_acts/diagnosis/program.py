@@ -11,7 +11,7 @@ from jax.core import Tracer
 
 from jax_acts.diagnosis import interpreter
 from jax_acts.diagnosis.models import Pure, pure
-from jax_acts.diagnosis.sites import Path_, Site, find_sites, output_site
+from jax_acts.diagnosis.sites import Position, Site, find_sites, output_site
 
 Loss = Callable[[Any, Any], Any]
 
@@ -38,7 +38,7 @@ class Program(NamedTuple):
 
     closed: Any
     """The jaxpr of the model."""
-    sites: dict[Path_, Site]
+    sites: dict[Position, Site]
     unmeasured: list[str]
     has_gradients: bool
     run: Callable[..., Any]
@@ -69,16 +69,22 @@ def find_program(
     arrays, structure = jax.tree.flatten((pure.args, targets))
     shapes = tuple((jnp.shape(a), jnp.result_type(a)) for a in arrays)
     key = (pure.key, structure, shapes, loss, eps, bins)
-    try:
-        program = None if pure.key is None else _programs.pop(key, None)
-    except TypeError:  # a module or an option that is not hashable
+    if pure.key is None or not _is_hashable(key):
         return compile_program(pure, targets, loss, eps, bins)
+    program = _programs.pop(key, None)
     program = program or compile_program(pure, targets, loss, eps, bins)
-    if pure.key is not None:
-        _programs[key] = program
-        while len(_programs) > _MAX_PROGRAMS:
-            del _programs[next(iter(_programs))]
+    _programs[key] = program
+    while len(_programs) > _MAX_PROGRAMS:
+        del _programs[next(iter(_programs))]
     return program
+
+
+def _is_hashable(key: Any) -> bool:
+    try:
+        hash(key)
+    except TypeError:  # a module or an option
+        return False
+    return True
 
 
 def compile_program(
@@ -187,7 +193,7 @@ def to_rows(program: Program, statistics: Any, gradients: Any) -> list[Row]:
     rows = []
     last = output_site(program.closed.jaxpr)
     for position, site in program.sites.items():
-        values = dict(statistics[position])
+        values = {n: v for n, v in statistics[position].items() if n != "activity"}
         size = math.prod(site.shape)
         if gradients:
             for name, stats in zip(("pre", "post"), gradients[position], strict=True):
@@ -212,7 +218,9 @@ def to_rows(program: Program, statistics: Any, gradients: Any) -> list[Row]:
     return [row for _, row in sorted(rows, key=lambda item: item[0])]
 
 
-def _execution_order(position: Path_, site: Site, index: tuple[int, ...]) -> Path_:
+def _execution_order(
+    position: Position, site: Site, index: tuple[int, ...]
+) -> Position:
     """Return a sort key: each iteration of a scan follows the previous one."""
     key = list(position)
     for (depth, reverse), i in reversed([*zip(site.scans, index, strict=True)]):

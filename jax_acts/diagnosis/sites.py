@@ -5,6 +5,7 @@ a custom derivative rule that is elementwise, or a `tanh` or `logistic` primitiv
 """
 
 import inspect
+import os
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -14,10 +15,11 @@ import jax
 import jax.numpy as jnp
 from jax.extend import core as jex
 
-_JAX = str(Path(jax.__file__).parent)
+_JAX = str(Path(jax.__file__).parent) + os.sep
 _JAX_NN = str(inspect.getsourcefile(inspect.unwrap(jax.nn.selu)))
-_JAX_ACTS = str(Path(__file__).parents[1])
-_LIBRARIES = (_JAX, _JAX_ACTS, str(Path(_JAX).parent / "flax"))
+_JAX_ACTS = str(Path(__file__).parents[1]) + os.sep
+_ACTIVATION = str(Path(__file__).parents[1] / "_core" / "activation.py")
+_LIBRARIES = (_JAX, _JAX_ACTS, str(Path(_JAX).parent / "flax") + os.sep)
 
 _NN_NAMES = frozenset(
     {"relu", "relu6", "leaky_relu", "elu", "celu", "selu", "gelu", "silu", "mish"}
@@ -32,7 +34,7 @@ REMATS = ("remat2", "checkpoint", "remat")
 _NOT_ELEMENTWISE = ("dot_general", "conv_general_dilated", "sort", "rev", "gather")
 _RESHAPES = ("reshape", "squeeze", "convert_element_type", "expand_dims", "copy")
 
-Path_ = tuple[int, ...]
+Position = tuple[int, ...]
 """The position of an equation: its index in each of the nested jaxprs."""
 
 
@@ -64,7 +66,7 @@ class Step(NamedTuple):
 class Plan(NamedTuple):
     """The sites of a jaxpr by their position."""
 
-    sites: dict[Path_, Site]
+    sites: dict[Position, Site]
     unmeasured: list[str]
     """Sites in loops and branches that are not evaluated by taps, with the reason."""
 
@@ -84,7 +86,7 @@ def find_sites(jaxpr: Any, root: str) -> Plan:
 def _search(
     jaxpr: Any,
     plan: Plan,
-    position: Path_,
+    position: Position,
     scopes: tuple[str, ...],
     scans: tuple[tuple[int, int, bool], ...],
     root: str,
@@ -117,7 +119,7 @@ def _search(
                 plan.unmeasured.extend(hidden.unmeasured)
 
 
-def output_site(jaxpr: Any, position: Path_ = (), index: int = 0) -> Path_ | None:
+def output_site(jaxpr: Any, position: Position = (), index: int = 0) -> Position | None:
     """Return the position of the site that computes an output, or None."""
     makers = {v: (i, s) for i, s in enumerate(steps(jaxpr)) for v in s.eqns[-1].outvars}
     v = jaxpr.outvars[index]
@@ -211,7 +213,7 @@ def _is_activation_function(eqn: Any, name: str) -> bool:
     return any(
         inner.primitive.name == "custom_jvp_call"
         and body(inner).debug_info.func_name == name
-        and _origin(inner).startswith(f"{_JAX_ACTS}/_core/activation.py")
+        and _origin(inner) == _ACTIVATION
         for inner in body(eqn).eqns
     )
 

@@ -15,12 +15,21 @@ from jax import Array
 
 Stats = dict[str, Array]
 
+DORMANT = 0.025
+"""A unit is dormant if its mean |f(x)| is at most this share of the mean over the units
+(Sokar et al. 2023, arXiv:2302.12902)."""
+
 
 def zeros(shape: tuple[int, ...], lead: tuple[int, ...], bins: int) -> Stats:
     """Return the zeros of a tap on an array of a shape in scans of lengths `lead`."""
-    features = (*lead, *shape[-1:])
-    scalars = {name: jnp.zeros(lead) for name in ("sum_squares", "max", "nonfinite")}
-    return scalars | {"unused": jnp.zeros(features), "hist": jnp.zeros((*lead, bins))}
+    features, f32 = (*lead, *shape[-1:]), jnp.float32
+    scalars = {
+        name: jnp.zeros(lead, f32) for name in ("sum_squares", "max", "nonfinite")
+    }
+    return scalars | {
+        "unused": jnp.zeros(features, f32),
+        "hist": jnp.zeros((*lead, bins), f32),
+    }
 
 
 @jax.custom_vjp
@@ -64,6 +73,9 @@ def forward(
         "saturated": is_flat.mean(),
         "dead": is_flat.all(batch_axes(x)).mean(),
     }
+    activity = jnp.abs(y.astype(jnp.float32)).mean(batch_axes(y))
+    statistics["activity"] = activity
+    statistics["dormant"] = (activity <= DORMANT * activity.mean()).mean()
     for name, value in (("pre", x), ("post", y)):
         statistics |= {f"{name}_{n}": v for n, v in _moments(value, bins).items()}
     return statistics
@@ -110,8 +122,8 @@ def batch_axes(x: Array) -> tuple[int, ...]:
 def histogram(x: Array, low: Any, high: Any, bins: int) -> Array:
     """Count the finite values in `bins` intervals of equal width from low to high."""
     if not bins:
-        return jnp.zeros(0)
+        return jnp.zeros(0, jnp.float32)
     width = jnp.where(high > low, high - low, 1.0) / bins
     index = jnp.clip(jnp.floor((x - low) / width), 0, bins - 1)
     index = jnp.where(jnp.isfinite(x), index, bins).astype(jnp.int32)
-    return jnp.zeros(bins + 1).at[index.ravel()].add(1.0)[:bins]
+    return jnp.zeros(bins + 1, jnp.float32).at[index.ravel()].add(1.0)[:bins]

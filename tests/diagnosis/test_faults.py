@@ -2,13 +2,20 @@
 
 import functools
 
+import flax.linen as nn
+import jax
 import jax.numpy as jnp
 import pytest
 
+import jax_acts
+import jax_acts.linen
+import jax_acts.losses
 from tests.diagnosis.networks import (
+    CLASSES,
     FORMS,
     Case,
     binary_cross_entropy,
+    cross_entropy,
     negative_log_likelihood,
     squared_error,
 )
@@ -98,9 +105,9 @@ HEALTHY = {
 def test_planted_faults_are_found_and_named(form):
     for fault, (expected, case) in FAULTS.items():
         result = FORMS[form](case, bins=0)
-        found = {(f.name, f.site) for f in result.findings}
-        assert expected in found, f"{fault}: {result}"
-        assert len(found) <= 2, f"{fault}: {result}"
+        names = {(f.name, f.site) for f in result.findings}
+        assert expected in names, f"{fault}: {result}"
+        assert len(names) <= 2, f"{fault}: {result}"
         for finding in result.findings:
             assert all(finding._replace(site="-")), finding
 
@@ -118,3 +125,58 @@ def test_nan_is_traced_to_its_line():
     assert finding.evidence.startswith("`log` at "), finding
     assert "NaN" in finding.evidence
     assert "networks.py" in finding.evidence
+
+
+class CNN(nn.Module):
+    @nn.compact
+    def __call__(self, x):
+        for size in (8, 16):
+            x = nn.Conv(size, (3, 3))(x)
+            x = nn.relu(nn.BatchNorm(use_running_average=False)(x))
+            x = nn.max_pool(x, (2, 2), (2, 2))
+        return nn.Dense(CLASSES)(x.mean((1, 2)))
+
+
+class LSTM(nn.Module):
+    @nn.compact
+    def __call__(self, x):
+        x = x.reshape(len(x), 16, -1)
+        return nn.Dense(CLASSES)(nn.RNN(nn.OptimizedLSTMCell(16))(x)[:, -1])
+
+
+class Transformer(nn.Module):
+    @nn.compact
+    def __call__(self, x):
+        x = nn.Dense(16)(x.reshape(len(x), 16, -1))
+        for _ in range(2):
+            y = nn.LayerNorm()(x)
+            x = x + nn.MultiHeadDotProductAttention(2)(y, y)
+            y = nn.RMSNorm()(x)
+            x = x + jax_acts.linen.MLP(32, "silu", gated=True)(y)
+        return nn.Dense(CLASSES)(nn.LayerNorm()(x.mean(1)))
+
+
+class Autoencoder(nn.Module):
+    @nn.compact
+    def __call__(self, x):
+        y = nn.gelu(nn.Dense(32)(x.reshape(len(x), -1)))
+        y = jax_acts.linen.Dense(32, activation="selu")(nn.Dense(8)(y))
+        return nn.sigmoid(nn.Dense(64)(y)).reshape(x.shape)
+
+
+def test_healthy_architectures_have_no_finding():
+    x = jax.random.normal(jax.random.key(0), (64, 8, 8, 1))
+    labels = jnp.arange(64) % CLASSES
+    images = jax.nn.sigmoid(x)
+    cases = (
+        (CNN(), labels, cross_entropy, {"mutable": ["batch_stats"]}),
+        (LSTM(), labels, cross_entropy, {}),
+        (Transformer(), labels, jax_acts.losses.cross_entropy, {}),
+        (Autoencoder(), images, squared_error, {}),
+    )
+    for model, targets, loss, options in cases:
+        variables = jax.jit(model.init)(jax.random.key(1), x)
+        result = jax_acts.diagnose(
+            model, variables, x, targets, loss=loss, bins=0, **options
+        )
+        assert result.findings == [], f"{type(model).__name__}: {result}"

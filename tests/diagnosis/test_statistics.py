@@ -98,6 +98,29 @@ def sites(f):
     return find_sites(closed, "")
 
 
+def test_statistics_are_equal_under_every_transformation():
+    layer = lambda x: jax_acts.silu(x @ w)
+    loop = lambda x: jax.lax.scan(lambda c, _: (layer(c), None), x, None, 2)[0]
+    variants = {
+        "calls": lambda x: layer(layer(x)),
+        "jit of vmap": lambda x: jax.jit(jax.vmap(layer))(jax.vmap(layer)(x)),
+        "scan": loop,
+        "checkpoint": jax.checkpoint(lambda x: layer(jax.checkpoint(layer)(x))),
+        "scan of checkpoint": jax.checkpoint(loop),
+    }
+    rows = {
+        n: diagnose(lambda x, f=f: jnp.square(f(x)).mean(), x, bins=0).rows
+        for n, f in variants.items()
+    }
+    for name, (first, second) in rows.items():
+        for row, expected in zip((first, second), rows["calls"], strict=True):
+            for key, value in row.values.items():
+                if "kernel" not in key:
+                    np.testing.assert_allclose(
+                        value, expected.values[key], rtol=1e-4, atol=1e-7, err_msg=name
+                    )
+
+
 def test_functions_of_both_libraries_are_sites_under_every_transformation():
     def check(case):
         name, transform = case
