@@ -13,6 +13,7 @@ from experiments import (
     loss_precision,
     output_head,
     parameter_sweep,
+    pinn,
     precision,
     rnn,
     transformer,
@@ -35,6 +36,7 @@ STUDIES: Mapping[str, Study[Any]] = {
         parameter_sweep,
         learnable,
         precision,
+        pinn,
         custom,
     )
 }
