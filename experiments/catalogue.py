@@ -14,6 +14,7 @@ from experiments import (
     loss_precision,
     output_head,
     parameter_sweep,
+    pinn,
     precision,
     rnn,
     transformer,
@@ -37,6 +38,7 @@ STUDIES: Mapping[str, Study[Any]] = {
         parameter_sweep,
         learnable,
         precision,
+        pinn,
         custom,
     )
 }

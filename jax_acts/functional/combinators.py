@@ -185,16 +185,26 @@ def product(x: Real, *, functions: InnerFunctions = (identity, identity)) -> Arr
     >>> product(jnp.array([-2.0, 3.0]), functions=(relu, tanh))
     Array([-0.       ,  2.9851642], dtype=float32)
     """
-    return functools.reduce(_mul_zero, _values("product", functions, x))
+    return _product(_values("product", functions, x))
 
 
 @product.defderivative
 def product_dx(x: Real, *, functions: InnerFunctions = (identity, identity)) -> Array:
     values = _values("product", functions, x)
-    derivatives = [_derivative(f)(x) for f in functions]
-    terms = [
-        functools.reduce(_mul_zero, [*values[:i], dy, *values[i + 1 :]])
-        for i, dy in enumerate(derivatives)
+    first = [_derivative(f)(x) for f in functions]
+    terms = [_product(_replace(values, {i: dy})) for i, dy in enumerate(first)]
+    return functools.reduce(operator.add, terms)
+
+
+@product.derivative.defderivative
+def product_dx2(x: Real, *, functions: InnerFunctions = (identity, identity)) -> Array:
+    values = _values("product", functions, x)
+    first = [_derivative(f)(x) for f in functions]
+    second = [_derivative(_derivative(f))(x) for f in functions]
+    terms = [_product(_replace(values, {i: d2})) for i, d2 in enumerate(second)]
+    pairs = itertools.combinations(range(len(functions)), 2)
+    terms += [
+        2 * _product(_replace(values, {i: first[i], j: first[j]})) for i, j in pairs
     ]
     return functools.reduce(operator.add, terms)
 
@@ -320,6 +330,17 @@ def _check_callable(name: str, f: InnerFunction) -> InnerFunction:
 
 def _derivative(f: InnerFunction) -> InnerFunction:
     return lambda x: jax.jvp(f, (x,), (jnp.ones_like(x),))[1]
+
+
+def _replace(values: list[Array], replacements: dict[int, Array]) -> list[Array]:
+    return [replacements.get(i, value) for i, value in enumerate(values)]
+
+
+def _product(factors: list[Array]) -> Array:
+    """Return the product of the factors, with inf * 0 = 0."""
+    return functools.reduce(
+        lambda a, b: _mul_zero(a, jnp.where((a == 0) & jnp.isinf(b), 0.0, b)), factors
+    )
 
 
 def _mul_zero(a: Real, b: Real) -> Array:

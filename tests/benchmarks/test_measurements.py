@@ -6,12 +6,24 @@ import platform
 import re
 import shutil
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from benchmarks import axis, instructions, limits, losses, mlp, overhead, pages
+import jax_acts
+from benchmarks import (
+    axis,
+    instructions,
+    limits,
+    losses,
+    mlp,
+    overhead,
+    pages,
+    second_order,
+)
 from benchmarks.results import MLPSize
 from jax_acts.testing import same_limit
+from tests.conftest import quickly
 
 
 @pytest.mark.slow
@@ -79,6 +91,22 @@ def test_mlp_compares_memory_products_and_gradients():
         assert row.cosine > 0.9998, row
 
 
+def test_laplacians_and_taylor_terms_agree():
+    size = second_order.Size(2, 4, 2, 3)
+    f = second_order.network(jax_acts.tanh)
+    params, x = second_order.init(size), jnp.array([0.3, -0.2])
+    forms = second_order.idioms()
+    results = {name: quickly(form(f))(params, x) for name, form in forms.items()}
+    first, *others = results.values()
+    for other in others:
+        np.testing.assert_allclose(other, first, rtol=1e-5)
+    rows = second_order.taylor("tanh", jnp.tanh)
+    errors = {(r.library, r.order): r.error for r in rows}
+    assert len(errors) == 4
+    # A third derivative is a sum of products of rounded terms.
+    assert all(error is not None and error < 100 for error in errors.values()), errors
+
+
 @pytest.mark.skipif(
     platform.machine() != "x86_64" or not shutil.which("objdump"),
     reason="counts x86 instructions with objdump of GNU binutils",
@@ -96,7 +124,7 @@ def test_instructions_counts_compiled_loops():
     assert sizes[0] < 8 < 20 < sizes[1] < sizes[2] < 100
 
 
-@pytest.mark.parametrize("name", ["accuracy", "losses", "performance"])
+@pytest.mark.parametrize("name", ["accuracy", "losses", "performance", "second_order"])
 def test_page_is_a_function_of_the_stored_results(name, monkeypatch, tmp_path):
     module = importlib.import_module(f"benchmarks.pages.{name}")
     monkeypatch.setattr(module, "DOCS", tmp_path)

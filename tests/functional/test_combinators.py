@@ -57,6 +57,12 @@ FORMULAS = {
     "piecewise(breakpoints=(-1.0, 1.0), functions=(tanh, square, sine))": (
         lambda x: jnp.where(x < -1, jnp.tanh(x), jnp.where(x < 1, x * x, jnp.sin(x)))
     ),
+    "sum(functions=(gelu_exact, sine, square))": (
+        lambda x: x * jax.scipy.stats.norm.cdf(x) + jnp.sin(x) + x * x
+    ),
+    "product(functions=(tanh, sine, square))": (
+        lambda x: jnp.tanh(x) * jnp.sin(x) * x * x
+    ),
     "capped(cap=2.0, of=elu(alpha=0.5))": (
         lambda x: 2 * jnp.tanh(jnp.where(x > 0, x, 0.5 * jnp.expm1(x)) / 2)
     ),
@@ -124,6 +130,9 @@ def test_infinite_inputs_give_no_nan():
     np.testing.assert_array_equal(gate(x), [0, jnp.inf])
     np.testing.assert_array_equal(jax.vmap(jax.grad(gate))(x), [0, 1])
     assert float(capped(jnp.inf, 4.0)) == 4
+    vanishing = get("product(functions=(identity, sigmoid, relu))")
+    np.testing.assert_array_equal(vanishing(x), [0, jnp.inf])
+    np.testing.assert_array_equal(jax.vmap(jax.grad(vanishing))(-x[1:]), [0])
     np.testing.assert_array_equal(capped(X, 3.0), softcap(X, 3.0))
 
 

@@ -1,6 +1,7 @@
 """Names resolve to what their library means, and without a library to one meaning."""
 
 import json
+import math
 import re
 from pathlib import Path
 
@@ -113,6 +114,8 @@ MEANINGS = {
     "nn.LeakyReLU(0.2, inplace=True)": "leaky_relu(negative_slope=0.2)",
     "mindspore.nn.GELU": "gelu_tanh",
     "jnp.sin": "sine",
+    "jnp.sinc": f"sinc(omega={math.pi})",
+    "GELUSine": "gelu_sine",
     # names that one library has
     "geglu-approximate": "gelu_quick",
     "linear-silu": "silu",

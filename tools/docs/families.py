@@ -24,8 +24,8 @@ code font is read from the config; its default is in parentheses. A gate that co
 second, alternating columns and fields with a single supported value are stated.
 
 {count} of {total} model types have such an MLP. The others are composites of these,
-have no MLP in a class of its own, or one that `MLP` does not compute; the reasons are in
-`tests/data/hf.json`.
+have no MLP in a class of its own, or one that `MLP` does not compute;
+`tests/data/hf.json` has the reasons.
 
 | model type | class | kernels | activation | bias | notes | error (ulp) |
 |---|---|---|---|---|---|---|
