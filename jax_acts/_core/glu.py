@@ -21,6 +21,7 @@ from jax_acts._core.arguments import (
 from jax_acts._core.errors import check_choice
 from jax_acts._core.function import Function
 from jax_acts._core.residuals import save_operands
+from jax_acts._core.sharding import broadcast
 from jax_acts._core.spec import Axis
 
 Order = Literal["value_first", "gate_first"]
@@ -77,6 +78,9 @@ def apply_gate(
         cast = {
             n: broadcast_parameter(name, n, p, gate, ()) for n, p in learned.items()
         }
+        per_feature = {n: a for n, a in cast.items() if a.ndim}
+        cast |= broadcast({"gate": gate, "value": value, **per_feature}, gate.shape)
+        gate, value = cast.pop("gate"), cast.pop("value")
         return rule(gate, value, **{**parameters, **operands, **cast}).astype(dtype)
 
     trees = (arrays, learned, dict(operands))

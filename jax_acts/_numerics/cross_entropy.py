@@ -18,6 +18,7 @@ from jax.custom_derivatives import SymbolicZero
 
 from jax_acts._numerics.bitwise import propagate_nan
 from jax_acts._numerics.exp_log import log_of_reduced, log_reduce
+from jax_acts._numerics.reduction import max_keepdims
 from jax_acts._numerics.softmax import exponentials
 
 
@@ -165,7 +166,7 @@ def _sums(axis_name: str | None, z: Array, labels: Array) -> _Sums:
     labels = labels[..., None]
     index = first + lax.broadcasted_iota(labels.dtype, z.shape, z.ndim - 1)
     is_label = index == labels
-    m = jnp.max(lax.stop_gradient(z), -1, keepdims=True, initial=-jnp.inf)
+    m = max_keepdims(lax.stop_gradient(z), (z.ndim - 1,))
     if axis_name is not None:
         m = lax.pmax(m, axis_name)
     e, e_max = exponentials(z, m, None), _nonzero(exponentials(m, m, None))

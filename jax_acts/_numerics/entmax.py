@@ -4,25 +4,30 @@ All solve y_i^(α - 1) = (α - 1) (x_i - t) for the t with Σ y = 1. With the we
 s = y^(2 - α) the derivatives are
 
     dy = s (v - Σ s v / Σ s)    v = dx - k dα    k = ∂/∂α (y^(α - 1) - 1) / (α - 1)
+
+Newton iterations run until every vector has converged. The carries of the loop have one
+element per vector and the sharding of x.
 """
 
 import functools
 import math
+from collections.abc import Callable
 from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jax import Array
+from jax import Array, lax
 from jax.custom_derivatives import SymbolicZero
 
 from jax_acts._numerics.bitwise import promote_16bit
 from jax_acts._numerics.exp_log import exp, log_of_reduced, log_reduce
-from jax_acts._numerics.reduction import sum_keepdims
+from jax_acts._numerics.ordinary import custom_jvp, is_ordinary, ordinary_form
+from jax_acts._numerics.reduction import any_true, sum_keepdims
 from jax_acts._numerics.softmax import center
 from jax_acts._numerics.types import Axes
 
 
-@functools.partial(jax.custom_jvp, nondiff_argnums=(0,))
+@custom_jvp((0,))
 def sparsemax(axes: Axes, x: Array, where: Array | None) -> Array:
     z, z_lo = center(axes, x, where)
     z = z + z_lo
@@ -39,23 +44,28 @@ def _sparsemax_threshold(z: Array, axes: Axes) -> Array:
     most log2(n) + 14 steps in float32, log2(n) + 29 in float64.
     """
 
-    def support_shrinks(state: Any) -> Array:
-        previous_count, count, _ = state
-        return jnp.any(count < previous_count)
-
-    def newton_step(state: Any) -> Any:
-        _, previous_count, tau = state
+    def newton_step(z: Array, tau: Array) -> tuple[Array, Array]:
         inside = z > tau
-        count = jnp.sum(inside, axes, keepdims=True)
+        count = sum_keepdims(inside.astype(z.dtype), axes)
         excess = sum_keepdims(jnp.where(inside, z, 0), axes) - 1
-        # max: rounding must not return entries to the support.
-        tau = jnp.maximum(tau, excess / jnp.maximum(count, 1).astype(excess.dtype))
-        return previous_count, count, tau
+        return excess / jnp.maximum(count, 1), count
 
-    tau = jnp.full_like(sum_keepdims(z, axes), -1)
-    size = math.prod(z.shape[axis] for axis in axes)
-    counts = jnp.full(tau.shape, size + 2), jnp.full(tau.shape, size + 1)
-    return jax.lax.while_loop(support_shrinks, newton_step, (*counts, tau))[2]
+    def solve(z: Array) -> Array:
+        def support_shrinks(state: Any) -> Array:
+            previous_count, count, _ = state
+            return any_true(count < previous_count)
+
+        def remove_entries(state: Any) -> Any:
+            _, previous_count, tau = state
+            next_tau, count = newton_step(z, tau)
+            # max: rounding must not return entries to the support.
+            return previous_count, count, jnp.maximum(tau, next_tau)
+
+        tau = jnp.full_like(sum_keepdims(z, axes), -1)
+        counts = (jnp.full_like(tau, n) for n in (jnp.inf, jnp.finfo(z.dtype).max))
+        return lax.while_loop(support_shrinks, remove_entries, (*counts, tau))[2]
+
+    return _root(solve, lambda tau, z: newton_step(z, tau)[0], z)
 
 
 @sparsemax.defjvp
@@ -76,7 +86,7 @@ def _sparsemax_tangent(axes: Axes, support: Array, is_nan: Array, t: Array) -> A
     return weighted_tangent(axes, s, t).astype(dtype)
 
 
-@functools.partial(jax.custom_jvp, nondiff_argnums=(0,))
+@custom_jvp((0,))
 def entmax15(axes: Axes, x: Array, where: Array | None) -> Array:
     z, z_lo = center(axes, x, where)
     half = (z + z_lo) / 2
@@ -94,23 +104,27 @@ def _entmax15_threshold(half: Array, axes: Axes) -> Array:
     """
     tolerance = 2 * jnp.finfo(half.dtype).eps
 
-    def not_converged(state: Any) -> Array:
-        return jnp.any(state[1] > tolerance)
-
-    def newton_step(state: Any) -> Any:
-        tau, previous_step = state
+    def newton_step(half: Array, tau: Array) -> Array:
         over = jnp.maximum(half - tau, 0)
         sums, squares = sum_keepdims(over, axes), sum_keepdims(jnp.square(over), axes)
         # root - 1 = (squares - 1) / (root + 1), without cancellation.
         root = jnp.sqrt(squares)
-        step = (squares - 1) * root / (jnp.where(sums == 0, 1, sums) * (root + 1))
-        # A converged vector does not change while the others iterate.
-        step = jnp.where(previous_step > tolerance, step, 0)
-        return tau + step, step
+        return (squares - 1) * root / (jnp.where(sums == 0, 1, sums) * (root + 1))
 
-    tau = jnp.full_like(sum_keepdims(half, axes), -1)
-    start = tau, jnp.full_like(tau, 1)
-    return jax.lax.while_loop(not_converged, newton_step, start)[0]
+    def solve(half: Array) -> Array:
+        def not_converged(state: Any) -> Array:
+            return any_true(state[1] > tolerance)
+
+        def advance(state: Any) -> Any:
+            tau, previous_step = state
+            # A converged vector does not change while the others iterate.
+            step = jnp.where(previous_step > tolerance, newton_step(half, tau), 0)
+            return tau + step, step
+
+        tau = jnp.full_like(sum_keepdims(half, axes), -1)
+        return lax.while_loop(not_converged, advance, (tau, jnp.full_like(tau, 1)))[0]
+
+    return _root(solve, lambda tau, half: tau + newton_step(half, tau), half)
 
 
 @entmax15.defjvp
@@ -119,10 +133,31 @@ def entmax15_jvp(axes: Axes, primals: Any, tangents: Any) -> tuple[Array, Array]
     return y, _entmax_tangent(axes, y, None, tangents[0], None)
 
 
-@functools.partial(jax.custom_jvp, nondiff_argnums=(0,))
+def _root(
+    solve: Callable[..., Array], newton: Callable[..., Array], *arguments: Array
+) -> Array:
+    """Return the root `solve(*arguments)` of an equation.
+
+    In ordinary form it is a constant, to which Newton steps `newton(root, *arguments)`
+    add derivatives: those up to order 7 in three steps.
+    """
+    if not is_ordinary():
+        return solve(*arguments)
+    root = solve(*map(lax.stop_gradient, arguments))
+    for _ in range(3):
+        root = newton(root, *arguments)
+    return root
+
+
+@custom_jvp((0,))
 def entmax(axes: Axes, x: Array, where: Array | None, alpha: Array) -> Array:
+    return _entmax(axes, x, where, alpha)
+
+
+def _entmax(axes: Axes, x: Array, where: Array | None, alpha: Array) -> Array:
     z, z_lo = center(axes, x, where)
-    e, _ = _ratio_to_max(z + z_lo, _log_max(axes, z + z_lo, alpha), alpha)
+    z = z + z_lo
+    e, _ = _ratio_to_max(z, _log_max(axes, z, alpha), alpha)
     s = sum_keepdims(e, axes)
     y = e / jnp.where(s == 0, 1, s)
     return jnp.where(alpha >= 1, y, jnp.nan).astype(x.dtype)
@@ -136,6 +171,27 @@ def entmax_jvp(axes: Axes, primals: Any, tangents: Any) -> tuple[Array, Array]:
 
 
 entmax.defjvp(entmax_jvp, symbolic_zeros=True)
+
+
+@custom_jvp((0, 1))
+def entmax_of_constant(
+    axes: Axes, alpha: float, x: Array, where: Array | None
+) -> Array:
+    """Return `entmax` without a derivative in alpha.
+
+    Pallas for TPU has no rule for the symbolic zeros of `entmax`.
+    """
+    a = lax.full_like(promote_16bit(x), alpha, shape=())
+    return _entmax(axes, x, where, a)
+
+
+@entmax_of_constant.defjvp
+def entmax_of_constant_jvp(
+    axes: Axes, alpha: float, primals: Any, tangents: Any
+) -> tuple[Array, Array]:
+    y = entmax_of_constant(axes, alpha, *primals)
+    a = lax.full_like(promote_16bit(y), alpha, shape=())
+    return y, _entmax_tangent(axes, y, a, tangents[0], None)
 
 
 def _ratio_to_max(z: Array, q: Array, alpha: Array) -> tuple[Array, Array]:
@@ -154,9 +210,15 @@ def _ratio_to_max(z: Array, q: Array, alpha: Array) -> tuple[Array, Array]:
     near = u > -0.5
     log1p_u = log_of_reduced(jnp.where(near, u, f), jnp.where(near, 0, k))
     tiny = jnp.abs(u) < jnp.finfo(z.dtype).tiny
-    ratio = jnp.where(tiny, 1, log1p_u / jnp.where(tiny, 1, u))
+    ratio = jnp.where(tiny, _log1p_ratio_near_0(u), log1p_u / jnp.where(tiny, 1, u))
     e = jnp.where(outside, 0, exp(jnp.where(outside, 0, w) * ratio))
     return e, e / (1 + u)
+
+
+@ordinary_form(lambda u: 1 - u * (1 / 2 - u * (1 / 3 - u * (1 / 4 - u / 5))))
+def _log1p_ratio_near_0(u: Array) -> Array:
+    """Return log(1 + u) / u for subnormal u, in ordinary form with its derivatives."""
+    return jnp.ones_like(u)
 
 
 def _log_max(axes: Axes, z: Array, alpha: Array) -> Array:
@@ -166,31 +228,41 @@ def _log_max(axes: Axes, z: Array, alpha: Array) -> Array:
     derivative Σ e^(2 - α) / Σ e. A step that leaves the bracket, or is longer than half
     of the previous step, is replaced by bisection.
     """
-    size = math.prod(z.shape[axis] for axis in axes)
-    start = jnp.full_like(sum_keepdims(z, axes), -math.log(max(size, 1)))
     max_steps = 2 * jnp.finfo(z.dtype).nmant  # twice the bisections to 1 ulp
-    tolerance = 2 * jnp.finfo(z.dtype).eps * jnp.maximum(1, -start)
 
-    def not_converged(state: Any) -> Array:
-        count, _, _, _, step = state
-        return (count < max_steps) & jnp.any(step > tolerance)
-
-    def newton_step(state: Any) -> Any:
-        count, q, low, high, step = state
+    def newton_step(z: Array, alpha: Array, q: Array) -> tuple[Array, Array]:
         e, weights = _ratio_to_max(z, q, alpha)
         s = sum_keepdims(e, axes)
         residual = q + jnp.log(jnp.where(s == 0, 1, s))
-        low, high = jnp.where(residual <= 0, q, low), jnp.where(residual >= 0, q, high)
         derivative = sum_keepdims(weights, axes) / jnp.where(s == 0, 1, s)
-        newton = q - residual / jnp.where(derivative > 0, derivative, 1)
-        fast = jnp.abs(newton - q) <= step / 2
-        inside = (newton >= low) & (newton <= high) & fast
-        next_q = jnp.where(inside, newton, (low + high) / 2)
-        next_q = jnp.where(step <= tolerance, q, next_q)
-        return count + 1, next_q, low, high, jnp.abs(next_q - q)
+        return q - residual / jnp.where(derivative > 0, derivative, 1), residual
 
-    state = 0, start, start, jnp.zeros_like(start), jnp.full_like(start, jnp.inf)
-    return jax.lax.while_loop(not_converged, newton_step, state)[1]
+    def solve(z: Array, alpha: Array) -> Array:
+        size = sum_keepdims(jnp.ones_like(z), axes)
+        # The comparison makes the carries vary with alpha.
+        start = jnp.where(alpha >= 1, -jnp.log(jnp.maximum(size, 1)), jnp.nan)
+        tolerance = 2 * jnp.finfo(z.dtype).eps * jnp.maximum(1, -start)
+
+        def not_converged(state: Any) -> Array:
+            count, _, _, _, step = state
+            return any_true((count < max_steps) & (step > tolerance))
+
+        def advance(state: Any) -> Any:
+            count, q, low, high, step = state
+            newton, residual = newton_step(z, alpha, q)
+            low = jnp.where(residual <= 0, q, low)
+            high = jnp.where(residual >= 0, q, high)
+            fast = jnp.abs(newton - q) <= step / 2
+            inside = (newton >= low) & (newton <= high) & fast
+            next_q = jnp.where(inside, newton, (low + high) / 2)
+            next_q = jnp.where(step <= tolerance, q, next_q)
+            return count + 1, next_q, low, high, jnp.abs(next_q - q)
+
+        zero, infinity = jnp.zeros_like(start), jnp.full_like(start, jnp.inf)
+        state = zero, start, start, zero, infinity
+        return lax.while_loop(not_converged, advance, state)[1]
+
+    return _root(solve, lambda q, z, alpha: newton_step(z, alpha, q)[0], z, alpha)
 
 
 def weighted_tangent(axes: Axes, s: Array, t: Array) -> Array:
@@ -232,6 +304,8 @@ def _alpha_derivative(y: Array, alpha: Array) -> Array:
     small, large = jnp.where(near, c, 0), jnp.where(near, -1, c)
     # 18 Taylor coefficients: truncation error 1e-17 on [-1, 0].
     taylor = [(m + 1) / math.factorial(m + 2) for m in range(18)]
-    series = jnp.polyval(jnp.array(taylor[::-1], c.dtype), small)
+    series = jnp.zeros_like(small)
+    for coefficient in reversed(taylor):
+        series = series * small + coefficient
     closed = (1 + (large - 1) * jnp.exp(large)) / jnp.square(large)
     return jnp.square(log_y) * jnp.where(near, series, closed)

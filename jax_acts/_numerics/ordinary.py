@@ -11,6 +11,8 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import Any, Literal, ParamSpec, TypeVar
 
+import jax
+
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -60,5 +62,19 @@ def ordinary_form(
             return (form if _mode.name == "ordinary" else block)(*args, **kwargs)
 
         return choose
+
+    return decorate
+
+
+def custom_jvp(
+    nondiff_argnums: tuple[int, ...],
+) -> Callable[[Callable[..., Any]], Any]:
+    """Return a decorator as `jax.custom_jvp`, which does nothing in this mode."""
+
+    def decorate(function: Callable[..., Any]) -> Any:
+        with_rule = jax.custom_jvp(function, nondiff_argnums)
+        choose: Any = ordinary_form(function)(with_rule.__call__)
+        choose.defjvp = with_rule.defjvp
+        return functools.update_wrapper(choose, function)
 
     return decorate

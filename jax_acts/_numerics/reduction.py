@@ -23,6 +23,12 @@ def max_keepdims(x: Array, axes: Axes) -> Array:
     return lax.expand_dims(lax.reduce_max(x, axes), axes)
 
 
+def any_true(condition: Array) -> Array:
+    """Return whether the condition holds anywhere; Triton has no reduction by "or"."""
+    axes = tuple(range(condition.ndim))
+    return lax.reduce_max(condition.astype(jnp.int32), axes) > 0
+
+
 def first_true(condition: Array, axes: Axes) -> Array:
     """Return the mask of the first index along the axes where the condition holds."""
     shape = condition.shape

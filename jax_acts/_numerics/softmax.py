@@ -25,6 +25,7 @@ from jax_acts._numerics import coefficients as table
 from jax_acts._numerics.bitwise import power_of_two, promote_16bit, round_to_int
 from jax_acts._numerics.double_word import two_prod, two_sum
 from jax_acts._numerics.exp_log import expm1, log, log1p
+from jax_acts._numerics.ordinary import custom_jvp, is_ordinary, ordinary_form
 from jax_acts._numerics.polynomial import polynomial
 from jax_acts._numerics.reduction import max_keepdims, sum_keepdims
 from jax_acts._numerics.types import Axes
@@ -41,7 +42,7 @@ _EXCLUDED = -1.0
 """Residual of log_softmax at an entry that is masked, or along an empty vector."""
 
 
-@functools.partial(jax.custom_jvp, nondiff_argnums=(0, 1))
+@custom_jvp((0, 1))
 def softmax(
     axes: Axes, dtype: Any, x: Array, lo: Array | None, where: Array | None
 ) -> Array:
@@ -75,7 +76,7 @@ def softmax_tangent(axes: Axes, p: Array, t: Array) -> Array:
     return jnp.where(wide == 0, 0, v).astype(p.dtype)
 
 
-@functools.partial(jax.custom_jvp, nondiff_argnums=(0, 1))
+@custom_jvp((0, 1))
 def log_softmax(
     axes: Axes, dtype: Any, x: Array, lo: Array | None, where: Array | None
 ) -> Array:
@@ -95,7 +96,7 @@ def log_softmax_jvp(
     return y, log_softmax_tangent(axes, masked, q, tangents[0]).astype(dtype)
 
 
-@functools.partial(jax.custom_jvp, nondiff_argnums=(0, 1))
+@custom_jvp((0, 1))
 def reduced_softmax(
     axes: Axes, dtype: Any, x: Array, lo: Array | None, where: Array | None
 ) -> Array:
@@ -162,11 +163,11 @@ def _fusible_jvp(axes: Axes, primals: Any, tangents: Any) -> tuple[Array, Array]
     return _fusible(axes, *primals), tangents[0]
 
 
-@functools.partial(jax.custom_jvp, nondiff_argnums=(0, 1))
+@custom_jvp((0, 1))
 def log_sum(axes: Axes, mean: bool, x: Array, where: Array | None) -> Array:
     """Return log Σ e^x, or the logarithm of the mean, with keepdims."""
     z = _apply_mask(x, where)
-    m = max_keepdims(z, axes)
+    m = lax.stop_gradient(max_keepdims(z, axes))
     total = lambda: _log_total(_terms(axes, z, None))
     log_ratio = _log_mean(axes, z, where) if mean else total()
     return jnp.where(jnp.isinf(m), m, m + log_ratio).astype(x.dtype)
@@ -226,11 +227,13 @@ def divide(
     return jnp.where(finite, z, centered), low
 
 
-@functools.partial(jax.custom_jvp, nondiff_argnums=(0,))
+@custom_jvp((0,))
 def center(axes: Axes, x: Array, where: Array | None) -> tuple[Array, Array]:
     """Return x - max x as hi + lo, -inf off the mask; 0 at infinite maxima."""
     x = _apply_mask(x, where)
     m = max_keepdims(x, axes)
+    if is_ordinary():
+        return _subtract_maximum(x, m), jnp.zeros_like(x)
     z, lo = two_sum(x, -m)
     z = jnp.where(jnp.isinf(m), jnp.where(x == jnp.inf, 0, -jnp.inf), z)
     return z, jnp.where((z > -1e3) & (z < 0), lo, 0)
@@ -258,6 +261,8 @@ class _Terms(NamedTuple):
 
 def _terms(axes: Axes, x: Array, lo: Array | None) -> _Terms:
     """Return the terms of a sum. x - m is rounded: e is within |x - m| / 2 + 2 ulp."""
+    if is_ordinary():
+        return _ordinary_terms(axes, x, lo)
     infinity, zeros = lax.full_like(x, jnp.inf), jnp.zeros_like(x)
     m = jnp.maximum(max_keepdims(x, axes), float(jnp.finfo(x.dtype).min))
     z = x - m
@@ -269,6 +274,26 @@ def _terms(axes: Axes, x: Array, lo: Array | None) -> _Terms:
     return _Terms(shifted, e, ties.astype(jnp.int32).astype(x.dtype), rest / _SCALE)
 
 
+def _ordinary_terms(axes: Axes, x: Array, lo: Array | None) -> _Terms:
+    """Return the terms by ordinary primitives.
+
+    `rest` includes e - 1 of the maxima: 0, but not its derivative.
+    """
+    z = _subtract_maximum(x, max_keepdims(x, axes), lo)
+    e, ties = jnp.exp(z), (z >= 0).astype(x.dtype)
+    return _Terms(z, e * _SCALE, *(sum_keepdims(v, axes) for v in (ties, e - ties)))
+
+
+def _subtract_maximum(x: Array, m: Array, lo: Array | None = None) -> Array:
+    """Return x + lo - m for constant m; 0 or -inf at infinite maxima."""
+    m = lax.stop_gradient(m)
+    # x may be a scalar; Triton selects no scalars that are infinite.
+    x = x + jnp.zeros_like(m)
+    z = jnp.where(jnp.isinf(m), jnp.where(x == jnp.inf, 0.0, -jnp.inf), x - m)
+    return z if lo is None else z + lo
+
+
+@ordinary_form(lambda terms: jnp.log(jnp.maximum(terms.ties, 1) + terms.rest))
 def _log_total(terms: _Terms) -> Array:
     """Return log(ties + rest), as log1p near 1; log 1 along an empty vector.
 
@@ -280,6 +305,7 @@ def _log_total(terms: _Terms) -> Array:
     return jnp.log(w) + (u - (w - 1)) / w
 
 
+@ordinary_form(lambda x, m, lo: jnp.exp(_subtract_maximum(x, m, lo)) * _SCALE)
 def exponentials(x: Array, m: Array, lo: Array | None) -> Array:
     """Return e^(x + lo) 2^(60 - l) for x <= m, within 1.0 ulp (float32).
 
@@ -334,10 +360,12 @@ def _apply_mask(x: Array, where: Array | None) -> Array:
 
 def _log_mean(axes: Axes, x: Array, where: Array | None) -> Array:
     """Return log mean e^(x - m); for a mean near 1 as log1p(mean - 1)."""
-    z, lo = center(axes, x, None)
-    e = _shifted_exponentials(z, lo) / _SCALE
     mask = jnp.ones_like(x) if where is None else where.astype(x.dtype)
     n = jnp.maximum(sum_keepdims(mask, axes), 1)
+    if is_ordinary():
+        return _log_total(_terms(axes, x, None)) - jnp.log(n)
+    z, lo = center(axes, x, None)
+    e = _shifted_exponentials(z, lo) / _SCALE
     mean = sum_keepdims(e, axes) / n
     mean_m1 = sum_keepdims(jnp.where(mask == 0, 0, expm1(z) + lo * e), axes) / n
     near = log1p(jnp.clip(mean_m1, -0.5, 0))

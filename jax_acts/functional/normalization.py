@@ -12,9 +12,12 @@ from jax_acts._core.arguments import as_real, broadcast_mask, canonical_axes
 from jax_acts._core.errors import check_choice
 from jax_acts._core.function import function
 from jax_acts._core.pointwise import CoefficientList, pointwise
+from jax_acts._core.residuals import save_operands
 from jax_acts._core.spec import Axis, Coefficients
-from jax_acts._numerics.bitwise import promote_16bit
-from jax_acts._numerics.reduction import sum_keepdims
+from jax_acts._numerics.bitwise import clip, minimum, promote_16bit
+from jax_acts._numerics.exp_log import expm1
+from jax_acts._numerics.ordinary import custom_jvp, ordinary_form
+from jax_acts._numerics.reduction import max_keepdims, sum_keepdims
 from jax_acts._numerics.types import Axes, Real
 
 __all__ = [
@@ -222,18 +225,29 @@ def softpick(
     Array([0.        , 0.        , 0.73105836], dtype=float32)
     """
 
-    def rule(z: Array, m: Array) -> Weights:
+    def rule(z: Array, m: Array, epsilon: Array) -> Weights:
         # e^-m (e^x - 1) for m = max(x, 0) gives the same quotient.
         m = jnp.maximum(m, 0)
         unit = jnp.exp(-m)
         infinite = jnp.where(lax.stop_gradient(z) == jnp.inf, 1.0, 0.0)
         z = jnp.where(infinite == 1, 0, z)
         large = jnp.exp(jnp.where(z > 1, z - m, 0.0)) - unit
-        t = jnp.where(z > 1, large, unit * jnp.expm1(jnp.minimum(z, 1.0)))
+        t = jnp.where(z > 1, large, unit * _expm1(minimum(z, 1.0)))
         t = jnp.where(jnp.isinf(m), infinite, t)
         return jnp.maximum(t, 0), jnp.abs(t), epsilon * unit
 
-    return _normalize_weights("softpick", rule, x, axis, where, lambda z: z)
+    return _normalize_weights("softpick", rule, x, axis, where, lambda z: z, epsilon)
+
+
+@custom_jvp(())
+def _expm1(z: Array) -> Array:
+    """Return e^z - 1 for z < 40; Pallas for TPU has no `jnp.expm1`."""
+    return expm1(z)
+
+
+@_expm1.defjvp
+def _expm1_jvp(primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
+    return _expm1(*primals), jnp.exp(*primals) * tangents[0]
 
 
 def _scale_to_unit(
@@ -246,21 +260,28 @@ def _scale_to_unit(
     x = as_real(function, "x", x)
     axes, where = canonical_axes(function, x, axis), broadcast_mask(function, x, where)
     wide = promote_16bit(x) if where is None else jnp.where(where, promote_16bit(x), 0)
-    m = jnp.max(jnp.abs(lax.stop_gradient(wide)), axes, keepdims=True, initial=0)
-    info = jnp.finfo(wide.dtype)
+    m = jnp.maximum(max_keepdims(jnp.abs(lax.stop_gradient(wide)), axes), 0)
+    scale = jnp.where(jnp.isfinite(m), _reciprocal_power_of_two(m), 1)
+    # Pallas for TPU lowers no `jnp.sign` without a TPU.
+    sign = jnp.where(lax.stop_gradient(wide) < 0, -1.0, 1.0)
+    infinite = jnp.where(jnp.isinf(wide), sign, 0)
+    return x, axes, jnp.where(jnp.isinf(m), infinite, wide * scale), scale
+
+
+@ordinary_form(lambda m: 1 / clip(m, float(jnp.finfo(m.dtype).tiny), 2.0**126))
+def _reciprocal_power_of_two(m: Array) -> Array:
+    """Return 2^-k for 2^k <= m < 2^(k + 1), clipped to the normal range.
+
+    Multiply by it: XLA merges consecutive divisions in some programs.
+    """
+    info = jnp.finfo(m.dtype)
     integer = jnp.dtype(f"int{info.bits}")
     unit = 1 << info.nmant  # 1 in the exponent field
     max_exponent = 2 * (info.maxexp - 1)
     exponent = lax.bitcast_convert_type(m, integer) & -unit
-    # Negating the exponent field gives the reciprocal power of two, clipped to the
-    # normal range. Multiply by it: XLA merges consecutive divisions in some programs.
-    scale = lax.bitcast_convert_type(
-        jnp.clip(max_exponent * unit - exponent, unit, (max_exponent - 1) * unit),
-        wide.dtype,
-    )
-    scale = jnp.where(jnp.isfinite(m), scale, 1)
-    infinite = jnp.where(jnp.isinf(wide), jnp.sign(lax.stop_gradient(wide)), 0)
-    return x, axes, jnp.where(jnp.isinf(m), infinite, wide * scale), scale
+    # Negating the exponent field gives the reciprocal.
+    bits = jnp.clip(max_exponent * unit - exponent, unit, (max_exponent - 1) * unit)
+    return lax.bitcast_convert_type(bits, m.dtype)
 
 
 Weights = tuple[Array, Array, Array]
@@ -269,29 +290,31 @@ Weights = tuple[Array, Array, Array]
 
 def _normalize_weights(
     name: str,
-    rule: Callable[[Array, Array], Weights],
+    rule: Callable[..., Weights],
     x: Array,
     axis: Axis,
     where: Array | None,
     magnitude: Callable[[Array], Array],
+    *parameters: Real,
 ) -> Array:
-    """Return numerators / (Σ terms + constant) for `rule(x, max magnitude(x))`.
+    """Return numerators / (Σ terms + constant) for `rule(x, m, *parameters)`, where m
+    is max magnitude(x).
 
-    Checkpointed: the residual is x. The maximum is a constant to autodiff.
+    The residual is x. The maximum is a constant to autodiff.
     """
     x = as_real(name, "x", x)
     axes, where = canonical_axes(name, x, axis), broadcast_mask(name, x, where)
 
-    def normalize(x: Array) -> Array:
+    def normalize(x: Array, where: Array | None, parameters: tuple[Real, ...]) -> Array:
         z = promote_16bit(x) if where is None else jnp.where(where, promote_16bit(x), 0)
         size = magnitude(z)
         size = size if where is None else jnp.where(where, size, -jnp.inf)
-        m = jnp.max(size, axes, keepdims=True, initial=-jnp.inf)
-        numerator, terms, constant = rule(z, lax.stop_gradient(m))
+        m = max_keepdims(size, axes)
+        numerator, terms, constant = rule(z, lax.stop_gradient(m), *parameters)
         if where is not None:
             numerator, terms = (jnp.where(where, a, 0) for a in (numerator, terms))
         s = sum_keepdims(terms, axes) + constant
         # Explicit reciprocal: XLA rewrites a quotient to it in some programs only.
         return (numerator * (1 / jnp.where(s == 0, 1, s))).astype(x.dtype)
 
-    return jax.checkpoint(normalize, prevent_cse=False)(x)
+    return save_operands(normalize, (x, where, parameters), symbolic_zeros=False)

@@ -19,6 +19,7 @@ from jax_acts._core.function import function
 from jax_acts._core.spec import Axis
 from jax_acts._numerics import softmax as _softmax
 from jax_acts._numerics.bitwise import promote_16bit
+from jax_acts._numerics.ordinary import custom_jvp
 from jax_acts._numerics.reduction import max_keepdims, sum_keepdims
 from jax_acts._numerics.types import Axes, Real
 from jax_acts.functional.sparse import hardmax
@@ -338,7 +339,7 @@ def _log_weighted_sum(
     return y.astype(a.dtype), jnp.sign(mean).astype(a.dtype)
 
 
-@functools.partial(jax.custom_jvp, nondiff_argnums=(0,))
+@custom_jvp((0,))
 def _softmax_and_sink(
     axes: Axes, x: Array, where: Array | None, sink: Array
 ) -> tuple[Array, Array]:

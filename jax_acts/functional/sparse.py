@@ -17,7 +17,7 @@ from jax_acts._core.arguments import (
 from jax_acts._core.function import function
 from jax_acts._core.spec import Axis
 from jax_acts._numerics import entmax as _entmax
-from jax_acts._numerics.reduction import first_true
+from jax_acts._numerics.reduction import first_true, max_keepdims
 from jax_acts._numerics.softmax import softmax
 from jax_acts._numerics.types import Real
 from jax_acts.functional.rectified import relu
@@ -49,7 +49,7 @@ def hardmax(x: Array, axis: Axis = -1, *, straight_through: bool = False) -> Arr
     """
     x = as_real("hardmax", "x", x)
     axes = canonical_axes("hardmax", x, axis)
-    m = jnp.max(jax.lax.stop_gradient(x), axes, keepdims=True, initial=-jnp.inf)
+    m = max_keepdims(jax.lax.stop_gradient(x), axes)
     y = jnp.where(jnp.isnan(m), m, first_true(x == m, axes).astype(x.dtype))
     if straight_through:
         soft = softmax(axes, x.dtype, x, None, None)
@@ -151,8 +151,11 @@ def entmax(
     """
     x = as_real("entmax", "x", x)
     axes = canonical_axes("entmax", x, axis)
+    where = broadcast_mask("entmax", x, where)
+    if isinstance(alpha, float):
+        return _entmax.entmax_of_constant(axes, alpha, x, where)
     a = broadcast_parameter("entmax", "alpha", alpha, x, axes)
-    return _entmax.entmax(axes, x, broadcast_mask("entmax", x, where), a)
+    return _entmax.entmax(axes, x, where, a)
 
 
 @function(cite="shang2016")

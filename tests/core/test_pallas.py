@@ -1,4 +1,4 @@
-"""Every elementwise function and gated unit lowers inside a Pallas kernel.
+"""Every function lowers inside a Pallas kernel.
 
 Lowering needs no TPU or GPU.
 """
@@ -11,21 +11,24 @@ from jax.experimental.pallas import triton
 
 from jax_acts import leaky_relu, swiglu
 from jax_acts._core.activation import ActivationFunction
-from jax_acts._core.glu import is_gated_unit
 from jax_acts._registry.lookup import FUNCTIONS
-from tests.conftest import ACTIVATIONS
+from tests.conftest import ACTIVATIONS, check_each
+from tests.functional.cases import ROWS, call
 
 POINTWISE = ("apl", "b_spline", "chebyshev", "polyrelu", "rational")
-OTHERS = {
-    f.__name__: f
-    for f in FUNCTIONS.values()
-    if is_gated_unit(f) or f.__name__ in POINTWISE
-}
 FAMILIES: dict[str, list] = {}
-for function in [*ACTIVATIONS.values(), *OTHERS.values()]:
+for function in [*ACTIVATIONS.values(), *(FUNCTIONS[n] for n in POINTWISE)]:
     FAMILIES.setdefault(function.__module__.rpartition(".")[2], []).append(function)
 OPTIONS = {"tpu": {}, "cuda": {"compiler_params": triton.CompilerParams()}}
 X = jax.ShapeDtypeStruct((16, 128), jnp.float32)
+
+
+# Primitives without a lowering rule; see docs/limits.md.
+UNSUPPORTED = {
+    "cuda": {"crelu", "gumbel_softmax"},
+    "cuda gradient": {"gumbel_softmax"},
+    "tpu gradient": {"gtu", "seglu", "situ_glu", "softpick"},
+}
 
 
 def lower(f, platform):
@@ -34,17 +37,37 @@ def lower(f, platform):
     def kernel(x_ref, y_ref):
         y_ref[...] = f(x_ref[...])
 
-    call = pl.pallas_call(kernel, out_shape=X, **OPTIONS[platform])
-    return jax.jit(call).trace(X).lower(lowering_platforms=(platform,)).as_text()
+    out_shape = jax.eval_shape(f, X)
+    kernel_call = pl.pallas_call(kernel, out_shape=out_shape, **OPTIONS[platform])
+    return jax.jit(kernel_call).trace(X).lower(lowering_platforms=(platform,)).as_text()
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("platform", OPTIONS)
 @pytest.mark.parametrize("family", FAMILIES)
-def test_a_kernel_of_every_function_lowers(family, platform):
+def test_a_kernel_of_every_elementwise_function_lowers(family, platform):
     for f in FAMILIES[family]:
-        call = (lambda x, f=f: f(x, value=x)) if is_gated_unit(f) else f
-        assert "custom_call" in lower(call, platform)
+        assert "custom_call" in lower(f, platform)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("platform", OPTIONS)
+def test_a_kernel_of_every_function_along_an_axis_lowers(platform):
+    def check(name):
+        assert "custom_call" in lower(lambda x: call(name, x), platform)
+
+    check_each(check, set(ROWS) - UNSUPPORTED.get(platform, set()))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("platform", OPTIONS)
+def test_a_kernel_of_the_gradient_of_without_custom_jvp_lowers(platform):
+    def check(name):
+        f = lambda x: call(name, x, ordinary=True)
+        gradient = lambda x: jax.vjp(f, x)[1](jnp.ones_like(f(x)))[0]
+        assert "custom_call" in lower(gradient, platform)
+
+    check_each(check, set(ROWS) - UNSUPPORTED[f"{platform} gradient"])
 
 
 @pytest.mark.parametrize("platform", OPTIONS)

@@ -7,6 +7,7 @@ import numpy as np
 from jax import Array
 
 from jax_acts._core.activation import ActivationFunction
+from jax_acts._core.glu import is_gated_unit
 from jax_acts._registry.lookup import FUNCTIONS
 from tests.functional.conftest import random_vectors
 
@@ -89,6 +90,14 @@ NON_ELEMENTWISE = {
     f.__name__: f for f in FUNCTIONS.values() if not isinstance(f, ActivationFunction)
 }
 
+ROW_FAMILIES = ("glu_variants", "normalization", "softmax_variants", "sparse")
+ROWS = {
+    name: f
+    for name, f in NON_ELEMENTWISE.items()
+    if f.__module__.rpartition(".")[2] in ROW_FAMILIES
+}
+"""The functions along an axis and the gated units."""
+
 
 def differentiable(name: str) -> list[str]:
     """Return the names of the differentiable arguments."""
@@ -103,3 +112,15 @@ def cases(name: str) -> list[dict[str, Any]]:
     """Return the arguments of every test call of a function."""
     first, *_ = differentiable(name)
     return [{first: X, **case} for case in CASES.get(name, [{}])]
+
+
+def call(name, x, *, ordinary=False, **arguments):
+    """Return the function of x along the last axis, or of x as gate and value."""
+    f = ROWS[name]
+    if name in ("logsumexp", "logmeanexp"):
+        arguments |= {"axis": -1, "keepdims": True}
+    if "key" in f.parameters:
+        arguments["key"] = jax.random.key(0)
+    if is_gated_unit(f):
+        arguments["value"] = x
+    return (f.without_custom_jvp if ordinary else f)(x, **arguments)
