@@ -85,6 +85,45 @@ def test_tensorboard_has_the_finite_values_of_each_run(directory):
     assert len(values) == len(set(values))
 
 
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")  # of the package itself
+def test_mlflow_has_the_parameters_and_finite_values_of_each_run(
+    directory, monkeypatch
+):
+    why = "needs pip install 'jax-acts[mlflow]'"
+    flow = pytest.importorskip("mlflow", reason=why)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    for _ in range(2):  # the second export replaces the first
+        export(directory, Sink.MLFLOW)
+    found = flow.search_runs(search_all_experiments=True, output_format="list")
+    runs = {run.info.run_name: run for run in found}
+    assert len(found) == 2
+    finished = runs["activation relu, seed 0"]
+    assert finished.data.params["config.rate"] == "0.1"
+    assert finished.data.metrics["final/accuracy"] == pytest.approx(0.9)
+    client = flow.MlflowClient()
+    history = client.get_metric_history(finished.info.run_id, "dead_fraction/2")
+    assert [point.step for point in history] == [0, 30, 60, 90]
+    diverged = runs["activation relu, seed 1"].info.run_id
+    losses = client.get_metric_history(diverged, "train_loss")
+    assert [point.step for point in losses] == [30, 60]
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")  # of the package itself
+def test_wandb_has_the_finite_values_of_each_run(directory, monkeypatch):
+    pytest.importorskip("wandb", reason="needs pip install 'jax-acts[wandb]'")
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    monkeypatch.setenv("WANDB_SILENT", "true")
+    export(directory, Sink.WANDB)
+    written = list(directory.glob("wandb/offline-run-*/*.wandb"))
+    assert len(written) == 2
+    content = b"".join(path.read_bytes() for path in written)
+    for text in (b"train_loss", b"dead_fraction/2", b"final/accuracy", b"config.rate"):
+        assert text in content
+    assert b"NaN" not in content
+
+
 @pytest.mark.parametrize(
     ("sink", "package"), [(Sink.MLFLOW, "mlflow"), (Sink.TENSORBOARD, "tensorboardX")]
 )

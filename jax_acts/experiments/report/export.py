@@ -147,11 +147,25 @@ def _each_run(tables: Tables) -> Iterator[tuple[str, Row, list[Row]]]:
     """
     finite = tables.metrics.dropna(subset=["value"])
     finite = finite.assign(name=finite["metric"] + _layer_suffix(finite, "/"))
+    own = dict(iter(finite[["run", "name", "step", "value"]].groupby("run")))
     params = tables.runs.loc[:, ~tables.runs.columns.str.startswith("final.")]
     for row in to_rows(params):
         run = row.pop("run")
-        own = finite.loc[finite["run"] == run, ["name", "step", "value"]]
-        yield run, row, to_rows(own)
+        yield run, row, to_rows(own[run]) if run in own else []
+
+
+def _by_step(values: Sequence[Row]) -> dict[int, dict[str, float]]:
+    """Return the values by step, the first step first."""
+    steps: dict[int, dict[str, float]] = {}
+    for one in values:
+        steps.setdefault(one["step"], {})[one["name"]] = one["value"]
+    return dict(sorted(steps.items()))
+
+
+def _run_id(directory: Path, run: str) -> str:
+    """Return an identifier of a run, so that a second export replaces the first."""
+    text = f"{directory.resolve()}\0{run}"
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def _final(values: Sequence[Row]) -> dict[str, float]:
@@ -190,23 +204,26 @@ def _mlflow(tables: Tables, directory: Path, project: str) -> str:
         flow.set_tracking_uri(f"sqlite:///{(directory / 'mlflow.db').resolve()}")
     flow.set_experiment(project)
     for run, params, values in _each_run(tables):
-        with flow.start_run(run_name=run):
+        run_id = _run_id(directory, run)
+        for old in flow.search_runs(
+            filter_string=f"tags.jax_acts_run = '{run_id}'", output_format="list"
+        ):
+            flow.delete_run(old.info.run_id)
+        with flow.start_run(run_name=run, tags={"jax_acts_run": run_id}):
             flow.log_params(params)
             flow.log_metrics(_final(values))
-            for one in values:
-                flow.log_metric(one["name"], one["value"], step=one["step"])
+            for step, metrics in _by_step(values).items():
+                flow.log_metrics(metrics, step=step)
     return f"MLflow at {flow.get_tracking_uri()}"
 
 
 def _wandb(tables: Tables, directory: Path, project: str) -> str:
     wandb = _import("wandb", "wandb")
     for run, params, values in _each_run(tables):
-        steps: dict[int, dict[str, float]] = {}
-        for one in values:
-            steps.setdefault(one["step"], {})[one["name"]] = one["value"]
         options = {"name": run, "config": params, "dir": str(directory)}
-        with wandb.init(project=project, **options) as target:
-            for step in sorted(steps):
-                target.log(steps[step], step=step)
+        run_id = _run_id(directory, run)
+        with wandb.init(project=project, id=run_id, **options) as target:
+            for step, metrics in _by_step(values).items():
+                target.log(metrics, step=step)
             target.summary.update(_final(values))
     return f"W&B, and {directory / 'wandb'}"
