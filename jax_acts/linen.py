@@ -6,7 +6,6 @@ import inspect
 import types
 from typing import TYPE_CHECKING, Any
 
-import flax.linen as nn
 import jax.numpy as jnp
 from jax import Array
 from jax.typing import DTypeLike
@@ -14,6 +13,11 @@ from jax.typing import DTypeLike
 from jax_acts import _layers as shared
 from jax_acts._core.arguments import Learn
 from jax_acts._core.glu import Layout, Order
+
+try:
+    import flax.linen as nn
+except ImportError as error:
+    raise ImportError("linen: pip install 'jax-acts[flax]'") from error
 
 
 class _TakesArguments:

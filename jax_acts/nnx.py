@@ -7,13 +7,17 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from flax import nnx
 from jax import Array
 from jax.typing import DTypeLike
 
 from jax_acts import _layers as shared
 from jax_acts._core.bound import Bound
 from jax_acts._core.glu import Layout, Order
+
+try:
+    from flax import nnx
+except ImportError as error:
+    raise ImportError("nnx: pip install 'jax-acts[flax]'") from error
 
 
 class _Named(type(nnx.Module)):
