@@ -10,7 +10,7 @@ install = $(run) pip install -qq --constraint constraints.txt \
 	--build-constraint constraints.txt
 
 .PHONY: help demo studies-quick studies test test-slow check format lint types constraints \
-	docs docs-serve platforms test-platforms gpu
+	docs docs-serve release-check matrix platforms test-platforms gpu
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## /make \1	/p' Makefile | expand -t 20
@@ -41,6 +41,12 @@ docs: $(VENV)/docs ## Build the documentation in build/site
 docs-serve: $(VENV)/docs ## Show the documentation, rebuilt on every change
 	$(run) mkdocs serve
 
+release-check: $(VENV)/release ## Build the distributions and check what a user gets
+	$(run) tools.release $(ARGS)
+
+matrix: $(VENV)/demo ## Run property tests on several versions of Python, JAX and Flax
+	$(run) tools.matrix $(ARGS)
+
 platforms: $(VENV)/gpu/ready $(VENV)/tpu/ready ## Install compilers for GPUs and TPUs (proprietary: CUDA, libtpu)
 
 test-platforms: $(VENV)/dev platforms ## Compile every function for a GPU and a TPU
@@ -58,7 +64,7 @@ format: $(VENV)/dev
 lint: $(VENV)/dev
 	$(run) ruff check
 
-types: $(VENV)/dev
+types: $(VENV)/docs
 	$(run) basedpyright --pythonpath $(VENV)/bin/python
 
 # Marker files of completed set-up steps.
@@ -78,8 +84,8 @@ $(VENV)/dev: $(VENV)/demo
 	$(install) --editable '.[experiments,plots,testing]' --group dev
 	@touch $@
 
-$(VENV)/docs: $(VENV)/dev
-	$(install) --group docs
+$(VENV)/docs $(VENV)/release: $(VENV)/%: $(VENV)/dev
+	$(install) --group $*
 	@touch $@
 
 # An environment per accelerator plugin: `import jax` tries all that it finds.
@@ -88,7 +94,7 @@ $(VENV)/%/ready: $(VENV)/pip pyproject.toml
 	$(VENV)/$*/bin/python -m pip install -qq --upgrade --constraint constraints.txt pip
 	$(VENV)/$*/bin/python -m pip install -qq --constraint constraints.txt \
 		--build-constraint constraints.txt \
-		--editable '.[testing]' --group $*
+		--editable '.[cli,flax,testing]' --group $*
 	@touch $@
 
 newest = $(VENV)/newest/bin/python -m pip
@@ -97,6 +103,7 @@ constraints: ## Renew constraints.txt with the newest versions
 	$(PYTHON) -m venv --clear $(VENV)/newest
 	$(newest) install -qq --upgrade pip
 	$(newest) install -qq hatchling editables \
-		--editable '.[experiments,plots,testing]' --group dev --group docs
+		--editable '.[experiments,plots,testing]' --group dev \
+		--group docs --group release
 	echo '# Made by `make constraints`.' > constraints.txt
 	$(newest) freeze --all --exclude setuptools --exclude-editable >> constraints.txt

@@ -8,7 +8,6 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-import flax.linen as nn
 import jax.numpy as jnp
 from jax import Array
 from jax.typing import DTypeLike
@@ -17,6 +16,11 @@ from jax_acts import _layers as shared
 from jax_acts._core.arguments import Learn
 from jax_acts._core.glu import Layout, Order
 from jax_acts._layers import Policy, Residuals
+
+try:
+    import flax.linen as nn
+except ImportError as error:
+    raise ImportError("linen: pip install 'jax-acts[flax]'") from error
 
 
 class _TakesArguments:

@@ -8,7 +8,6 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from flax import nnx
 from jax import Array
 from jax.typing import DTypeLike
 
@@ -16,6 +15,11 @@ from jax_acts import _layers as shared
 from jax_acts._core.bound import Bound
 from jax_acts._core.glu import Layout, Order
 from jax_acts._layers import Policy, Residuals
+
+try:
+    from flax import nnx
+except ImportError as error:
+    raise ImportError("nnx: pip install 'jax-acts[flax]'") from error
 
 
 class _Named(type(nnx.Module)):

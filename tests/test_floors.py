@@ -40,7 +40,7 @@ FLOORS = (
     ("benchmarks.harness",),
     ("benchmarks", "tools"),
     ("benchmarks.pages",),
-    ("benchmarks.__main__",),
+    ("benchmarks.__main__", "tools.docs", "tools.matrix"),
 )
 FLOOR_OF = {name: i for i, names in enumerate(FLOORS) for name in names}
 MAX_LEVELS = 8  # of the experiments: the engine and the studies

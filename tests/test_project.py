@@ -12,13 +12,19 @@ ROOT = Path(__file__).parents[1]
 METADATA = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 PROJECT = METADATA["project"]
 EXTRAS = PROJECT["optional-dependencies"]
+GROUPS = list(
+    chain.from_iterable(
+        METADATA["dependency-groups"][name]
+        for name in ("dev", "tests", "docs", "release")
+    )
+)
 USER_REQUIREMENTS = [
     Requirement(text)
     for text in chain(PROJECT["dependencies"], chain.from_iterable(EXTRAS.values()))
 ]
 ALL_REQUIREMENTS = [
     *USER_REQUIREMENTS,
-    *map(Requirement, METADATA["dependency-groups"]["dev"]),
+    *map(Requirement, filter(lambda text: isinstance(text, str), GROUPS)),
     *map(Requirement, METADATA["build-system"]["requires"]),
 ]
 PINS = [

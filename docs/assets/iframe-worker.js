@@ -10,10 +10,11 @@ if (location.protocol === "file:") {
       document.body.append(this.frame);
       const inner = this.frame.contentWindow;
       inner.postMessage = (data) => this.receive(data);
+      const base = new URL(url, location);
       const load = (sources) =>
         sources.reduce((done, source) => done.then(() => new Promise((resolve, reject) => {
           const script = inner.document.createElement("script");
-          script.src = new URL(source, url);
+          script.src = new URL(source, base);
           script.onload = resolve;
           script.onerror = reject;
           inner.document.body.append(script);

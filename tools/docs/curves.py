@@ -83,8 +83,8 @@ def _is_gated(name: str) -> bool:
 def _elementwise(bound: Bound, function: ActivationFunction[...]) -> tuple[Panel, ...]:
     """Return value and derivatives; lines are interrupted at kinks."""
     kinks = [k for k in function.spec.kinks if LOW < k < HIGH]
-    gaps = [s for k in kinks for s in (np.nextafter(k, LOW), k, np.nextafter(k, HIGH))]
-    x = np.sort(np.concatenate([GRID, np.asarray(gaps, np.float32)]))
+    sides = [s for k in kinks for s in (k - 1e-3, k, k + 1e-3)]
+    x = np.unique(np.concatenate([GRID, np.asarray(sides, np.float32)]))
     orders = [Bound(nth(function, n), **bound.arguments) for n in range(3)]
     evaluate = jax.jit(lambda x: [f(x) for f in orders], compiler_options=_FAST)
     results = [np.array(y) for y in evaluate(jnp.asarray(x))]
@@ -146,14 +146,11 @@ def _panel(panel: Panel, thumbnail: bool) -> str:
         if low <= y <= high:
             parts.append(f'<circle cx="{to_x(x):.1f}" cy="{to_y(y):.1f}" r="3"/>')
     if not thumbnail:
-        labels = [label for label in panel.curves if label]
-        parts.append(_text(6, 12, panel.title))
-        parts += [
-            _text(WIDTH - 70, 12 + 14 * i, label, f"c{i % 6}")
-            for i, label in enumerate(labels)
-        ]
-        parts += [_text(to_x(0) + 3, MARGIN + 8, f"{high:.3g}", "tick")]
-        parts += [_text(to_x(0) + 3, HEIGHT - 8, f"{low:.3g}", "tick")]
+        parts.append(_text(6, 12, f"{panel.title}  [{low:.3g}, {high:.3g}]"))
+        for i, label in enumerate(label for label in panel.curves if label):
+            y = MARGIN + 12 + 13 * i
+            parts += [_line(f"c{i % 6}", [(6, y - 4), (18, y - 4)])]
+            parts += [_text(22, y, label)]
     return "".join(parts)
 
 
@@ -166,19 +163,30 @@ def _limits(panel: Panel) -> tuple[float, float]:
 
 
 def _line(kind: str, points: Sequence[tuple[float, float]]) -> str:
-    """Return a polyline, without the points that lie on a straight line."""
-    kept = [points[0]]
-    for before, at, after in zip(points, points[1:], points[2:], strict=False):
-        turn = (at[0] - before[0]) * (after[1] - at[1])
-        turn -= (at[1] - before[1]) * (after[0] - at[0])
-        if abs(turn) > 0.01 or at[0] - kept[-1][0] > WIDTH / 4:
-            kept.append(at)
-    path = " ".join(f"{x:.1f},{y:.1f}" for x, y in [*kept, points[-1]])
+    path = " ".join(f"{x:.1f},{y:.1f}" for x, y in simplify(points))
     return f'<polyline class="{kind}" points="{path}"/>'
 
 
-def _text(x: float, y: float, text: str, kind: str = "") -> str:
-    return f'<text class="{kind}" x="{x:.0f}" y="{y:.0f}">{html.escape(text)}</text>'
+def simplify(
+    points: Sequence[tuple[float, float]], tolerance: float = 0.15
+) -> Sequence[tuple[float, float]]:
+    """Drop points that lie within a vertical distance of a chord (Douglas–Peucker).
+
+    >>> simplify([(0, 0), (1, 1), (2, 2.1), (3, 0)])
+    [(0, 0), (2, 2.1), (3, 0)]
+    """
+    (x0, y0), (x1, y1) = points[0], points[-1]
+    slope = (y1 - y0) / (x1 - x0) if x1 != x0 else 0.0
+    distances = [abs(y - y0 - slope * (x - x0)) for x, y in points[1:-1]]
+    if max(distances, default=0.0) <= tolerance:
+        return [points[0], points[-1]]
+    farthest = 1 + distances.index(max(distances))
+    head, tail = points[: farthest + 1], points[farthest:]
+    return [*simplify(head, tolerance)[:-1], *simplify(tail, tolerance)]
+
+
+def _text(x: float, y: float, text: str) -> str:
+    return f'<text x="{x:.0f}" y="{y:.0f}">{html.escape(text)}</text>'
 
 
 def families() -> dict[str, list[str]]:

@@ -45,14 +45,14 @@ def gallery() -> str:
 
 
 def function_page(name: str) -> str:
-    """Return plot, docstring, metadata, accuracy, names and references of a function."""
+    """Return plot, docstring, metadata, accuracy, names and references."""
     function, row = registry.FUNCTIONS[name], describe(name)
     spec = curves.SPECS.get(name)
     parts = [
         f"# {name}",
         f"<figure>{curves.svg(name)}</figure>",
-        f"Plot of `{spec}`." if spec else "",
-        f"::: {function.__module__}.{name}",
+        f"Plot of `{spec or name}`: x from -6 to 6, in brackets the range of y.",
+        f"::: {function.__module__}.{name}\n    options:\n      heading: Definition",
         *_properties(row),
         *_accuracy(name),
         *_aliases(name),
@@ -119,9 +119,8 @@ def _aliases(name: str) -> list[str]:
 
 def function_pages() -> Iterator[tuple[str, str]]:
     """Yield path and text of the page of every function."""
-    for names in curves.families().values():
-        for name in names:
-            yield f"{FUNCTIONS}/{name}.md", function_page(name)
+    for name in sorted(registry.names()):
+        yield f"{FUNCTIONS}/{name}.md", function_page(name)
 
 
 def public_modules() -> list[str]:
@@ -143,9 +142,8 @@ def module_pages() -> Iterator[tuple[str, str]]:
 def public_objects(module: ModuleType) -> list[str]:
     """Return the paths of the functions and classes that belong to a module.
 
-    >>> public_objects(importlib.import_module("jax_acts.initializers"))
-    ['jax_acts.initializers.gain', 'jax_acts.initializers.expectation', \
-'jax_acts.initializers.initializer']
+    >>> public_objects(importlib.import_module("jax_acts.fitting"))
+    ['jax_acts.fitting.fit']
     """
     names = getattr(module, "__all__", [n for n in vars(module) if n[0] != "_"])
     objects = [getattr(module, name) for name in names]

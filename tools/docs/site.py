@@ -19,9 +19,10 @@ from latex2mathml.converter import convert
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 
-from tools.docs import reference
+from tools.docs import notebooks, reference
 
 ROOT = Path(__file__).parents[2]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
 STUDIES = ROOT / "docs" / "studies"
 GUIDES = (
     "getting_started",
@@ -40,10 +41,8 @@ _BLOCK = re.compile(r'<div class="arithmatex">\s*\\\[(.*?)\\\]\s*</div>', re.S)
 
 
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
-    """Read the address of the repository from pyproject.toml."""
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
-    config.repo_url = project.get("urls", {}).get("Repository", "")
-    config.site_description = project["description"]
+    """Take the description of the package from pyproject.toml."""
+    config.site_description = PROJECT["description"]
     return config
 
 
@@ -53,6 +52,9 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     modules = dict(reference.module_pages())
     for path, text in (functions | modules).items():
         files.append(File.generated(config, path, content=text))
+    for path in sorted(notebooks.NOTEBOOKS.glob("*.ipynb")):
+        text = notebooks.to_markdown(path)
+        files.append(File.generated(config, f"notebooks/{path.stem}.md", content=text))
     changelog = str(ROOT / "CHANGELOG.md")
     files.append(File.generated(config, "changelog.md", abs_src_path=changelog))
     config.nav = navigation(files, functions, modules)
@@ -82,6 +84,8 @@ def navigation(
         {"Measurements": [p for p in pages if "/" not in p and p not in top]},
         {"Studies": under("studies")},
         {"Changelog": "changelog.md"},
+        # Not `repo_url`, which makes the theme request its number of stars.
+        {"Repository": PROJECT["urls"]["Repository"]},
     ]
 
 

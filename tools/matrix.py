@@ -1,0 +1,122 @@
+"""Run property tests on several versions of Python, JAX and Flax: `make matrix`.
+
+    python -m tools.matrix [--python 3.12] [--jax newest] [--tests "-k silu"]
+
+Writes docs/versions.md, with a row for each combination that was tried by a run without
+options. Environments are kept in .venv/matrix; a missing interpreter is skipped.
+"""
+
+import argparse
+import datetime
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+from benchmarks.pages import markdown_table
+
+ROOT = Path(__file__).parents[1]
+ENVIRONMENTS = ROOT / ".venv" / "matrix"
+PAGE = ROOT / "docs" / "versions.md"
+PYTHONS = ("3.11", "3.12", "3.13")
+FLAX = {"0.7.2": "flax==0.12.0", "0.10.2": "flax", "newest": "flax"}
+"""The Flax that is installed with each JAX."""
+TESTS = "tests/functional/test_properties.py tests/core tests/flax -n auto"
+HEAD = """# Versions
+
+Written by `make matrix`: property tests of the functions, of the core and of the layers
+on each version of Python and JAX, with the Flax that is installed with it. The tests of
+a row are `pytest -m "not slow"` with its arguments.
+
+"""
+_VERSIONS = """
+import platform, flax, jax
+print(platform.python_version(), jax.__version__, flax.__version__)
+"""
+
+
+class Row(NamedTuple):
+    """The result of one combination."""
+
+    python: str
+    jax: str
+    flax: str
+    tests: str
+    result: str
+
+
+def main() -> None:
+    """Run the combinations and write or print the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--python", choices=PYTHONS, action="append")
+    parser.add_argument("--jax", choices=FLAX, action="append")
+    parser.add_argument("--tests", default=TESTS, help="arguments of pytest")
+    options = parser.parse_args()
+    rows = [
+        run(python, jax, options.tests)
+        for python in options.python or PYTHONS
+        for jax in options.jax or FLAX
+    ]
+    text = page(rows)
+    print(text)
+    if not (options.python or options.jax):
+        PAGE.write_text(text, encoding="utf-8")
+    if any(row.result.startswith("failed") for row in rows):
+        sys.exit(1)
+
+
+def page(rows: list[Row]) -> str:
+    """Return the page: the date and one row per combination."""
+    table = markdown_table(("Python", "JAX", "Flax", "tests", "result"), rows)
+    return f"{HEAD}{datetime.date.today()}\n\n" + "\n".join(table) + "\n"
+
+
+def run(python: str, jax: str, tests: str) -> Row:
+    """Install a combination and run the tests."""
+    interpreter = find_python(python)
+    if interpreter is None:
+        return Row(python, jax, "", "", f"skipped: no python{python} on this machine")
+    environment = ENVIRONMENTS / f"{python}-{jax}" / "bin" / "python"
+    if error := install(interpreter, environment, jax):
+        return Row(python, jax, "", "", f"failed: {error}")
+    versions = call(environment, "-c", _VERSIONS)
+    arguments = ["-m", "pytest", "-q", "-m", "not slow", *shlex.split(tests)]
+    tested = call(environment, *arguments)
+    last = (tested.stdout.strip().splitlines() or [tested.stderr])[-1]
+    result = last if tested.returncode == 0 else f"failed: {last}"
+    return Row(*versions.stdout.split(), f"`{tests}`", result)
+
+
+def find_python(version: str) -> str | None:
+    """Return the interpreter of a version: on the path, or of pyenv."""
+    installed = sorted(Path.home().glob(f".pyenv/versions/{version}.*/bin/python"))
+    on_path = shutil.which(f"python{version}")
+    candidates = [*([on_path] if on_path else []), *map(str, installed)]
+    runs = lambda p: subprocess.run([p, "-c", ""], capture_output=True).returncode == 0
+    return next(filter(runs, candidates), None)
+
+
+def install(interpreter: str, environment: Path, jax: str) -> str:
+    """Create an environment with a version of JAX; return an error, or ""."""
+    if not environment.exists():
+        created = call(Path(interpreter), "-m", "venv", environment.parents[1])
+        if created.returncode:
+            return created.stderr.strip().splitlines()[-1]
+    requirements = ["jax" if jax == "newest" else f"jax=={jax}", FLAX[jax]]
+    upgrade = ["--upgrade", "--upgrade-strategy", "eager"] if jax == "newest" else []
+    done = call(
+        *(environment, "-m", "pip", "install", "-qq", *upgrade, *requirements),
+        *("--editable", ".[flax,testing]", "--group", "tests"),
+    )
+    return done.stderr.strip().splitlines()[-1] if done.returncode else ""
+
+
+def call(*command: str | Path) -> subprocess.CompletedProcess[str]:
+    """Run a command in the checkout and capture its output."""
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+
+
+if __name__ == "__main__":
+    main()
