@@ -10,6 +10,7 @@ from jax.experimental import pallas as pl
 from jax.experimental.pallas import triton
 
 from jax_acts import leaky_relu, swiglu
+from jax_acts._core.activation import ActivationFunction
 from jax_acts._registry.lookup import FUNCTIONS
 from tests.conftest import ACTIVATIONS, check_each
 from tests.functional.cases import ROWS, call
