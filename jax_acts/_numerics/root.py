@@ -24,10 +24,8 @@ class Root(NamedTuple):
     """The factor is valid for |x - z| < radius."""
 
 
-def patch_near_zero(
-    x: Real, value: Real, root: Root, lo: Real = 0.0, scale: Real = 1.0
-) -> Array:
-    """Replace `value` within `root.radius` of a zero z by scale (x - z) factor(x - z).
+def patch_near_zero(x: Real, value: Real, root: Root) -> Array:
+    """Replace `value` within `root.radius` of a zero z by (x - z) factor(x - z).
 
     The terms of the direct formula cancel near z. Here the relative error stays
     bounded, since z has double-word precision.
@@ -36,11 +34,9 @@ def patch_near_zero(
         x: The input.
         value: The direct formula at x.
         root: The zero and the factor.
-        lo: The low word of x.
-        scale: A factor of the result.
     """
     x = jnp.asarray(x)
     zero, zero_lo = root.zero[x.dtype.name]
-    d = (x - zero) + lo
-    near = scale * (d * polynomial(d, root.factor) - zero_lo * root.slope)
+    d = x - zero
+    near = d * polynomial(d, root.factor) - zero_lo * root.slope
     return where(lax.lt(lax.abs(d), d.dtype.type(root.radius)), near, value)

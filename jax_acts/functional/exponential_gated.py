@@ -95,11 +95,9 @@ def mish_dx2(x: Real) -> Array:
     n = 2 + e * (2 + e)
     left = (4 + 2 * z) + e * ((8 + 2 * z) + e * ((6 - 3 * z) + e * (2 - 2 * z)))
     left = mul_scaled_exp(4 * left, p) / (n * n * n)
-    left = patch_near_zero(z, left, coeffs.MISH_2_LEFT)
     m = 1 + 2 * e * (1 + e)
     right = (2 - 2 * z) + e * ((6 - 3 * z) + e * ((8 + 2 * z) + e * (4 + 2 * z)))
     right = mul_exp(4 * right, -2 * jnp.maximum(z, 0)) / (m * m * m)
-    right = patch_near_zero(z, right, coeffs.MISH_2_RIGHT)
     return where(x < 0, left, right)
 
 
@@ -126,7 +124,6 @@ def telu_dx(x: Real) -> Array:
     complement = _one_minus_tanhc(u)
     t = u - u * complement  # tanh(u) for u <= 1
     left = mul_scaled_exp((1 + z) - (complement + z * t * t), p)
-    left = patch_near_zero(z, left, coeffs.TELU_1)
     right = 1 - q * q + 4 * q * (min_nan_free(4.0, z) * u)
     return where(x < 0, left, right / (1 + q * (2 + q)))
 
@@ -140,9 +137,7 @@ def telu_dx2(x: Real) -> Array:
     t = where(u < 1, u - u * _one_minus_tanhc(u), (1 - q) / (1 + q))
     factor = (2 + z * (1 - 2 * u * t)) * (4 / (1 + q * (2 + q)))
     left = mul_exp(factor * q, minimum(z, 0))
-    left = patch_near_zero(z, left, coeffs.TELU_2_LEFT)
     right = mul_exp(factor * u, -2 * u, -2 * lo)
-    right = patch_near_zero(z, right, coeffs.TELU_2_RIGHT)
     return propagate_nan(x, where(z < 0, left, right))
 
 
@@ -191,8 +186,7 @@ def serf_dx2(x: Real) -> Array:
     d2 = (2 + z * ((c_numerator - 2 * p * s_numerator) / (1 + e))) / (1 + e)
     d2 = mul_exp(ERF_DX_0 * d2, -square, -square_lo)
     left = patch_near_zero(z, mul_exp(d2, minimum(z, 0)), coeffs.SERF_2_LEFT)
-    right = patch_near_zero(z, d2, coeffs.SERF_2_RIGHT)
-    return propagate_nan(x, where(z < 0, left, right))
+    return propagate_nan(x, where(z < 0, left, d2))
 
 
 @activation(
@@ -225,7 +219,7 @@ def gish_dx(x: Real) -> Array:
     # 1 + z is exact for -2 <= z <= -1/2 (Sterbenz lemma).
     left = mul_exp((1 + z) + (((ratio - 1) + ratio_lo) + 2 * m * quotient), z)
     right = log1p(-m) + u * q * quotient
-    return patch_near_zero(z, where(x < 0, left, right), coeffs.GISH_1)
+    return where(x < 0, left, right)
 
 
 @gish.derivative.defderivative
@@ -236,8 +230,7 @@ def gish_dx2(x: Real) -> Array:
     q = exp(-u, -lo)
     factor = (2 * (2 - q) + z * ((2 - q) - 2 * u)) / ((2 - q) * (2 - q))
     left = mul_exp(factor * q, minimum(z, 0))
-    left = patch_near_zero(z, left, coeffs.GISH_2_LEFT)
-    right = patch_near_zero(z, mul_exp(factor * u, -u, -lo), coeffs.GISH_2_RIGHT)
+    right = mul_exp(factor * u, -u, -lo)
     return propagate_nan(x, where(z < 0, left, right))
 
 
@@ -274,22 +267,15 @@ def golu(x: Real, alpha: Real = 1.0, beta: Real = 1.0, gamma: Real = 1.0) -> Arr
 
 @golu.defderivative
 def golu_dx(x: Real, alpha: Real = 1.0, beta: Real = 1.0, gamma: Real = 1.0) -> Array:
-    z, z_lo, w, w_lo = _gompertz_exponent(x, beta, gamma)
-    derivative = alpha * mul_exp(1 + z * (w + w_lo), -w, -w_lo)
-    if isinstance(beta, float):  # the default value: the zero depends on beta
-        return patch_near_zero(z, derivative, coeffs.GOLU_1, z_lo, alpha)
-    return derivative
+    z, _, w, w_lo = _gompertz_exponent(x, beta, gamma)
+    return alpha * mul_exp(1 + z * (w + w_lo), -w, -w_lo)
 
 
 @golu.derivative.defderivative
 def golu_dx2(x: Real, alpha: Real = 1.0, beta: Real = 1.0, gamma: Real = 1.0) -> Array:
     z, z_lo, w, w_lo = _gompertz_exponent(x, beta, gamma)
     scale = alpha * gamma
-    d2 = scale * _mul_gate_dz(2 - z + z * (w + w_lo), z, z_lo, w, w_lo, beta)
-    if isinstance(beta, float):
-        d2 = patch_near_zero(z, d2, coeffs.GOLU_2_LEFT, z_lo, scale)
-        return patch_near_zero(z, d2, coeffs.GOLU_2_RIGHT, z_lo, scale)
-    return d2
+    return scale * _mul_gate_dz(2 - z + z * (w + w_lo), z, z_lo, w, w_lo, beta)
 
 
 @golu.defpartial("beta")

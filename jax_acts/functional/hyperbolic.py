@@ -36,7 +36,6 @@ from jax_acts._numerics.exp_log import (
     scaled_exp,
 )
 from jax_acts._numerics.polynomial import polynomial
-from jax_acts._numerics.root import patch_near_zero
 from jax_acts._numerics.types import Real
 
 __all__ = [
@@ -140,8 +139,7 @@ def lisht_dx2(x: Real) -> Array:
     a = lax.abs(_clip_1000(x))
     e = exp(-2 * a)
     numerator = mul_exp(8 * ((1 - a) * (1 + e) + 2 * a * e), -2 * a)
-    d2 = numerator / ((1 + e) * (1 + e * (2 + e)))
-    return patch_near_zero(a, d2, coeffs.LISHT_2)
+    return numerator / ((1 + e) * (1 + e * (2 + e)))
 
 
 @activation(

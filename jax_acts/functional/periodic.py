@@ -398,12 +398,7 @@ def gabor(x: Real, omega: Real = 1.0, scale: Real = 1.0) -> Array:
 
 @gabor.defderivative
 def gabor_dx(x: Real, omega: Real = 1.0, scale: Real = 1.0) -> Array:
-    def factor(t: Angle, a: Array) -> Array:
-        factor = -wave(2 * scale * scale * a, omega, t)
-        if _is_default(omega, scale):  # The tabulated zeros hold for the defaults only.
-            factor = patch_near_zero(a, factor, table.GABOR_1)
-        return mul_sign(factor, x)
-
+    factor = lambda t, a: mul_sign(-wave(2 * scale * scale * a, omega, t), x)
     return _gabor(x, omega, scale, factor)
 
 
@@ -412,13 +407,7 @@ def gabor_dx2(x: Real, omega: Real = 1.0, scale: Real = 1.0) -> Array:
     def factor(t: Angle, a: Array) -> Array:
         square = scale * scale
         cos_factor = (4 * square * a * a - 2) * square - omega * omega
-        factor = wave(cos_factor, 4 * square * omega * a, t)
-        if _is_default(omega, scale):
-            factor = patch_near_zero(a, factor, table.GABOR_2_FIRST)
-            factor = patch_near_zero(a, factor, table.GABOR_2_SECOND)
-            factor = patch_near_zero(a, factor, table.GABOR_2_THIRD)
-            factor = patch_near_zero(a, factor, table.GABOR_2_FOURTH)
-        return factor
+        return wave(cos_factor, 4 * square * omega * a, t)
 
     return _gabor(x, omega, scale, factor)
 
@@ -533,11 +522,6 @@ def _scaled_sine(x: Real, epsilon: Real, eighths: int) -> Array:
     y = sin(jnp.asarray(x), eighths)
     hi, lo = hi_lo(epsilon * _SQRT2, y.dtype)
     return y * hi + y * lo
-
-
-def _is_default(omega: Real, scale: Real) -> bool:
-    """Return whether both arguments are Python floats, that is, the defaults."""
-    return isinstance(omega, float) and isinstance(scale, float)
 
 
 def _add_square(x: Real, alpha: Real, beta: Real) -> Array:

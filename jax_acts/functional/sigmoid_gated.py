@@ -138,11 +138,7 @@ def bsilu_dx2(x: Real, alpha: Real = 1.67) -> Array:
     z, y = _minus_abs(x)
     e, m = exp_and_expm1(y)
     odd = where(z < 0, -m, m) * (z + alpha)
-    d2 = mul_exp(2 * (1 + e) + odd, y) / ((1 + e) * (1 + e * (2 + e)))
-    if isinstance(alpha, float):
-        d2 = patch_near_zero(z, d2, coeffs.BSILU_2_LEFT)
-        return patch_near_zero(z, d2, coeffs.BSILU_2_RIGHT)
-    return d2
+    return mul_exp(2 * (1 + e) + odd, y) / ((1 + e) * (1 + e * (2 + e)))
 
 
 @activation(
@@ -212,8 +208,7 @@ def elish_dx(x: Real) -> Array:
     z, y = _minus_abs(x)
     e = exp(y)
     left = mul_exp(e * (2 + e) - 1, y)
-    derivative = where(z < 0, left, 1 + e * (1 + z)) / (1 + e * (2 + e))
-    return patch_near_zero(z, derivative, coeffs.ELISH_1)
+    return where(z < 0, left, 1 + e * (1 + z)) / (1 + e * (2 + e))
 
 
 @elish.derivative.defderivative
@@ -221,8 +216,7 @@ def elish_dx2(x: Real) -> Array:
     z, y = _minus_abs(x)
     e = exp(y)
     d2 = where(z < 0, e * (5 + e * (3 + e)) - 1, 2 - z + e * (2 + z))
-    d2 = mul_exp(d2, y) / ((1 + e) * (1 + e * (2 + e)))
-    return patch_near_zero(z, d2, coeffs.ELISH_2)
+    return mul_exp(d2, y) / ((1 + e) * (1 + e * (2 + e)))
 
 
 @activation(
@@ -247,8 +241,7 @@ def hard_elish(x: Real) -> Array:
 @hard_elish.defderivative
 def hard_elish_dx(x: Real) -> Array:
     z = clip_to(x, -1, 0)
-    left = patch_near_zero(z, 0.5 * ((2 + z) * exp(z) - 1), coeffs.HARD_ELISH_1)
-    left = where(x > -1, left, 0.0)
+    left = where(x > -1, 0.5 * ((2 + z) * exp(z) - 1), 0.0)
     right = where(x < 1, 0.5 + x, 1.0)
     return propagate_nan(x, where(x < 0, left, right))
 
@@ -286,8 +279,7 @@ def logish_dx(x: Real) -> Array:
     d_lo = e * (3 + e * where(left, 2.0, 1.0))  # D - 1 for x < 0, D - 2 for x > 0
     numerator = where(left, 1 + z, 2.0) + (d_lo + z * where(left, h_lo, e * h))
     denominator = where(left, 1.0, 3.0) + (where(left, 1.0, 2.0) * h_lo + d_lo * h)
-    derivative = where(left, mul_exp(numerator, y), numerator) / denominator
-    return patch_near_zero(z, derivative, coeffs.LOGISH_1)
+    return where(left, mul_exp(numerator, y), numerator) / denominator
 
 
 @logish.derivative.defderivative
@@ -296,9 +288,7 @@ def logish_dx2(x: Real) -> Array:
     left = z < 0
     base = where(left, 1 + e * (3 + 2 * e), 2 + e * (3 + e))
     odd = where(left, z * (1 - 2 * e * e), -z * (2 - e * e))
-    d2 = mul_exp(2 * base + odd, y) / (base * base)
-    d2 = patch_near_zero(z, d2, coeffs.LOGISH_2_LEFT)
-    return patch_near_zero(z, d2, coeffs.LOGISH_2_RIGHT)
+    return mul_exp(2 * base + odd, y) / (base * base)
 
 
 @activation(
@@ -337,9 +327,7 @@ def smish_dx2(x: Real) -> Array:
     numerator = (4 + 2 * z, 24 + 6 * z, 54 - 3 * z, 54 - 18 * z, 20 - 10 * z)
     d2 = mul_exp(4 * _reversible_polynomial(z < 0, e, *numerator), y)
     base = _reversible_polynomial(z < 0, e, 2.0, 6.0, 5.0)
-    d2 = d2 / (base * _smish_denominator(z < 0, e))
-    d2 = patch_near_zero(z, d2, coeffs.SMISH_2_LEFT)
-    return patch_near_zero(z, d2, coeffs.SMISH_2_RIGHT)
+    return d2 / (base * _smish_denominator(z < 0, e))
 
 
 def _mul_sigmoid(x: Real, factor: Real) -> Array:

@@ -24,8 +24,9 @@ def zeros(f, top):
 
 
 @pytest.mark.parametrize("order", [0, 1, 2])
-@pytest.mark.parametrize(("function", "top"), [(gcu, 300), (gabor, 9), (finer, 20)])
+@pytest.mark.parametrize(("function", "top"), [(gcu, 300), (finer, 20)])
 def test_relative_error_is_bounded_next_to_the_zeros(function, top, order):
+    # Their derivatives are unbounded: no absolute bound replaces this one.
     g = nth(function, order)
     z = zeros(g, top).astype(np.float32)
     assert len(z) >= 3
@@ -35,7 +36,6 @@ def test_relative_error_is_bounded_next_to_the_zeros(function, top, order):
     # `wave` has a relative error of 2^-35 per term; a direct formula has 2^-24.
     terms = {
         gcu: (1, 1 + x, 2 + x),
-        gabor: np.exp(-(x.astype(np.float64) ** 2)) * [1 + 0 * x, 1 + x, 3 + 4 * x * x],
         finer: (1, 1 + 2 * x, np.square(1 + 2 * x)),
     }
     error = ulps(got, want, 0.0, 2.0**-35 * terms[function][order])
