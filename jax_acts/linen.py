@@ -98,9 +98,10 @@ class Activation(_TakesArguments, nn.Module, init=False):
 
     def draw(self, arguments: dict[str, Any]) -> dict[str, Any]:
         """Return the arguments, with a key if the activation needs one."""
-        if shared.draws(self.activation) and self.has_rng(self.rng_collection):
-            return {"key": self.make_rng(self.rng_collection)} | arguments
-        return arguments
+        fixed = "key" in arguments or not shared.draws(self.activation)
+        if fixed or not self.has_rng(self.rng_collection):
+            return arguments
+        return {"key": self.make_rng(self.rng_collection)} | arguments
 
     @nn.compact
     def __call__(self, x: Array, *, up: Array | None = None, **arguments: Any) -> Array:
@@ -118,8 +119,7 @@ class Activation(_TakesArguments, nn.Module, init=False):
             partition = learn.partition
             boxed = nn.with_partitioning(init, partition) if partition else init
             parameters[name] = self.param(name, boxed, learn)
-        if "key" not in arguments:
-            arguments = self.draw(arguments)
+        arguments = self.draw(arguments)
         if up is not None:
             return self.activation.gate(x, up, **parameters, **arguments)
         return self.activation(x, **parameters, **arguments)
@@ -251,7 +251,8 @@ class MLP(_TakesArguments, nn.Module, init=False):
     - "named": `mlp_gate` and `mlp_up`. The norm and the activation are recomputed, no
       matrix product is. Gradients are exact.
     - "int8": the same in int8, with a float32 scale of each row. The value is exact;
-      the gradient is that at rounded products. First derivatives only.
+      the gradient is that at rounded products. First derivatives only. If the hidden
+      features are sharded, the scale is a maximum over devices.
     - "recompute": nothing. The products are recomputed. Gradients are exact.
     - "all": what autodiff saves, without `jax.checkpoint`. A policy around the block
       then selects from the names.

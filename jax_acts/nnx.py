@@ -99,8 +99,7 @@ class Activation(nnx.Module, metaclass=_Named):
         With `up`, compute f(x) * up; for a gated unit, the unit of both. `rngs` replace
         the streams of the layer.
         """
-        if "key" not in arguments:
-            arguments = self.draw(arguments, rngs)
+        arguments = self.draw(arguments, rngs)
         parameters = {name: self._parameter(name, x) for name in self.bound.learned}
         for name in self.arrays:
             is_leaf = lambda v: isinstance(v, nnx.Variable)
@@ -117,9 +116,9 @@ class Activation(nnx.Module, metaclass=_Named):
     ) -> dict[str, Any]:
         """Return the arguments, with a key if the activation needs one."""
         stream = getattr(self, "rngs", None) if rngs is None else rngs.activation
-        if stream is not None and shared.draws(self.bound):
-            return {"key": stream()} | arguments
-        return arguments
+        if "key" in arguments or stream is None or not shared.draws(self.bound):
+            return arguments
+        return {"key": stream()} | arguments
 
     def _parameter(self, name: str, x: Array) -> Array:
         """Return a learned argument after checking its size against x."""
