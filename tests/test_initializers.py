@@ -8,12 +8,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from flax import nnx
 from scipy.integrate import quad
 
 import jax_acts.linen
+import jax_acts.nnx
 from jax_acts import Bound, gain, get, relu
 from jax_acts._core.compat import enable_x64
-from jax_acts.initializers import initializer
+from jax_acts.initializers import ScaledOrthogonal, initializer
 from jax_acts.initializers.gaussian import Mode
 
 KEY = jax.random.key(0)
@@ -157,3 +159,45 @@ def test_initializers_compare_hash_and_pickle_by_value():
     )
     kernel = layer.init(KEY, jnp.ones((1, 512)))["params"]["kernel"]
     assert float(jnp.var(kernel)) * 512 == pytest.approx(2, rel=0.05)
+
+
+def test_kernels_match_the_activation_in_linen_and_nnx():
+    x, rngs = jnp.ones((1, 512)), nnx.Rngs(0)
+    options = {"activation": "silu", "kernel_init": "match"}
+    dense = jax_acts.linen.Dense(512, **options)
+    gated = jax_acts.linen.GatedDense(512, **options)
+    mlp = jax_acts.linen.MLP(512, **options)
+    linen = [dense.init(KEY, x)["params"]]
+    linen += [gated.init(KEY, x)["params"][name] for name in ("gate", "up")]
+    linen += [mlp.init(KEY, x)["params"][name] for name in ("down", "up")]
+    layer = jax_acts.nnx.Dense(512, 512, rngs=rngs, **options)
+    pair = jax_acts.nnx.GatedDense(512, 512, rngs=rngs, **options)
+    block = jax_acts.nnx.MLP(512, 512, rngs=rngs, **options)
+    kernels = [layer.kernel, pair.gate.kernel, pair.up.kernel]
+    kernels += [block.down.kernel, block.up.kernel]
+    want = [gain("silu") ** 2] * 4 + [1.0]  # no activation precedes the last
+    for values in ([p["kernel"] for p in linen], [k[...] for k in kernels]):
+        # The relative standard error of the variance of n values is sqrt(2 / n): 0.3 %.
+        assert [float(jnp.var(v)) * 512 for v in values] == pytest.approx(
+            want, rel=0.02
+        )
+    with pytest.raises(ValueError, match=r"kernel_init: .* did you mean 'match'"):
+        jax_acts.linen.Dense(3, activation="relu", kernel_init="mtach")
+
+
+def test_modes_are_fans_and_gains():
+    for mode, count in (("forward", 300), ("backward", 900), ("compromise", 600)):
+        kernel = initializer("tanh", mode=mode)(KEY, (300, 900))
+        want = gain("tanh", mode) ** 2 / count
+        assert float(jnp.var(kernel)) == pytest.approx(want, rel=0.02), mode
+    assert gain("tanh", "compromise") == pytest.approx(
+        ((gain("tanh") ** -2 + gain("tanh", "backward") ** -2) / 2) ** -0.5
+    )
+
+
+@pytest.mark.parametrize("shape", [(40, 40), (16, 64), (64, 16)])
+def test_scaled_orthogonal_kernels_keep_the_mean_square(shape):
+    kernel = ScaledOrthogonal(3.0)(KEY, shape)
+    small = kernel @ kernel.T if shape[0] < shape[1] else kernel.T @ kernel
+    scale = 9 * max(shape[1] / shape[0], 1)
+    assert small == pytest.approx(scale * np.eye(min(shape)), abs=1e-5 * scale)

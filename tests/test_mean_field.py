@@ -8,27 +8,29 @@ import numpy as np
 import pytest
 
 from jax_acts import gain, get
-from jax_acts._registry.lookup import FUNCTIONS
 from jax_acts.initializers import (
     correlation_map,
     edge_of_chaos,
     fixed_points,
     moments,
 )
-from jax_acts.initializers.quadrature import elementwise
 
 C = np.array([-0.9, 0.0, 0.3, 0.9, 0.999])
-
-
-def elementwise_functions():
-    """Return the functions of the catalog that map a scalar to a scalar."""
-    bounds = {}
-    for f in dict.fromkeys(FUNCTIONS.values()):
-        try:
-            bounds[f.__name__] = elementwise("test", get(f))
-        except TypeError:
-            continue
-    return bounds
+# Weight and bias standard deviations of stable points; with the gain alone, deviations
+# of gelu and mish grow.
+GAINS = [
+    "tanh",
+    "sigmoid",
+    "erf",
+    "softsign",
+    "hard_tanh",
+    "softplus",
+    "elu",
+    "selu",
+    "relu",
+]
+EDGES = {"gelu": 0.5, "mish": 0.5}
+NEUTRAL = {"relu"}  # V'(1) = 1: deviations of all layers add up
 
 
 def test_the_correlation_maps_of_relu_and_erf_are_the_closed_forms():
@@ -107,20 +109,59 @@ def test_maps_agree_with_a_layer_of_width_4096():
     b = b - jnp.dot(a, b) * a
     b = 0.6 * a + 0.8 * b / jnp.linalg.norm(b)
     weights = jax.random.normal(jax.random.key(1), (512, 4096))
-    u, v = np.asarray(jnp.stack([a, b]) @ weights, np.float64)
+    u, v = jnp.stack([a, b]) @ weights
     errors = {}
-    for name, f in elementwise_functions().items():
-        square = float(moments(f).square)
-        if not 0 < square < math.inf:
-            continue
-        y, w = (np.asarray(f(jnp.asarray(x, jnp.float32)), np.float64) for x in (u, v))
-        for kind, product, mean in (
-            ("q", y * y, square),
-            ("c", y * w, square * float(correlation_map(f, 0.6))),
-        ):
+    for name in ("tanh", "relu", "gelu", "hard_tanh", "softplus", "selu"):
+        y, w = (np.asarray(get(name)(x), np.float64) for x in (u, v))
+        square = float(moments(name).square)
+        product_mean = square * float(correlation_map(name, 0.6))
+        for kind, product, mean in (("q", y * y, square), ("c", y * w, product_mean)):
             sd = product.std() / math.sqrt(len(product))
-            errors[name, kind] = (product.mean() - mean) / sd if sd > 0 else 0.0
+            errors[name, kind] = (product.mean() - mean) / sd
     worst = max(errors, key=lambda key: abs(errors[key]))
-    assert len(errors) > 100
-    # The chance that one of 200 normal variables exceeds 4.5 is 0.1 %.
-    assert abs(errors[worst]) < 4.5, (worst, errors[worst])
+    # The chance that one of 12 normal variables exceeds 3.5 is 0.6 %.
+    assert abs(errors[worst]) < 3.5, (worst, errors[worst])
+
+
+@pytest.mark.slow
+def test_the_second_moment_is_preserved_through_fifty_layers():
+    """Sixteen seeds at width 1,024: within 10 %, or three standard errors of the mean.
+
+    Only functions whose deviations add up, as those of `relu` do, have a standard error
+    above 3 %: their sixteen seeds cannot show 10 %.
+    """
+    points = {name: (gain(name), 0.0, 1.0) for name in GAINS}
+    for name, bias_std in EDGES.items():
+        (point,) = edge_of_chaos(name, bias_std)
+        points[name] = (point.weight_std, bias_std, point.q)
+    functions = {name: get(name) for name in points}
+    width, inputs, layers, seeds = 1024, 4, 50, 16
+    start = {name: q**0.5 for name, (_, _, q) in points.items()}
+
+    @jax.jit
+    def final_moments(key):
+        first, key = jax.random.split(key)
+        z = jax.random.normal(first, (inputs, width))
+
+        def layer(states, key):
+            w, b = jax.random.split(key)
+            kernel = jax.random.normal(w, (width, width)) / width**0.5
+            bias = jax.random.normal(b, (width,))
+            y = jnp.concatenate([functions[n](x) for n, x in states.items()]) @ kernel
+            products = dict(zip(states, jnp.split(y, len(states)), strict=True))
+            scaled = {
+                n: points[n][0] * x + points[n][1] * bias for n, x in products.items()
+            }
+            return scaled, None
+
+        states = {n: s * z for n, s in start.items()}
+        states, _ = jax.lax.scan(layer, states, jax.random.split(key, layers))
+        return {n: jnp.mean(x * x) / points[n][2] for n, x in states.items()}
+
+    keys = jax.random.split(jax.random.key(0), seeds)
+    results = [jax.tree.map(float, final_moments(key)) for key in keys]
+    for name in points:
+        ratios = np.array([result[name] for result in results])
+        mean, error = ratios.mean(), ratios.std(ddof=1) / math.sqrt(seeds)
+        assert (error > 0.033) == (name in NEUTRAL), (name, mean, error)
+        assert abs(mean - 1) < max(0.1, 3 * error), (name, mean, error)
