@@ -108,12 +108,10 @@ def measure(model: Any, shape: tuple[int, ...], path: Path) -> tuple[float, ...]
     times = interleave(runs, ROUNDS)
     pure, targets = split_batch(model, (variables, x, y), cross_entropy, {})
     program = find_program(pure, targets, cross_entropy, 1e-3, bins=0)
-    calls: tuple[tuple[Any, tuple[Any, ...]], ...] = (
-        (jax.jit(jax.grad(loss)), (variables, x, y)),
-        (program.run, (jax.tree.leaves(pure.args), targets)),
-    )
-    plans = [f.lower(*args).compile().memory_analysis() for f, args in calls]
-    sizes = [plan.temp_size_in_bytes for plan in plans]
+    gradient: Any = jax.jit(jax.grad(loss)).lower(variables, x, y)
+    measurement: Any = program.run
+    lowered = gradient, measurement.lower(jax.tree.leaves(pure.args), targets)
+    sizes = [p.compile().memory_analysis().temp_size_in_bytes for p in lowered]
     return times["step"].low, times["measurement"].low, *sizes
 
 

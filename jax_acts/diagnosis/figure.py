@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal, Protocol
 
 import numpy as np
 from matplotlib import rc_context
@@ -12,9 +12,6 @@ from matplotlib.ticker import MaxNLocator
 
 from jax_acts.diagnosis.program import Row
 from jax_acts.plotting import COLORS, STYLE
-
-if TYPE_CHECKING:
-    from jax_acts.diagnosis.result import Diagnosis
 
 MAX_HISTOGRAMS = 6
 _SUMMARIES = {
@@ -27,6 +24,15 @@ _HISTOGRAMS = {
     "output": ("post_hist", "post_min", "post_max"),
     "gradient of the input": ("pre_grad_hist", "", "pre_grad_max"),
 }
+
+
+class HasRows(Protocol):
+    """A diagnosis."""
+
+    @property
+    def rows(self) -> list[Row]:
+        """The statistics of the sites."""
+        ...
 
 
 def draw(rows: Sequence[Row], path: str | Path | None = None) -> Figure:
@@ -61,7 +67,7 @@ def draw(rows: Sequence[Row], path: str | Path | None = None) -> Figure:
 
 
 def compare(
-    results: Mapping[str, "Diagnosis"],
+    results: Mapping[str, HasRows],
     quantity: Literal["pre", "post", "pre_grad"],
     path: str | Path | None = None,
 ) -> Figure:

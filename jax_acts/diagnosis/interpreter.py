@@ -11,6 +11,7 @@ from jax.extend import core as jex
 from jax_acts.diagnosis import taps
 from jax_acts.diagnosis.sites import (
     REMATS,
+    RESHAPES,
     Position,
     Site,
     Step,
@@ -202,7 +203,7 @@ def _propagate(eqn: Any, values: dict[Any, Any], kernels: dict[Any, Scales]) -> 
             kernels[out] = Scales(
                 rms * math.sqrt(fan_in), rms * math.sqrt(max(fan_in, fan_out))
             )
-    elif name in ("add", "add_any", "reshape", "squeeze", "convert_element_type"):
+    elif name in ("add", "add_any", "name", *RESHAPES):
         behind = [kernels[v] for v in inputs if v in kernels]
         if len(behind) == 1 and all(v.aval.size <= out.aval.size for v in inputs):
             kernels[out] = behind[0]

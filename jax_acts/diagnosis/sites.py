@@ -32,7 +32,7 @@ _PRIMITIVES = {"tanh": "tanh", "logistic": "sigmoid"}
 CALLS = ("jit", "pjit", "closed_call", "core_call")
 REMATS = ("remat2", "checkpoint", "remat")
 _NOT_ELEMENTWISE = ("dot_general", "conv_general_dilated", "sort", "rev", "gather")
-_RESHAPES = ("reshape", "squeeze", "convert_element_type", "expand_dims", "copy")
+RESHAPES = ("reshape", "squeeze", "convert_element_type", "expand_dims", "copy")
 
 Position = tuple[int, ...]
 """The position of an equation: its index in each of the nested jaxprs."""
@@ -128,7 +128,7 @@ def output_site(jaxpr: Any, position: Position = (), index: int = 0) -> Position
         eqn, here = step.eqns[-1], (*position, i)
         if step.function is not None:
             return here
-        if eqn.primitive.name in _RESHAPES:
+        if eqn.primitive.name in (*RESHAPES, "name"):
             v = eqn.invars[0]
         elif (inside := entered(eqn)) is not None and eqn.primitive.name != "scan":
             return output_site(inside, here, eqn.outvars.index(v))
