@@ -6,10 +6,11 @@ VENV ?= .venv
 ARGS ?=
 
 run = $(VENV)/bin/python -m
+oldest = $(VENV)/oldest/bin/python -m
 install = $(run) pip install -qq --constraint constraints.txt \
 	--build-constraint constraints.txt
 
-.PHONY: help demo studies-quick studies test test-slow check format lint types constraints \
+.PHONY: help demo studies-quick studies test test-slow oldest check format lint types constraints \
 	docs docs-serve release-check matrix platforms test-platforms gpu
 
 help: ## List the targets
@@ -55,6 +56,18 @@ test-platforms: $(VENV)/dev platforms ## Compile every function for a GPU and a 
 gpu: $(VENV)/cuda/ready ## Measure accuracy, time and memory on a CUDA device: 8 minutes
 	$(VENV)/cuda/bin/python -m benchmarks.gpu $(ARGS)
 	$(VENV)/cuda/bin/python -m benchmarks.pages.gpu
+
+oldest: $(VENV)/pip ## Run a subset of the tests with the lowest versions of pyproject.toml
+	$(PYTHON) -m venv --clear $(VENV)/oldest
+	$(oldest) pip install -qq --upgrade pip packaging
+	$(oldest) tools.oldest experiments,plots,testing > $(VENV)/oldest/constraints.txt
+	$(oldest) pip install -qq --constraint $(VENV)/oldest/constraints.txt \
+		--editable '.[experiments,plots,testing]' pytest pytest-xdist cloudpickle psutil
+	$(oldest) pytest -n auto -o filterwarnings=default -m "not slow" \
+		-k "silu or bound or commands" tests/functional/test_properties.py \
+		tests/core/test_bound.py tests/flax/test_forms.py tests/cli/test_commands.py
+	$(oldest) experiments run configs/quickstart.toml --quick --fresh \
+		--out $(VENV)/oldest/run
 
 check: format lint types ## Check the format, the style and the types
 

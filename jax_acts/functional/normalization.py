@@ -106,7 +106,8 @@ def standardize(
     x = as_real("standardize", "x", x)
     axes = canonical_axes("standardize", x, axis)
     where, wide = broadcast_mask("standardize", x, where), promote_16bit(x)
-    average = functools.partial(jnp.mean, axis=axes, keepdims=True, where=where)
+    mask = {} if where is None else {"where": where}
+    average = functools.partial(jnp.mean, axis=axes, keepdims=True, **mask)
     mu = average(wide) if mean is None else as_real("standardize", "mean", mean)
     centered = wide - promote_16bit(mu)
     if variance is not None:
@@ -227,7 +228,7 @@ def softpick(
 
     def rule(z: Array, m: Array, epsilon: Array) -> Weights:
         # e^-m (e^x - 1) for m = max(x, 0) gives the same quotient.
-        m = jnp.maximum(m, 0)
+        m = lax.max(m, jnp.zeros_like(m))
         unit = jnp.exp(-m)
         infinite = jnp.where(lax.stop_gradient(z) == jnp.inf, 1.0, 0.0)
         z = jnp.where(infinite == 1, 0, z)
@@ -260,11 +261,13 @@ def _scale_to_unit(
     x = as_real(function, "x", x)
     axes, where = canonical_axes(function, x, axis), broadcast_mask(function, x, where)
     wide = promote_16bit(x) if where is None else jnp.where(where, promote_16bit(x), 0)
-    m = jnp.maximum(max_keepdims(jnp.abs(lax.stop_gradient(wide)), axes), 0)
+    m = max_keepdims(jnp.abs(lax.stop_gradient(wide)), axes)
+    m = lax.max(m, jnp.zeros_like(m))  # jax2onnx gives jnp.maximum of 0 a wider dtype
     scale = jnp.where(jnp.isfinite(m), _reciprocal_power_of_two(m), 1)
     # Pallas for TPU lowers no `jnp.sign` without a TPU.
-    sign = jnp.where(lax.stop_gradient(wide) < 0, -1.0, 1.0)
-    infinite = jnp.where(jnp.isinf(wide), sign, 0)
+    one = jnp.ones_like(wide)
+    sign = jnp.where(lax.stop_gradient(wide) < 0, -one, one)
+    infinite = jnp.where(jnp.isinf(wide), sign, jnp.zeros_like(wide))
     return x, axes, jnp.where(jnp.isinf(m), infinite, wide * scale), scale
 
 

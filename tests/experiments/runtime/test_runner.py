@@ -165,6 +165,37 @@ def test_an_interrupted_program_ends_before_its_teardown(replaced):
     assert process.stdout == (b"" if replaced else b"flushed\n")
 
 
+IMPORT = """
+import os, runpy, signal, sys
+
+class Interrupt:
+    def find_spec(self, name, path=None, target=None):
+        if name == {module!r}:
+            os.kill(os.getpid(), signal.SIGINT)
+
+sys.meta_path.insert(0, Interrupt())
+sys.argv = ["program", "list"]
+runpy.run_module({program!r}, run_name="__main__", alter_sys=True)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("program", "module"),
+    [
+        ("experiments", "jax._src.core"),
+        ("experiments", "pandas"),
+        ("jax_acts", "typer"),
+    ],
+)
+def test_an_interrupt_of_the_imports_prints_no_traceback(program, module):
+    code = IMPORT.format(program=program, module=module)
+    result = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True
+    )
+    assert (result.returncode, result.stderr) == (130, "")
+
+
 def test_a_second_ctrl_c_stops_at_once(tmp_path):
     def train(runs, progress, directory):
         for _ in range(2):
