@@ -86,7 +86,8 @@ def run(python: str, jax: str, tests: str) -> Row:
     tested = call(environment, *arguments)
     last = (tested.stdout.strip().splitlines() or [tested.stderr])[-1]
     result = last if tested.returncode == 0 else f"failed: {last}"
-    return Row(*versions.stdout.split(), f"`{tests}`", result)
+    full_python, full_jax, flax = versions.stdout.split()
+    return Row(full_python, full_jax, flax, f"`{tests}`", result)
 
 
 def find_python(version: str) -> str | None:

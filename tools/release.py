@@ -55,6 +55,8 @@ def main() -> None:
     parser.add_argument("--tag", help="the tag of the release, such as v0.2.0")
     tag = parser.parse_args().tag
     check_version(tag, (ROOT / "CHANGELOG.md").read_text("utf-8"))
+    if tag is not None:
+        check_readme((ROOT / "README.md").read_text("utf-8"))
     wheel, sdist = build()
     check_contents(wheel, sdist)
     call(sys.executable, "-m", "twine", "check", "--strict", wheel, sdist)
@@ -78,6 +80,19 @@ def check_version(tag: str | None, changelog: str) -> None:
         sys.exit(f"CHANGELOG.md: expected a section [{__version__}]")
     if tag is not None and not re.fullmatch(r" \(\d{4}-\d\d-\d\d\)", heading[1]):
         sys.exit(f"CHANGELOG.md: expected a date after [{__version__}]")
+
+
+def check_readme(text: str) -> None:
+    """Check that links and images are absolute, so that an index shows them.
+
+    >>> check_readme("![plot](https://example.org/plot.png) [top](#top)")
+    >>> check_readme("![plot](docs/plot.png)")
+    Traceback (most recent call last):
+    ...
+    SystemExit: README.md: expected absolute links, got docs/plot.png
+    """
+    if relative := re.findall(r"\]\((?!https?:|#)([^)]+)\)", text):
+        sys.exit(f"README.md: expected absolute links, got {', '.join(relative)}")
 
 
 def build() -> tuple[Path, Path]:

@@ -20,7 +20,7 @@ if (location.protocol === "file:") {
           inner.document.body.append(script);
         })), Promise.resolve());
       inner.importScripts = (...sources) => load(sources);
-      this.ready = load([url]);
+      this.ready = load([base.href]);
     }
     receive(data) {
       const event = new MessageEvent("message", { data });

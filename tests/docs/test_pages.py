@@ -33,7 +33,10 @@ def links(page):
 
 
 def test_every_python_block_is_a_doctest():
+    """Except on generated pages, which are tested with their generators."""
     for page, text in TEXTS.items():
+        if "\nWritten by `" in text:
+            continue
         for block in re.findall(r"^```python\n(.*?)^```", text, re.M | re.S):
             assert block.startswith(">>> "), f"{page}: {block[:80]}"
             assert block.endswith("\n\n"), f"{page}: the fence would be output"

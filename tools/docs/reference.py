@@ -35,7 +35,7 @@ def gallery() -> str:
     for family, names in curves.families().items():
         module = importlib.import_module(f"jax_acts.functional.{family}")
         cards = "".join(
-            f'<a class="card" href="../{FUNCTIONS}/{name}.html">{name}'
+            f'<a class="card" href="{FUNCTIONS}/{name}.html">{name}'
             f"{curves.svg(name, thumbnail=True)}</a>"
             for name in names
         )
