@@ -59,8 +59,9 @@ def by_range(f: Callable[[Reduction], Array], x: Array) -> Array:
     The result does not depend on the other elements, but its speed does: on CPU the
     program has a loop for arrays without an element beyond `_NEAR`. That is decided for
     all elements, also under `vmap`, since a `cond` of an array of conditions computes
-    both branches. GPUs and TPUs have the reduction of Payne and Hanek only: a branch
-    would need a kernel of its own to be decided.
+    both branches. An array that is sharded over CPU devices costs one all-reduce of a
+    boolean, inside `shard_map` none. GPUs and TPUs have the reduction of Payne and
+    Hanek only: a branch would need a kernel of its own to be decided.
     """
     if is_ordinary() or x.dtype != jnp.float32:
         return f(angle)

@@ -260,9 +260,11 @@ def golu(x: Real, alpha: Real = 1.0, beta: Real = 1.0, gamma: Real = 1.0) -> Arr
     """
     _, _, w, w_lo = _gompertz_exponent(x, beta, gamma)
     finite = max_nan_free(-1e30, jnp.asarray(x))
-    # x e^-w for x < 0, where e^-w may underflow before x e^-w does.
-    product = mul_exp(where(x < 0, finite, 1.0), -w, -w_lo)
-    return alpha * where(x < 0, product, x * product)
+    # x e^-w for x < 0, where e^-w may underflow before x e^-w does. For subnormal terms
+    # of x e^-w, which are flushed, x is the last factor.
+    left = x < -1e-30
+    product = mul_exp(where(left, finite, 1.0), -w, -w_lo)
+    return alpha * where(left, product, x * product)
 
 
 @golu.defderivative
