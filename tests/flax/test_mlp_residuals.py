@@ -215,6 +215,7 @@ def test_a_scanned_block_saves_its_residuals_without_another_product(
     assert size <= per_token <= size + 2 * 18 + 4
 
 
+@pytest.mark.slow
 def test_random_activations_draw_the_same_key_in_both_passes():
     options = {"gated": False, "activation": "rrelu", "training": True}
     key = {"activation": jax.random.key(3)}
