@@ -155,7 +155,7 @@ def report(config: Config, records: Sequence[RunRecord]) -> Report:
         series=("activation",),
         title="network",
     )
-    extra = comparison.runs.groupby("group")[[_RATE]].first()
+    extra = comparison.runs.reindex(columns=["group", _RATE]).groupby("group").first()
     column = number_column(
         _RATE, "learning rate", 4, meaning="that of the lowest mean training loss"
     )
