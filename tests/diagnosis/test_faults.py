@@ -141,7 +141,7 @@ class LSTM(nn.Module):
     @nn.compact
     def __call__(self, x):
         x = x.reshape(len(x), 16, -1)
-        return nn.Dense(CLASSES)(nn.RNN(nn.OptimizedLSTMCell(16))(x)[:, -1])
+        return nn.Dense(CLASSES)(nn.RNN(nn.OptimizedLSTMCell(16))(x).mean(1))
 
 
 class Transformer(nn.Module):
