@@ -90,16 +90,19 @@ def _search(
     scopes: tuple[str, ...],
     scans: tuple[tuple[int, int, bool], ...],
     root: str,
+    caller: str = "",
 ) -> None:
     for i, step in enumerate(steps(jaxpr)):
         eqn, here = step.eqns[-1], (*position, i)
         inner = _join(scopes, str(eqn.source_info.name_stack), root)
+        # Flax traces some bodies apart from their callers.
+        source = call_site(eqn) or caller
         if step.function is not None:
             names = inner if inner[-1:] == (step.function,) else (*inner, step.function)
             plan.sites[here] = Site(
                 path="/".join(names),
                 function=step.function,
-                source=call_site(eqn),
+                source=source,
                 shape=tuple(step.x.aval.shape),
                 lead=tuple(length for _, length, _ in scans),
                 scans=tuple((depth, reverse) for depth, _, reverse in scans),
@@ -109,7 +112,7 @@ def _search(
             if eqn.primitive.name == "scan":
                 length, reverse = eqn.params["length"], eqn.params["reverse"]
                 nested = (*scans, (len(here), length, reverse))
-            _search(inside, plan, here, inner, nested, root)
+            _search(inside, plan, here, inner, nested, root, source)
         else:
             for inside in _bodies(eqn):
                 hidden = Plan({}, [])

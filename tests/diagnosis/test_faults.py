@@ -101,7 +101,7 @@ HEALTHY = {
 }
 
 
-@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("form", ["nnx", pytest.param("linen", marks=pytest.mark.slow)])
 def test_planted_faults_are_found_and_named(form):
     for fault, (expected, case) in FAULTS.items():
         result = FORMS[form](case, bins=0)
@@ -112,7 +112,7 @@ def test_planted_faults_are_found_and_named(form):
             assert all(finding._replace(site="-")), finding
 
 
-@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("form", ["nnx", pytest.param("linen", marks=pytest.mark.slow)])
 def test_healthy_models_have_no_finding(form):
     for name, case in HEALTHY.items():
         result = FORMS[form](case, bins=0)
@@ -141,7 +141,7 @@ class LSTM(nn.Module):
     @nn.compact
     def __call__(self, x):
         x = x.reshape(len(x), 16, -1)
-        return nn.Dense(CLASSES)(nn.RNN(nn.OptimizedLSTMCell(16))(x)[:, -1])
+        return nn.Dense(CLASSES)(nn.RNN(nn.OptimizedLSTMCell(16))(x).mean(1))
 
 
 class Transformer(nn.Module):
@@ -164,6 +164,7 @@ class Autoencoder(nn.Module):
         return nn.sigmoid(nn.Dense(64)(y)).reshape(x.shape)
 
 
+@pytest.mark.slow
 def test_healthy_architectures_have_no_finding():
     x = jax.random.normal(jax.random.key(0), (64, 8, 8, 1))
     labels = jnp.arange(64) % CLASSES

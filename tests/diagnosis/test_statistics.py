@@ -98,6 +98,7 @@ def sites(f):
     return find_sites(closed, "")
 
 
+@pytest.mark.slow
 def test_statistics_are_equal_under_every_transformation():
     layer = lambda x: jax_acts.silu(x @ w)
     loop = lambda x: jax.lax.scan(lambda c, _: (layer(c), None), x, None, 2)[0]

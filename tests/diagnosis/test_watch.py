@@ -83,6 +83,7 @@ def network(params, x):
     return x @ params["c"]["kernel"]
 
 
+@pytest.mark.slow
 def test_redo_resets_dormant_units_and_keeps_the_output():
     keys = jax.random.split(jax.random.key(0), 4)
     params = {
