@@ -129,7 +129,7 @@ def classes(config_class: Any) -> Iterator[type]:
     """
     module_name = config_class.__module__.replace("configuration_", "modeling_")
     module = import_module(module_name)
-    found = [
+    modules = [
         value
         for name, value in vars(module).items()
         if isinstance(value, type)
@@ -139,7 +139,7 @@ def classes(config_class: Any) -> Iterator[type]:
     ]
     configs = [n for n in vars(module) if n.endswith("Config")]
     patterns = (MLP_NAME, EXPERTS_NAME, LAYER_NAME)
-    for classes in ([c for c in found if p.search(c.__name__)] for p in patterns):
+    for classes in ([c for c in modules if p.search(c.__name__)] for p in patterns):
         # The only class of a file serves all of its configs.
         alone = len(classes) == 1
         rank = {c: _affinity(c, config_class.__name__, configs, alone) for c in classes}
