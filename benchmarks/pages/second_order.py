@@ -52,7 +52,7 @@ def write() -> None:
 
 def _steps(rows: list[SecondOrderRow]) -> list[str]:
     """Return a table of the steps, a column per idiom."""
-    found = {(r[:5], r.idiom, r.library): r for r in rows}
+    cells = {(r[:5], r.idiom, r.library): r for r in rows}
     idioms = list(dict.fromkeys(r.idiom for r in rows))
     return markdown_table(
         ["activation", "MLP", *idioms],
@@ -61,7 +61,7 @@ def _steps(rows: list[SecondOrderRow]) -> list[str]:
                 name,
                 f"{inputs} inputs, {depth} × {width}, {points:,} points",
                 *(
-                    _cell(*(found[key, idiom, n] for n in ("jax.nn", "jax_acts")))
+                    _cell(*(cells[key, idiom, n] for n in ("jax.nn", "jax_acts")))
                     for idiom in idioms
                 ),
             ]

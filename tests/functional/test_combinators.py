@@ -130,9 +130,9 @@ def test_infinite_inputs_give_no_nan():
     np.testing.assert_array_equal(gate(x), [0, jnp.inf])
     np.testing.assert_array_equal(jax.vmap(jax.grad(gate))(x), [0, 1])
     assert float(capped(jnp.inf, 4.0)) == 4
-    vanishing = get("product(functions=(identity, sigmoid, relu))")
-    np.testing.assert_array_equal(vanishing(x), [0, jnp.inf])
-    np.testing.assert_array_equal(jax.vmap(jax.grad(vanishing))(-x[1:]), [0])
+    gated = get("product(functions=(identity, sigmoid, relu))")
+    np.testing.assert_array_equal(gated(x), [0, jnp.inf])
+    np.testing.assert_array_equal(jax.vmap(jax.grad(gated))(-x[1:]), [0])
     np.testing.assert_array_equal(capped(X, 3.0), softcap(X, 3.0))
 
 

@@ -12,25 +12,25 @@ listed with the reason in `tests/data/hf.json`.
 
 import base64
 import contextlib
-import importlib
 import inspect
 import json
 import re
 import sys
 from collections.abc import Iterator, Mapping
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
-import transformers
-from transformers import PreTrainedConfig
-from transformers.models.auto.configuration_auto import CONFIG_MAPPING
-from transformers.pytorch_utils import Conv1D
 
 from jax_acts import get
 from jax_acts.hf import config as hf
 from tools.golden.blocks import FEATURES, HIDDEN, Weights, draw, error, forward, inputs
+
+torch = import_module("torch")
+transformers = import_module("transformers")
+Conv1D = import_module("transformers.pytorch_utils").Conv1D
+CONFIG_MAPPING = transformers.CONFIG_MAPPING
 
 ROOT = Path(__file__).parents[2]
 FAMILIES = ROOT / "jax_acts" / "hf" / "families.json"
@@ -128,8 +128,8 @@ def classes(config_class: Any) -> Iterator[type]:
     longest common prefix.
     """
     module_name = config_class.__module__.replace("configuration_", "modeling_")
-    module = importlib.import_module(module_name)
-    found = [
+    module = import_module(module_name)
+    modules = [
         value
         for name, value in vars(module).items()
         if isinstance(value, type)
@@ -139,7 +139,7 @@ def classes(config_class: Any) -> Iterator[type]:
     ]
     configs = [n for n in vars(module) if n.endswith("Config")]
     patterns = (MLP_NAME, EXPERTS_NAME, LAYER_NAME)
-    for classes in ([c for c in found if p.search(c.__name__)] for p in patterns):
+    for classes in ([c for c in modules if p.search(c.__name__)] for p in patterns):
         # The only class of a file serves all of its configs.
         alone = len(classes) == 1
         rank = {c: _affinity(c, config_class.__name__, configs, alone) for c in classes}
@@ -173,7 +173,7 @@ class Inline(torch.nn.Module):
 
     NAMES = (("fc1", "activation_fn", "fc2"), ("ffn", "activation", "ffn_output"))
 
-    def __init__(self, layer: torch.nn.Module) -> None:
+    def __init__(self, layer: Any) -> None:
         super().__init__()
         for names in self.NAMES:
             if all(hasattr(layer, n) for n in names):
@@ -183,13 +183,13 @@ class Inline(torch.nn.Module):
                 return
         raise Unsupported("no maps in the layer")
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
+    def forward(self, x: Any) -> Any:
         """Compute the MLP."""
         first, activation, last = (getattr(self, n) for n in self.names)
         return last(activation(first(x)))
 
 
-def build(cls: type, config: Any) -> tuple[torch.nn.Module, list[str]]:
+def build(cls: type, config: Any) -> tuple[Any, list[str]]:
     """Return a module and the fields that it reads."""
     recorder = Recorder(config)
     values = {
@@ -227,7 +227,7 @@ def build(cls: type, config: Any) -> tuple[torch.nn.Module, list[str]]:
     return module, recorder.read
 
 
-def linears(module: torch.nn.Module) -> dict[str, Any]:
+def linears(module: Any) -> dict[str, Any]:
     """Return the parameters by name; raise if some belong to no linear map."""
     shapes: dict[str, Any] = {}
     for name, p in module.named_parameters():
@@ -243,7 +243,7 @@ def linears(module: torch.nn.Module) -> dict[str, Any]:
     return shapes
 
 
-def kernels(module: torch.nn.Module) -> list[str]:
+def kernels(module: Any) -> list[str]:
     """Return the names of the kernels in the order of `linen.MLP`, gate first."""
     names = [n.removesuffix(".weight") for n in linears(module)]
     names = [n for n in names if not n.endswith(("bias",))]
@@ -252,7 +252,7 @@ def kernels(module: torch.nn.Module) -> list[str]:
     return names
 
 
-def load(module: torch.nn.Module, names: list[str], weights: Weights) -> None:
+def load(module: Any, names: list[str], weights: Weights) -> None:
     """Write weights, given in the order of the names, into a module."""
     parameters = dict(module.named_parameters())
     for name, (kernel, bias) in zip(names, weights, strict=True):
@@ -274,7 +274,7 @@ def load(module: torch.nn.Module, names: list[str], weights: Weights) -> None:
             p.data = torch.tensor(bias).expand(p.shape).clone()
 
 
-def output(module: torch.nn.Module) -> np.ndarray:
+def output(module: Any) -> np.ndarray:
     """Return the output for the inputs of the tests."""
     x = torch.tensor(inputs())
     with torch.no_grad():
@@ -290,7 +290,7 @@ def output(module: torch.nn.Module) -> np.ndarray:
     return y.numpy().astype(np.float32)
 
 
-def widths(module: torch.nn.Module, names: list[str]) -> list[tuple[int, int]]:
+def widths(module: Any, names: list[str]) -> list[tuple[int, int]]:
     """Return (in, out) of each kernel."""
     parameters = dict(module.named_parameters())
     shapes = []
@@ -304,7 +304,7 @@ def widths(module: torch.nn.Module, names: list[str]) -> list[tuple[int, int]]:
 
 
 def forms(
-    module: torch.nn.Module, names: list[str]
+    module: Any, names: list[str]
 ) -> Iterator[tuple[list[str], int, dict[str, Any]]]:
     """Yield orders of the kernels, hidden sizes and options that fit the shapes."""
     shapes = dict(zip(names, widths(module, names), strict=True))
@@ -538,9 +538,10 @@ def fields(
 def config_classes() -> dict[str, Any]:
     """Return the config classes by model type, also those that only composites have."""
     result = {n: CONFIG_MAPPING[n] for n in sorted(CONFIG_MAPPING.keys())}
+    base = transformers.PreTrainedConfig
     for cls in list(result.values()):
-        for other in vars(importlib.import_module(cls.__module__)).values():
-            if isinstance(other, type) and issubclass(other, PreTrainedConfig):
+        for other in vars(import_module(cls.__module__)).values():
+            if isinstance(other, type) and issubclass(other, base):
                 result.setdefault(getattr(other, "model_type", ""), other)
     result.pop("", None)
     return result
