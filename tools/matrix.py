@@ -103,7 +103,7 @@ def install(interpreter: str, environment: Path, jax: str) -> str:
     """Create an environment with a version of JAX; return an error, or ""."""
     if not environment.exists():
         call(interpreter, "-m", "venv", environment.parents[1])
-        call(environment, "-m", "pip", "install", "-qq", "--upgrade", "pip")
+    call(environment, "-m", "pip", "install", "-qq", "--upgrade", "pip")
     requirements = ["jax" if jax == "newest" else f"jax=={jax}", FLAX[jax]]
     upgrade = ["--upgrade", "--upgrade-strategy", "eager"] if jax == "newest" else []
     done = call(
