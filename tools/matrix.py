@@ -102,9 +102,8 @@ def find_python(version: str) -> str | None:
 def install(interpreter: str, environment: Path, jax: str) -> str:
     """Create an environment with a version of JAX; return an error, or ""."""
     if not environment.exists():
-        created = call(Path(interpreter), "-m", "venv", environment.parents[1])
-        if created.returncode:
-            return created.stderr.strip().splitlines()[-1]
+        call(interpreter, "-m", "venv", environment.parents[1])
+    call(environment, "-m", "pip", "install", "-qq", "--upgrade", "pip")
     requirements = ["jax" if jax == "newest" else f"jax=={jax}", FLAX[jax]]
     upgrade = ["--upgrade", "--upgrade-strategy", "eager"] if jax == "newest" else []
     done = call(
