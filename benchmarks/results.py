@@ -203,7 +203,7 @@ class TaylorRow(NamedTuple):
     library: str
     order: int
     error: float | None
-    """In eps of the largest magnitude; None where Taylor mode has no rule."""
+    """In eps of the largest magnitude; None where Taylor mode fails."""
 
 
 class PlatformRow(NamedTuple):

@@ -35,7 +35,7 @@ this library Taylor mode takes `without_custom_jvp`:
 >>> x, series = jnp.array([0.5]), [jnp.ones(1), jnp.zeros(1), jnp.zeros(1)]
 >>> y, derivatives = jet(tanh.without_custom_jvp, (x,), (series,))
 >>> derivatives[2]  # the third derivative
-Array([-0.5641394], dtype=float32)
+Array([-0.5652102], dtype=float32)
 
 ```
 """
@@ -95,7 +95,7 @@ def _taylor(rows: list[TaylorRow]) -> list[str]:
 
 
 def _error(error: float | None) -> str:
-    return "no rule" if error is None else f"{error:.2g}"
+    return "fails" if error is None else f"{error:.2g}"
 
 
 def _machine(stored: dict[str, Any]) -> str:

@@ -95,9 +95,9 @@ def test_mlflow_has_the_parameters_and_finite_values_of_each_run(
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     for _ in range(2):  # the second export replaces the first
         export(directory, Sink.MLFLOW)
-    found = flow.search_runs(search_all_experiments=True, output_format="list")
-    runs = {run.info.run_name: run for run in found}
-    assert len(found) == 2
+    matches = flow.search_runs(search_all_experiments=True, output_format="list")
+    runs = {run.info.run_name: run for run in matches}
+    assert len(matches) == 2
     finished = runs["activation relu, seed 0"]
     assert finished.data.params["config.rate"] == "0.1"
     assert finished.data.metrics["final/accuracy"] == pytest.approx(0.9)
