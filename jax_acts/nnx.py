@@ -99,7 +99,7 @@ class Activation(nnx.Module, metaclass=_Named):
         With `up`, compute f(x) * up; for a gated unit, the unit of both. `rngs` replace
         the streams of the layer.
         """
-        arguments = self.draw(arguments, rngs)
+        arguments = _draw(self, arguments, rngs)
         parameters = {name: self._parameter(name, x) for name in self.bound.learned}
         for name in self.arrays:
             is_leaf = lambda v: isinstance(v, nnx.Variable)
@@ -110,15 +110,6 @@ class Activation(nnx.Module, metaclass=_Named):
         if up is not None:
             return self.bound.gate(x, up, **parameters, **arguments)
         return self.bound(x, **parameters, **arguments)
-
-    def draw(
-        self, arguments: dict[str, Any], rngs: nnx.Rngs | None = None
-    ) -> dict[str, Any]:
-        """Return the arguments, with a key if the activation needs one."""
-        stream = getattr(self, "rngs", None) if rngs is None else rngs.activation
-        if "key" in arguments or stream is None or not shared.draws(self.bound):
-            return arguments
-        return {"key": stream()} | arguments
 
     def _parameter(self, name: str, x: Array) -> Array:
         """Return a learned argument after checking its size against x."""
@@ -326,7 +317,7 @@ class MLP(nnx.Module):
         self, x: Array, *, rngs: nnx.Rngs | None = None, **arguments: Any
     ) -> Array:
         """Compute the block, of shape `(*batch, out_features)`."""
-        arguments = self.activation.draw(arguments, rngs)
+        arguments = _draw(self.activation, arguments, rngs)
 
         def block(mlp: MLP, x: Array) -> Array:
             h = shared.name_input(x if mlp.norm is None else mlp.norm(x))
@@ -366,3 +357,16 @@ def _split_options(
     if "kernel_init" in linear and layer != "MLP":
         linear["kernel_init"] = shared.match_kernel(linear["kernel_init"], bound)
     return linear, bound
+
+
+def _draw(
+    layer: Activation, arguments: dict[str, Any], rngs: nnx.Rngs | None
+) -> dict[str, Any]:
+    """Return the arguments, with a key if the activation needs one.
+
+    It is no method: `nnx.tabulate` would give it a row.
+    """
+    stream = getattr(layer, "rngs", None) if rngs is None else rngs.activation
+    if "key" in arguments or stream is None or not shared.draws(layer.bound):
+        return arguments
+    return {"key": stream()} | arguments

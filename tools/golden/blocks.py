@@ -53,7 +53,7 @@ def forward(block: Block, size: int = HIDDEN) -> NDArray[np.float32]:
         layer = linen.Dense(size, use_bias=block.use_bias, activation=block.activation)
         (parameters,) = parameters.values()
     else:
-        layer = linen.MLP(size, remat=False, **block.options())
+        layer = linen.MLP(size, residuals="all", **block.options())
     learned = {n: learn.init for n, learn in block.activation.learned.items()}
     if learned:
         parameters |= {"activation": learned}
