@@ -69,7 +69,7 @@ def dks(activation: Any, depth: int, *, slope: float = 1.5) -> Bound:
     edges = panel_edges(f)
     solves_slope = f.function is leaky_relu
 
-    def constants(p: Array) -> dict[str, Array]:
+    def constants(p: Array) -> dict[str, Any]:
         names = ("negative_slope", "shift") if solves_slope else ("rate", "shift")
         return {"rate": 1.0, **dict(zip(names, p, strict=True))}
 
@@ -235,6 +235,7 @@ def _tat_leaky_relu(where: str, depth: int, correlation: float) -> Bound:
             f"{error(0.0) + correlation:.3g}, which relu reaches at depth {depth}, got "
             f"{correlation}"
         )
-    slope = float(brentq(error, 0.0, 1.0, xtol=1e-14))
+    root: Any = brentq(error, 0.0, 1.0, xtol=1e-14)
+    slope = float(root)
     scale = (2 / (1 + slope**2)) ** 0.5
     return Bound(affine, scale=scale, of=Bound(leaky_relu, negative_slope=slope))

@@ -183,7 +183,7 @@ def product(x: Real, *, functions: InnerFunctions = (identity, identity)) -> Arr
 
     >>> from jax_acts import relu, tanh
     >>> product(jnp.array([-2.0, 3.0]), functions=(relu, tanh))
-    Array([-0.       ,  2.9851642], dtype=float32)
+    Array([-0.     ,  2.98516], dtype=float32)
     """
     return _product(_values("product", functions, x))
 

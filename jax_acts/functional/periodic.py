@@ -132,7 +132,7 @@ def sinc(x: Real, omega: Real = 1.0) -> Array:
         omega: $\omega$, the angular frequency; $\pi$ gives `jnp.sinc`.
 
     >>> sinc(jnp.array([-1.0, 0.0, 2.0]))
-    Array([0.841471, 1.      , 0.454649], dtype=float32)
+    Array([0.841471, 1.      , 0.454649 ], dtype=float32)
     """
     z = jnp.asarray(omega * x)
     nonzero = where(z == 0, lax.full_like(z, 1), z)
@@ -174,7 +174,7 @@ def gelu_sine(x: Real, scale: Real = 0.1) -> Array:
         scale: $a$.
 
     >>> gelu_sine(jnp.array([-1.0, 0.0, 2.0]))
-    Array([-0.242802,  0.      ,  2.045430], dtype=float32)
+    Array([-0.242802,  0.      ,  2.04543 ], dtype=float32)
     """
     x = jnp.asarray(x)
     y = gelu_exact.without_custom_jvp(x) + scale * sine.without_custom_jvp(x)

@@ -155,7 +155,7 @@ def situ(x: Real, cap: Real = 4.0) -> Array:
         cap: $c > 0$; $c \to \infty$ gives `silu`.
 
     >>> situ(jnp.array([-1.0, 0.0, 100.0]))
-    Array([-0.263488,  0.      ,  4.      ], dtype=float32)
+    Array([-0.263475,  0.      ,  4.      ], dtype=float32)
     """
     return _mul_sigmoid(x, softcap.without_custom_jvp(x, cap))
 

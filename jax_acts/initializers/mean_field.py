@@ -163,7 +163,8 @@ def _roots(f: Bound, residual: Callable[[Moments, Any], Any]) -> list[float]:
     negative = np.signbit(values)
     is_root = np.isfinite(values[:-1] + values[1:]) & (negative[:-1] != negative[1:])
     crossings = np.flatnonzero(is_root)
-    return [float(brentq(scalar, _Q[i], _Q[i + 1], xtol=1e-14)) for i in crossings]
+    solve: Callable[..., Any] = brentq
+    return [float(solve(scalar, _Q[i], _Q[i + 1], xtol=1e-14)) for i in crossings]
 
 
 def _slope_at_0(f: Bound) -> float | None:

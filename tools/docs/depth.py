@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.figure import Figure
 
 from jax_acts import Bound, gain, get
 from jax_acts.initializers import moments
@@ -115,7 +116,7 @@ def gain_row(name: str) -> str:
     return f"| {name} | " + " | ".join(f"{n:.4f}" for n in numbers) + " |"
 
 
-def plot(shaped: dict[str, Bound]) -> plt.Figure:
+def plot(shaped: dict[str, Bound]) -> Figure:
     """Return the figure of unshaped and shaped activations."""
     plt.rcParams["svg.hashsalt"] = "depth"
     figure, axes = plt.subplots(figsize=(7, 3.5), layout="constrained")

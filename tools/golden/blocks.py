@@ -70,4 +70,4 @@ def error(result: NDArray[np.float32], expected: NDArray[np.float32]) -> float:
 
 def _eighths(seed: int, shape: tuple[int, ...], limit: int) -> NDArray[np.float32]:
     integers = np.random.default_rng(seed).integers(-8 * limit, 8 * limit + 1, shape)
-    return integers.astype(np.float32) / 8
+    return integers.astype(np.float32) / np.float32(8)
