@@ -111,6 +111,18 @@ def test_bit_fields():
     assert [int(v) for v in execute("bfe.u32", a, start, length)] == want
 
 
+def test_signed_bit_fields():
+    a = random_integers("s32")
+    start = np.arange(len(a), dtype=np.uint32) % 40
+    length = np.arange(len(a), dtype=np.uint32) // 7 % 40
+    want = []
+    for x, s, n in zip(a.tolist(), start.tolist(), length.tolist(), strict=True):
+        sign = x >> min(s + n - 1, 31) & 1 if n else 0
+        bits = [x >> s + i & 1 if i < n and s + i < 32 else sign for i in range(32)]
+        want.append(sum(bit << i for i, bit in enumerate(bits)) - (bits[31] << 32))
+    assert [int(v) for v in execute("bfe.s32", a, start, length)] == want
+
+
 NUMBERS = [-math.inf, -1.5, -0.0, 0.0, 1e-40, 2.0, math.inf, math.nan]
 ORDER = {
     "eq": operator.eq,

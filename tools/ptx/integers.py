@@ -69,9 +69,18 @@ def funnel_shift(op: Opcode, low: Values, high: Values, count: Values) -> Values
 
 
 def extract_bits(op: Opcode, a: Values, start: Values, length: Values) -> Values:
-    """Return `length` bits from bit `start`, as an unsigned number."""
-    op.require(frozenset({"u32"}))
+    """Return `length` bits from bit `start`; a signed number keeps the sign of the last.
+
+    Bits beyond the 32nd are 0, or the sign.
+    """
+    op.require(frozenset({"u32", "s32"}))
     start, length = start & np.uint32(255), length & np.uint32(255)
+    if op.type == "s32":
+        start, length = start.astype(np.int64), length.astype(np.int64)
+        last = np.clip(start + length - 1, 0, 31)
+        left = a.astype(np.int64) << (63 - last)
+        field = (left >> (63 - last + np.minimum(start, last))).astype(np.int32)
+        return np.where(length == 0, np.int32(0), field)
     wide = a.astype(np.uint64) >> np.minimum(start, 32).astype(np.uint64)
     mask = (np.uint64(1) << np.minimum(length, 32).astype(np.uint64)) - np.uint64(1)
     return (wide & mask).astype(np.uint32)
