@@ -352,7 +352,8 @@ def replace_limits(value: Any, points: tuple[float, ...], dtype: DTypeLike) -> A
     if 0 in points:
         value = jnp.where(value == 0, 1 / huge, value)
     if math.inf in points:
-        value = jnp.where(jnp.isinf(value), jnp.sign(value) * huge, value)
+        value = jnp.where(value == jnp.inf, huge, value)
+        value = jnp.where(value == -jnp.inf, -huge, value)
     return value
 
 

@@ -64,7 +64,8 @@ def clip(x: Array, low: float, high: float) -> Array:
 
 def _ordinary_minimum(a: Real, b: Real) -> Array:
     dtype = jnp.result_type(a, b)
-    return -jnp.maximum(-jnp.asarray(a, dtype), -jnp.asarray(b, dtype))
+    # -a of a number, as Pallas for Triton has no arithmetic of scalar constants.
+    return -jnp.maximum(*(jnp.asarray(-v, dtype) for v in (a, b)))
 
 
 @ordinary_form(_ordinary_minimum)

@@ -24,8 +24,9 @@ requires_compiler = pytest.mark.skipif(
     reason="the CUDA plugin of JAX is not installed; GPU_PYTHON may name a Python that "
     "has it",
 )
-BEYOND_CONTRACT = {"xielu"}
-"""Its zeros move with the parameters; rounding errors there exceed any bound in ulp."""
+BEYOND_CONTRACT = {"gelu_sine", "sinc", "situ", "xielu"}
+"""The zeros of gelu_sine and xielu move with the parameters, and those of sinc' are sums
+that cancel; rounding errors there exceed any bound in ulp. situ has two divisions."""
 
 
 @requires_compiler
