@@ -164,7 +164,7 @@ def measure(size: Size, name: str) -> Iterator[SecondOrderRow]:
 def taylor(name: str, theirs: Callable[[Array], Array]) -> Iterator[TaylorRow]:
     """Yield the errors of the derivatives of order 3 and 4 of a function."""
     ours: Function[...] = getattr(jax_acts, name)
-    reference = ours.spec.reference
+    reference: Any = ours.spec.reference
     with mpmath.workdps(40):
         exact = {
             order: [

@@ -175,7 +175,7 @@ def _read(config: Config, where: str) -> ModelConfig:
 @functools.cache
 def families() -> Mapping[str, Any]:
     """Return the entries of all families, by model type."""
-    text = files(__package__).joinpath("families.json").read_text(encoding="utf-8")
+    text = files("jax_acts.hf").joinpath("families.json").read_text(encoding="utf-8")
     return json.loads(text)
 
 
@@ -216,10 +216,10 @@ def _check_fixed(values: Config, family: Config, where: str) -> None:
 def _block(block: Config, values: Config, layer: int, where: str) -> Block:
     """Return a block of a layer."""
     name = block.get("activation")
-    text = values.get(name) if name else None
+    text: Any = values.get(name) if name else None
     gated, kernels = block["gated"], tuple(block["kernels"].split())
     if "projections" in block:  # T5
-        check_choice(where, name, text, block["projections"])
+        check_choice(where, str(name), text, block["projections"])
         text, gated = block["projections"][text]
         kernels = ("wi_0", "wi_1", "wo") if gated else ("wi", "wo")
     if name and not isinstance(text, str):

@@ -25,8 +25,9 @@ requires_compiler = pytest.mark.skipif(
     "has it",
 )
 BEYOND_CONTRACT = {"gelu_sine", "sinc", "situ", "xielu"}
-"""The zeros of gelu_sine and xielu move with the parameters, and those of sinc' are sums
-that cancel; rounding errors there exceed any bound in ulp. situ has two divisions."""
+"""The zeros of gelu_sine and xielu move with the parameters, and those of sinc' are
+sums that cancel; rounding errors there exceed any bound in ulp. situ has two divisions.
+"""
 
 
 @requires_compiler

@@ -69,7 +69,7 @@ def funnel_shift(op: Opcode, low: Values, high: Values, count: Values) -> Values
 
 
 def extract_bits(op: Opcode, a: Values, start: Values, length: Values) -> Values:
-    """Return `length` bits from bit `start`; a signed number keeps the sign of the last.
+    """Return `length` bits from bit `start`; signed ones keep the sign of the last.
 
     Bits beyond the 32nd are 0, or the sign.
     """

@@ -4,8 +4,11 @@ import math
 
 from jax_acts._registry.dialects.table import Table, names, to
 
-NUMPY: Table = names(
-    "tanh exp=exponential sin=sine cos=cosine arctan,atan=arctan "
-    "arcsinh,asinh=asinh square abs,absolute=absolute sign round "
-    "erf expit,logistic=sigmoid softmax log_softmax logsumexp"
-) | {"sinc": lambda: to("sinc", omega=math.pi)}
+NUMPY: Table = {
+    **names(
+        "tanh exp=exponential sin=sine cos=cosine arctan,atan=arctan "
+        "arcsinh,asinh=asinh square abs,absolute=absolute sign round "
+        "erf expit,logistic=sigmoid softmax log_softmax logsumexp"
+    ),
+    "sinc": lambda: to("sinc", omega=math.pi),
+}
