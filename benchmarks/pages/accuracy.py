@@ -23,6 +23,9 @@ Written by `python -m benchmarks pages accuracy` from the results of
 float64 inputs; eager and compiled, under `vmap`, forward and reverse mode. Subnormal
 results may be flushed to 0. Reference values come from mpmath.
 
+The CPU results of functions with an exponential, an error function or a sine are older
+than their present rules. The tests hold these to the contract.
+
 `NaN 7×` in place of an error: seven results are NaN where the exact value is finite;
 `inf 7×`: infinite; `0 7×`: zero where the exact value is normal; `sign 7×`: wrong sign.
 The worst inputs of every library are in `benchmarks/data`.
