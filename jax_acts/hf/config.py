@@ -1,7 +1,7 @@
 """Activations of a model from the `config.json` of Hugging Face transformers.
 
 `families.json` has an entry per model type: the names of its kernels and of the fields
-that its MLP reads, with their defaults. `tools/golden/hf.py` writes it by running the
+that its MLP reads, with their defaults. `tools/golden/hf` writes it by running the
 MLPs of transformers. A field that could change an activation and that the entry does
 not have is an error.
 """

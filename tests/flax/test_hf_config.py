@@ -1,6 +1,6 @@
 """`from_config` gives the blocks of transformers: the same output for the same weights.
 
-`tools/golden/hf.py` stored the outputs of the torch MLPs of every model type that has
+`tools/golden/hf` stored the outputs of the torch MLPs of every model type that has
 one; where transformers is installed, the slow test runs them again.
 """
 
