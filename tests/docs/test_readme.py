@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 import experiments.cli
 import jax_acts
 import jax_acts.cli.main
+from benchmarks.results import AccuracyRow, load_rows
 from jax_acts._registry.dialects import DIALECTS
 
 ROOT = Path(__file__).parents[2]
@@ -91,6 +92,39 @@ def test_command_runs(command, tmp_path, monkeypatch):
             assert result.output
         case _:
             raise AssertionError(f"untested command: {shlex.join(command)}")
+
+
+def test_errors_are_counted_from_the_measurements():
+    table = re.findall(
+        r"^\| (\w.+?) \| (\d+) \| (\d+) \| (\d+) \| (\d+) \|$", TEXT, re.M
+    )
+    counts = [error_counts(n) for n in ("jax_acts", "jax", "torch", "keras")]
+    assert [tuple(map(int, row[1:])) for row in table] == list(
+        zip(*counts, strict=True)
+    )
+
+
+def error_counts(library):
+    """Return the numbers of functions in the order of the table."""
+    rows = load_rows("accuracy", AccuracyRow, library)[1]
+    results = {(r.function, r.dtype, r.order): r for r in rows}
+
+    def count(condition, dtypes, orders=(0, 1)):
+        names = {r.function for r in rows}
+        of = lambda name: [results[name, d, o] for d in dtypes for o in orders]
+        return sum(condition(*of(name)) for name in names)
+
+    return (
+        count(lambda *_: True, ()),
+        count(lambda value, dx: value.max <= 3 and dx.max <= 4, ["float32"]),
+        count(lambda value, dx: max(value.max, dx.max) <= 0.51, ["bfloat16"]),
+        count(
+            lambda *every: any(r.nonfinite for r in every),
+            ["float32", "bfloat16", "float16"],
+            (0, 1, 2),
+        ),
+        count(lambda *both: any(r.vanished for r in both), ["float32"]),
+    )
 
 
 def test_linked_files_exist():
