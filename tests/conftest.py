@@ -1,12 +1,12 @@
 """Parametrize tests over all activation functions, and bound compile time and memory.
 
-Set JAX_COMPILATION_CACHE_DIR to keep compiled programs between runs, as CI does.
+Set JAX_COMPILATION_CACHE_DIR to keep compiled programs between runs.
 """
 
-import contextlib
 import gc
+import os
 import signal
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import jax
@@ -17,6 +17,13 @@ import pytest
 from jax_acts._core.activation import ActivationFunction
 from jax_acts._registry.lookup import FUNCTIONS
 
+# Without optimizations XLA compiles in a third of the time. `jax_acts.testing` asks for
+# the optimizations where it measures accuracy; `XLA_FLAGS= make test` for all programs.
+os.environ.setdefault(
+    "XLA_FLAGS",
+    "--xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitters=false",
+)
+
 if jax.config.jax_compilation_cache_dir:
     # By default only programs that take a second to compile are stored.
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
@@ -26,15 +33,6 @@ ACTIVATIONS = {
 }
 MEMORY_LIMIT = psutil.virtual_memory().total // 5  # bytes of one process
 MEMORY_STEP = 2**29
-
-
-def quickly(program: Callable[..., Any]) -> Callable[..., Any]:
-    """Return `jax.jit(program)` without the passes that make programs fast."""
-    options = {
-        "xla_backend_optimization_level": 0,
-        "xla_llvm_disable_expensive_passes": True,
-    }
-    return jax.jit(program, compiler_options=options)
 
 
 def check_each(check: Callable[[Any], None], cases: Iterable[Any]) -> None:
@@ -93,27 +91,3 @@ def _clear_caches_when_memory_is_full() -> None:
 @pytest.fixture(autouse=True)
 def _doctest_names(doctest_namespace: dict[str, object]) -> None:
     doctest_namespace.update(jax=jax, jnp=jnp)
-
-
-@contextlib.contextmanager
-def quick_compilation() -> Iterator[None]:
-    """Compile without optimizations, in child processes as well.
-
-    Most of the time of a small training run is compilation; this halves it.
-    """
-    option = "jax_disable_most_optimizations"
-    before = jax.config.read(option)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv(option.upper(), "true")
-        jax.config.update(option, True)
-        try:
-            yield
-        finally:
-            jax.config.update(option, before)
-
-
-@pytest.fixture
-def quickly_compiled() -> Iterator[None]:
-    """Run a test with `quick_compilation`."""
-    with quick_compilation():
-        yield

@@ -154,13 +154,20 @@ def aliases(name: str) -> list[Alias]:
     >>> aliases("hard_shrink")[-1]
     Alias(dialect='mlx', call='HardShrink(lambd=0.5)', meaning='hard_shrink')
     """
-    return [
-        Alias(dialect, spelling + call, _format_spec(meaning))
-        for dialect in (DEFAULT_DIALECT, *DIALECTS)
-        for spelling, entry in _table(dialect).items()
-        for call, meaning in variants(entry)
-        if FUNCTIONS[meaning[0]].__name__ == name
-    ]
+    return list(_aliases().get(name, ()))
+
+
+@functools.cache
+def _aliases() -> dict[str, list[Alias]]:
+    """Return the names of every function that the tables have."""
+    result: dict[str, list[Alias]] = {}
+    for dialect in (DEFAULT_DIALECT, *DIALECTS):
+        for spelling, entry in _table(dialect).items():
+            for call, meaning in variants(entry):
+                alias = Alias(dialect, spelling + call, _format_spec(meaning))
+                function = FUNCTIONS[meaning[0]].__name__
+                result.setdefault(function, []).append(alias)
+    return result
 
 
 def _from_dict(spec: Mapping[str, Any]) -> Spec:

@@ -14,6 +14,7 @@ from jax_acts.functional import (
     hyperbolic,
     learnable,
     logistic,
+    modulated,
     normal,
     normalization,
     periodic,
@@ -34,6 +35,7 @@ from jax_acts.functional.hard import *
 from jax_acts.functional.hyperbolic import *
 from jax_acts.functional.learnable import *
 from jax_acts.functional.logistic import *
+from jax_acts.functional.modulated import *
 from jax_acts.functional.normal import *
 from jax_acts.functional.normalization import *
 from jax_acts.functional.periodic import *

@@ -228,7 +228,7 @@ def eager_jit_vmap_scan_and_checkpoint_agree(s: Subject) -> None:
     """Values agree under every transformation."""
     x, (points, third) = few(s.spec), mode_inputs(s.spec)
     results = modes(s.f, points, third)["value"]
-    check_modes(1, x, results, "jit")
+    check_modes(2, x, results, "jit")  # a loop may contract another product and sum
     optimized = derivatives(s.f, x, np.float32)[0]
     # Without optimizations nothing is contracted to fused multiply-adds.
     for mode in ({"eager": eager(s.f, points)["value"]}, {"jit": results["jit"]}):

@@ -6,6 +6,7 @@ import platform
 import re
 import shutil
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -23,7 +24,6 @@ from benchmarks import (
 )
 from benchmarks.results import MLPSize
 from jax_acts.testing import same_limit
-from tests.conftest import quickly
 
 
 @pytest.mark.slow
@@ -96,7 +96,7 @@ def test_laplacians_and_taylor_terms_agree():
     f = second_order.network(jax_acts.tanh)
     params, x = second_order.init(size), jnp.array([0.3, -0.2])
     forms = second_order.idioms()
-    results = {name: quickly(form(f))(params, x) for name, form in forms.items()}
+    results = {name: jax.jit(form(f))(params, x) for name, form in forms.items()}
     first, *others = results.values()
     for other in others:
         np.testing.assert_allclose(other, first, rtol=1e-5)

@@ -183,7 +183,6 @@ def test_the_platforms_page_is_a_function_of_the_stored_results(monkeypatch, tmp
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("quickly_compiled")
 def test_gpu_measures_and_writes_a_page_on_any_device(monkeypatch, tmp_path):
     gpu.main(budget=600, quick=True, folder=tmp_path)
     (path,) = tmp_path.glob("gpu-*.json")

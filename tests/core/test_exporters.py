@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from jax_acts._registry.lookup import FUNCTIONS
-from tests.conftest import check_each, quickly
+from tests.conftest import check_each
 
 BY_NAME = {f.__name__: f for f in FUNCTIONS.values()}
 X = np.linspace(-3.95, 4, 42, dtype=np.float32).reshape(3, 14)
@@ -50,7 +50,7 @@ def test_onnx_runtime_computes_the_values():
         )
         (got,) = session.run(None, {session.get_inputs()[0].name: X})
         # ONNX Runtime computes its own e^x, erf and tanh.
-        np.testing.assert_allclose(got, quickly(f)(X), rtol=2e-5, atol=2e-5)
+        np.testing.assert_allclose(got, jax.jit(f)(X), rtol=2e-5, atol=2e-5)
 
     check_each(check, [n for n in BY_NAME if n not in NO_ONNX])
 
@@ -63,7 +63,7 @@ def test_folx_computes_the_laplacian():
         loss = lambda x: jnp.sum(jnp.sin(value(BY_NAME[name])(x)))
         got = folx.forward_laplacian(loss)(x)
         laplacian = getattr(got, "laplacian", 0.0)  # of a constant, there is none
-        want = jnp.trace(quickly(jax.hessian(loss))(x))
+        want = jnp.trace(jax.jit(jax.hessian(loss))(x))
         np.testing.assert_allclose(laplacian, want, rtol=1e-3, atol=1e-3)
 
     check_each(check, [n for n in BY_NAME if n not in NO_FOLX])

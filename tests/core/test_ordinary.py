@@ -9,7 +9,7 @@ from jax.experimental.jet import jet
 from jax_acts._core.glu import is_gated_unit
 from jax_acts._registry.lookup import FUNCTIONS
 from jax_acts.testing import off_kinks
-from tests.conftest import ACTIVATIONS, quickly
+from tests.conftest import ACTIVATIONS
 
 POINTWISE = ("apl", "b_spline", "chebyshev", "polyrelu", "rational")
 OTHERS = {
@@ -49,7 +49,7 @@ def test_it_consists_of_ordinary_primitives(name):
 
 def test_values_are_close_to_those_of_the_rule(f):
     x = jnp.asarray(off_kinks(X, f.spec))
-    got, want = quickly(lambda x: (f.without_custom_jvp(x), f(x)))(x)
+    got, want = jax.jit(lambda x: (f.without_custom_jvp(x), f(x)))(x)
     # Sums round once more and XLA:CPU computes e^x within 2 ulp.
     np.testing.assert_allclose(got, want, rtol=16 * 2.0**-23, atol=16 * 2.0**-23)
 
@@ -60,10 +60,10 @@ def test_taylor_coefficients_are_those_of_the_derivative_rules(name):
     x = jnp.asarray(off_kinks(X, f.spec))
     one, zero = jnp.ones_like(x), jnp.zeros_like(x)
     program = lambda x: jet(f.without_custom_jvp, (x,), ([one, zero, zero, zero],))
-    y, (d1, d2, d3, d4) = quickly(program)(x)
+    y, (d1, d2, d3, d4) = jax.jit(program)(x)
     third = lambda x: jax.jvp(f.derivative.derivative, (x,), (one,))[1]
     fourth = lambda x: jax.jvp(third, (x,), (one,))[1]
-    want = quickly(
+    want = jax.jit(
         lambda x: (f(x), f.derivative(x), f.derivative.derivative(x), third(x))
     )(x)
     # The third derivative is autodiff of a rule that holds minimax polynomials.
@@ -71,4 +71,4 @@ def test_taylor_coefficients_are_those_of_the_derivative_rules(name):
         (y, d1, d2, d3), want, (2e-6, 5e-6, 5e-6, 1e-3), strict=True
     ):
         np.testing.assert_allclose(got, expected, rtol=tolerance, atol=tolerance)
-    np.testing.assert_allclose(d4, quickly(fourth)(x), rtol=0.05, atol=0.05)
+    np.testing.assert_allclose(d4, jax.jit(fourth)(x), rtol=0.05, atol=0.05)

@@ -11,7 +11,7 @@ import jax_acts.linen
 from jax_acts import Bound, tanh
 from jax_acts.testing import off_kinks
 from jax_acts.testing.properties import NUM_POINTS
-from tests.conftest import ACTIVATIONS, quickly
+from tests.conftest import ACTIVATIONS
 
 X = np.linspace(-6, 6, NUM_POINTS, dtype=np.float32)  # without 0
 WITH_OUTPUT = [n for n, f in ACTIVATIONS.items() if f._output_rule is not None]
@@ -49,7 +49,7 @@ def test_policy_output_saves_f_of_x_and_gives_nearly_the_same_gradient(name):
         got = array, jax.vmap(gradient)(x), jax.vmap(jax.grad(gradient))(x)
         return got, (f(x), f.derivative(x), f.derivative.derivative(x))
 
-    got, want = quickly(program)(x)
+    got, want = jax.jit(program)(x)
     np.testing.assert_array_equal(got[0], want[0])
     # The output is rounded to 6e-8 relative; a square root of it amplifies this.
     np.testing.assert_allclose(got[1], want[1], rtol=3e-6, atol=5e-7)

@@ -1,10 +1,10 @@
 """`without_custom_jvp` agrees with the call for all arguments."""
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
 from jax_acts.testing import off_kinks
-from tests.conftest import quickly
 
 X = np.linspace(-4, 4, 42, dtype=np.float32)  # without 0
 
@@ -19,7 +19,7 @@ def scalar_arguments(f):
 
 
 def test_python_scalars_give_the_results_of_the_call(f):
-    @quickly
+    @jax.jit
     def results(x):
         return [
             (g(x, **arguments), g.without_custom_jvp(x, **arguments))

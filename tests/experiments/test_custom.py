@@ -14,10 +14,7 @@ from typer.testing import CliRunner
 from jax_acts.experiments import compare
 from jax_acts.experiments.cli import app
 from jax_acts.experiments.config.errors import ConfigError
-from tests.conftest import quick_compilation
 from tests.experiments.conftest import ROOT
-
-pytestmark = pytest.mark.usefixtures("quickly_compiled")
 
 PROJECT = ROOT / "examples" / "user_project"
 
@@ -48,8 +45,7 @@ TINY = {"seeds": 2, "steps": 20, "learning_rate": 0.1, "quiet": True}
 
 @pytest.fixture(scope="module")
 def result():
-    with quick_compilation():
-        return compare(make_model, arrays(), ["relu", "tanh"], **TINY)
+    return compare(make_model, arrays(), ["relu", "tanh"], **TINY)
 
 
 @pytest.mark.xdist_group("compare")

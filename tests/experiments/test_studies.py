@@ -19,8 +19,6 @@ from tests.experiments.conftest import ROOT
 from tests.experiments.test_data import write_idx_folder
 from tests.experiments.test_image_folder import write_image
 
-pytestmark = pytest.mark.usefixtures("quickly_compiled")
-
 CONFIGS = sorted((ROOT / "configs").rglob("*.toml"))
 ELSEWHERE = sorted((ROOT / "configs" / "cnn").glob("*.toml"))
 """Configs whose data are not installed; the quickstart runs their study."""

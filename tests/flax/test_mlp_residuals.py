@@ -13,7 +13,6 @@ from jax import checkpoint_policies as policies
 import jax_acts.linen
 import jax_acts.nnx
 from jax_acts import Learn
-from tests.conftest import quickly
 
 FEATURES, HIDDEN, TOKENS = 32, 96, 64
 X = jax.random.normal(jax.random.key(0), (TOKENS, FEATURES))
@@ -54,7 +53,7 @@ def test_the_value_is_the_same_and_the_gradient_exact_or_that_of_int8(name):
     policy = (policies.everything_saveable, "all", "named", "recompute", "int8")
     mlps = [block(p, **options) for p in policy]
     variables = mlps[0].init(jax.random.key(1), X)
-    program = quickly(lambda v: [value_and_gradient(mlp, v) for mlp in mlps])
+    program = jax.jit(lambda v: [value_and_gradient(mlp, v) for mlp in mlps])
     (value, want), *results = program(variables)
     for residuals, (got_value, got) in zip(policy[1:], results, strict=True):
         assert got_value == value, residuals
@@ -94,7 +93,7 @@ def test_linen_and_nnx_have_the_same_gradients(residuals):
         value, (want, _) = value_and_gradient(linen, {"params": params})
         return jax.value_and_grad(loss)(state), (value, want["params"])
 
-    (value, gradient), (want_value, want) = quickly(program)(state)
+    (value, gradient), (want_value, want) = jax.jit(program)(state)
     np.testing.assert_array_equal(value, want_value)
     gradient = nnx.to_pure_dict(gradient)
     for name in ("gate", "up", "down", "norm"):
@@ -157,7 +156,7 @@ def test_residuals_are_offloaded_to_the_memory_of_the_host():
     text = str(jax.make_jaxpr(jax.grad(lambda v: mlp.apply(v, X).sum()))(variables))
     assert text.count("memory_kind=pinned_host") or "<host>" in text
     mlps = (mlp, block("named"))
-    program = quickly(lambda v: [value_and_gradient(mlp, v)[1] for mlp in mlps])
+    program = jax.jit(lambda v: [value_and_gradient(mlp, v)[1] for mlp in mlps])
     got, want = program(variables)
     np.testing.assert_array_equal(flat(got), flat(want))
 
@@ -221,7 +220,7 @@ def test_random_activations_draw_the_same_key_in_both_passes():
     key = {"activation": jax.random.key(3)}
     mlps = [block(p, **options) for p in ("named", "int8")]
     variables = mlps[0].init(key | {"params": jax.random.key(1)}, X)
-    program = quickly(lambda v: [value_and_gradient(m, v, **key) for m in mlps])
+    program = jax.jit(lambda v: [value_and_gradient(m, v, **key) for m in mlps])
     (value, want), (got_value, got) = program(variables)
     assert got_value == value
     # A product that is rounded to 0 lies on the kink.

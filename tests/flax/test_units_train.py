@@ -11,8 +11,6 @@ from sklearn.datasets import load_digits
 import jax_acts
 from jax_acts import get, linen
 
-pytestmark = pytest.mark.usefixtures("quickly_compiled")
-
 STEPS = 40
 IMAGES, LABELS = load_digits(return_X_y=True)
 X = jnp.asarray(IMAGES[:256] / 16, jnp.float32)

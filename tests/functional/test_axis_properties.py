@@ -21,7 +21,6 @@ from jax_acts import (
     sparsemax,
     standardize,
 )
-from tests.conftest import quickly
 from tests.functional.conftest import random_vectors
 
 INF = np.inf
@@ -61,7 +60,7 @@ def test_second_derivatives_agree_for_every_nesting(function):
     g = lambda x: jnp.sum(function(x, axis=-1) * jnp.arange(1.0, 5))
     both = jax.jacfwd, jax.jacrev
     nestings = [outer(inner(g)) for outer in both for inner in both]
-    nested = quickly(lambda x: [nesting(x) for nesting in nestings])(x)
+    nested = jax.jit(lambda x: [nesting(x) for nesting in nestings])(x)
     for hessian in nested[1:]:
         np.testing.assert_allclose(hessian, nested[0], rtol=1e-5, atol=2e-6)
 
@@ -88,7 +87,7 @@ def test_fully_masked_or_infinite_inputs_have_derivative_0(function):
         return g(x), (jax.grad(total)(x), tangent, jax.hessian(total)(x))
 
     for x, where in ((infinite, None), (jnp.array([1.0, 2, INF]), mask)):
-        value, derivatives = quickly(value_and_derivatives)(x, where)
+        value, derivatives = jax.jit(value_and_derivatives)(x, where)
         np.testing.assert_array_equal(value, jnp.full_like(value, expected))
         for derivative in derivatives:
             np.testing.assert_array_equal(derivative, jnp.zeros_like(derivative))
@@ -164,7 +163,7 @@ def test_every_axis_matches_the_last_axis(function):
 
     every = (0, 1, -1, *several)
     x = random_vectors(6, 4, 1, np.float32).reshape(2, 3, 4)
-    results = quickly(lambda x: [both(x, axis) for axis in every])(x)
+    results = jax.jit(lambda x: [both(x, axis) for axis in every])(x)
     for axis, (got, want) in zip(every, results, strict=True):
         np.testing.assert_allclose(got, want, rtol=1e-6, atol=1e-7, err_msg=f"{axis}")
 
@@ -180,7 +179,7 @@ def test_eager_jit_and_vmap_agree(function):
     ways = lambda x: [h(x) for h in (g, jax.vmap(g), lambda x: jax.lax.map(g, x))]
     for got in (*jax.jit(ways)(x), eager):
         np.testing.assert_allclose(got, g(x), rtol=1e-6, atol=1e-7)
-    gradients = quickly(lambda x: (jax.vmap(gradient)(x), gradient(x)))(x)
+    gradients = jax.jit(lambda x: (jax.vmap(gradient)(x), gradient(x)))(x)
     np.testing.assert_allclose(*gradients, rtol=1e-5, atol=1e-6)
 
 
@@ -204,7 +203,7 @@ def test_invalid_arguments_raise_with_the_valid_values(function):
 def test_integers_and_booleans_become_the_default_float(function):
     both = lambda x: (function(x), function(x.astype(jnp.float32)))
     x = [jnp.arange(1, 4).astype(d) for d in (jnp.int32, jnp.uint8, jnp.bool_)]
-    for got, want in quickly(lambda xs: [both(x) for x in xs])(x):
+    for got, want in jax.jit(lambda xs: [both(x) for x in xs])(x):
         np.testing.assert_array_equal(got, want)
 
 

@@ -21,7 +21,7 @@ from jax_acts._core.compat import enable_x64
 from jax_acts._core.function import Function
 from jax_acts.testing import derivatives, off_kinks, sample_inputs
 from jax_acts.testing.properties import NUM_POINTS
-from tests.conftest import ACTIVATIONS, check_each, quickly
+from tests.conftest import ACTIVATIONS, check_each
 
 BIBLIOGRAPHY = Path(__file__).parents[2] / "jax_acts" / "references.bib"
 
@@ -107,7 +107,7 @@ def test_partial_derivatives_match_finite_differences(f):
             return (right - left) / (2 * h), f.partial(n)(x, **{n: a}), jvp
 
         with enable_x64(True):
-            difference, partial, jvp = jax.device_get(quickly(program)(x, value))
+            difference, partial, jvp = jax.device_get(jax.jit(program)(x, value))
         # Central differences: truncation h² f''' / 6 and rounding eps |f| / h.
         np.testing.assert_allclose(partial, difference, rtol=1e-6, atol=1e-8)
         # FMA contraction can differ between the programs.
@@ -123,7 +123,7 @@ def test_parameters_can_be_traced_and_vmapped(f):
             bound = lambda a: f(x, **{n: a})
             return jax.vmap(bound)(jnp.stack([a] * 3)), bound(a), f(x)
 
-        mapped, traced, default = quickly(program)(x, value)
+        mapped, traced, default = jax.jit(program)(x, value)
         # FMA contraction can differ between shapes.
         want = np.stack([traced] * 3)
         np.testing.assert_allclose(mapped, want, rtol=1.2e-7, atol=3e-8)
@@ -176,7 +176,7 @@ def test_the_value_without_custom_jvp_supports_jet(f):
     x = jnp.float32(0.3)
     want = [y[0] for y in derivatives(f, np.array([0.3]), np.float32)]
     series = [jnp.float32(1.0), jnp.float32(0.0)]
-    y, terms = quickly(lambda x: jet(f.without_custom_jvp, (x,), (series,)))(x)
+    y, terms = jax.jit(lambda x: jet(f.without_custom_jvp, (x,), (series,)))(x)
     # Derivatives of approximating polynomials are less accurate than the values.
     np.testing.assert_allclose(y, want[0], rtol=1e-6)
     if f.spec.surrogate is not None:

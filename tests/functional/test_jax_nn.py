@@ -17,7 +17,6 @@ from jax_acts import functional
 from jax_acts._core.activation import ActivationFunction
 from jax_acts._core.compat import enable_x64
 from jax_acts._core.function import Function
-from tests.conftest import quickly
 
 SHARED = {
     name: getattr(functional, name)
@@ -164,7 +163,7 @@ def test_values_and_derivatives_are_those_of_jax_nn(name):
         weights = jnp.cos(jnp.arange(y.size)).reshape(y.shape).astype(x.dtype)
         return y, *pullback(weights)
 
-    @quickly
+    @jax.jit
     def program(xs):
         return [[value_and_gradient(g, x) for g in (SHARED[name], f)] for x in xs]
 
@@ -209,7 +208,7 @@ def test_limits_and_nan_are_those_of_jax_nn_except_for_listed_differences(name):
     low, high = ours.spec.domain
     ends = [x for x in (-np.inf, np.inf) if low <= x <= high]
     value_and_derivative = lambda f: jax.vmap(jax.value_and_grad(f))
-    both = quickly(lambda x: [value_and_derivative(f)(x) for f in (ours, theirs)])
+    both = jax.jit(lambda x: [value_and_derivative(f)(x) for f in (ours, theirs)])
     results = both(jnp.array([*ends, np.nan]))
     (values, derivatives), (their_values, their_derivatives) = map(np.array, results)
     for difference, got, want in (

@@ -10,7 +10,6 @@ import pytest
 
 from jax_acts._core.activation import ActivationFunction
 from jax_acts._registry.lookup import FUNCTIONS
-from tests.conftest import quickly
 
 X = np.array([-20, -2, -0.7, -1e-3, 0, 1e-3, 0.7, 2, 20], np.float32)
 POINTS = (0.0, math.inf, -math.inf, 150.0, 1e4)
@@ -93,7 +92,7 @@ def evaluate(f, points):
         for name, default in scalar_arguments(f).items()
     }
     both = lambda a: (f(X, **a), f.derivative(X, **a))
-    return np.stack(quickly(jax.vmap(both))(arguments), axis=1)
+    return np.stack(jax.jit(jax.vmap(both))(arguments), axis=1)
 
 
 def limit(f, name, point, x, order):

@@ -21,7 +21,6 @@ from jax_acts import (
     rational,
 )
 from jax_acts._core.compat import enable_x64
-from tests.conftest import quickly
 from tests.functional.formulas import DENOMINATORS, rational as quotient
 
 INF = np.inf
@@ -86,7 +85,7 @@ def test_coefficients_can_differ_between_features(name):
     if name == "polynorm":
         x, per_feature[-1] = jnp.broadcast_to(x[:, :1], x.shape), jnp.full(4, 1e-6)
     vmapped = jax.vmap(lambda x, *cs: unit(x[:, None], *cs)[:, 0], -1, -1)
-    got, want = quickly(lambda *a: (unit(*a), vmapped(*a)))(x, *per_feature)
+    got, want = jax.jit(lambda *a: (unit(*a), vmapped(*a)))(x, *per_feature)
     # FMA contraction can differ between the programs.
     np.testing.assert_allclose(got, want, rtol=1e-5, atol=1e-5)
 
@@ -94,7 +93,7 @@ def test_coefficients_can_differ_between_features(name):
 @every_unit
 def test_nan_propagates_to_value_and_gradient(name):
     unit, coefficients = UNITS[name]
-    both = quickly(jax.value_and_grad(lambda x: unit(x, *coefficients).sum()))
+    both = jax.jit(jax.value_and_grad(lambda x: unit(x, *coefficients).sum()))
     y, gradient = both(jnp.full(3, jnp.nan))
     assert jnp.isnan(y)
     assert jnp.isnan(gradient).all()
@@ -122,7 +121,7 @@ LIMITS = {
 
 @pytest.mark.parametrize("spec", LIMITS)
 def test_an_infinite_x_gives_the_limit(spec):
-    both = quickly(jax.vmap(jax.value_and_grad(get(spec))))
+    both = jax.jit(jax.vmap(jax.value_and_grad(get(spec))))
     limits, derivatives = both(jnp.array([-INF, INF]))
     np.testing.assert_allclose(limits, LIMITS[spec], rtol=1e-6, atol=1e-20)
     assert not jnp.isnan(derivatives).any()
@@ -134,7 +133,7 @@ def test_powers_in_a_rational_function_do_not_overflow(form, dtype):
     far = [10.0, 1e3, 6e4] if dtype == jnp.float16 else [1e3, 1e8, 1e20, 1e30]
     x = jnp.array([*far, *(-v for v in far)], dtype)
     f = jax.value_and_grad(lambda x, a, b: rational(x, a, b, form=form))
-    program = quickly(jax.vmap(f, (0, None, None)))
+    program = jax.jit(jax.vmap(f, (0, None, None)))
     # With leading coefficients of 0, the powers of 1/x underflow.
     nonzero = ((0.0, 1.0, 0.0, 0.0, 0.0, 2.0), (3.0, 0.0, 0.0, 0.0, 4.0))
     zeros = ((0.0, 1.0, 0.0, 0.0, 0.0, 0.0), (0.5, 1.0, 0.0, 0.0, 0.0))

@@ -14,7 +14,7 @@ from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
 from jax_acts._core.compat import enable_x64
 from jax_acts._core.glu import is_gated_unit
-from tests.conftest import check_each, quickly
+from tests.conftest import check_each
 from tests.core.test_ordinary import BITS, RULES, primitives
 from tests.functional.cases import ROWS, call
 
@@ -135,7 +135,7 @@ def test_without_custom_jvp_is_close_to_the_call():
         n for n, f in ROWS.items() if is_gated_unit(f)
     }
 
-    @quickly
+    @jax.jit
     def both(x):
         return {
             name: [
@@ -158,7 +158,7 @@ def test_taylor_coefficients_of_without_custom_jvp_extrapolate_the_call():
     v, h = rng.uniform(-0.5, 0.5, size=x.shape), 0.1
     order = 4
 
-    @quickly
+    @jax.jit
     def errors(x, v):
         zeros = [jnp.zeros_like(x)] * (order - 1)
         result = {}

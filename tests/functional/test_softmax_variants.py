@@ -20,7 +20,6 @@ from jax_acts import (
 )
 from jax_acts._core.compat import enable_x64
 from jax_acts.testing import ulps
-from tests.conftest import quickly
 from tests.functional.conftest import random_vectors
 
 INF = np.inf
@@ -241,14 +240,14 @@ def test_values_match_jax_nn(reference):
     where = jnp.asarray(random_vectors(4, 6, 1, np.float32, seed=1) > -0.5)
     for arguments in ({}, {"axis": 0}, {"axis": (0, 1)}, {"where": where}):
         both = lambda x, a=arguments: [f(x, **a) for f in (function, reference)]
-        np.testing.assert_allclose(*quickly(both)(x), rtol=3e-5, atol=1e-6)
+        np.testing.assert_allclose(*jax.jit(both)(x), rtol=3e-5, atol=1e-6)
 
 
 @pytest.mark.slow
 def test_logsumexp_matches_jax_nn_with_weights_signs_and_axes():
     a = jnp.asarray(random_vectors(4, 6, 3, np.float32))
     b = jnp.asarray(random_vectors(4, 6, 1, np.float32, seed=1)).at[0, 0].set(0)
-    both = lambda options, b: quickly(
+    both = lambda options, b: jax.jit(
         lambda a, b: [f(a, b=b, **options) for f in (logsumexp, jax.nn.logsumexp)]
     )(a, b)
     for axis, keepdims in ((None, True), (0, False), (-1, True), ((0, 1), False)):
@@ -286,7 +285,7 @@ def test_hard_gumbel_softmax_has_the_derivatives_of_the_soft_result(axis):
         total = lambda x, tau: gumbel_softmax(x, KEY, tau, hard, axis)[0, :2].sum()
         return jax.grad(total, argnums=(0, 1))(x, 0.7)
 
-    both = quickly(lambda x: [gradients(x, hard) for hard in (False, True)])
+    both = jax.jit(lambda x: [gradients(x, hard) for hard in (False, True)])
     jax.tree.map(np.testing.assert_array_equal, *both(x))
 
 

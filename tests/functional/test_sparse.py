@@ -21,7 +21,6 @@ from jax_acts import (
     sparsemax,
 )
 from jax_acts._core.compat import enable_x64
-from tests.conftest import quickly
 from tests.functional.conftest import random_vectors
 
 INF = np.inf
@@ -205,7 +204,7 @@ def test_eager_jit_vmap_and_other_axes_agree(alpha, function):
     ways = lambda x: (jax.vmap(function)(x), function(x.T, axis=0).T)
     with jax.disable_jit(alpha in (1.3, 1.5, 2.0)):  # op by op is slow
         eager = function(x)
-    for got in (*quickly(ways)(x), eager):
+    for got in (*jax.jit(ways)(x), eager):
         # For alpha > 2 the root amplifies rounding differences between programs.
         np.testing.assert_allclose(got, want, atol=3e-7 if alpha <= 2 else 1e-4)
 
@@ -297,7 +296,7 @@ def test_straight_through_hardmax_has_the_derivatives_of_softmax(axis):
     hard = lambda x: hardmax(x, axis, straight_through=True)
     soft = lambda x: softmax(x, axis)
     np.testing.assert_array_equal(hard(x), hardmax(x, axis))
-    both = quickly(lambda x: [jax.vjp(f, x)[1](x)[0] for f in (hard, soft)])
+    both = jax.jit(lambda x: [jax.vjp(f, x)[1](x)[0] for f in (hard, soft)])
     np.testing.assert_allclose(*both(x), rtol=1e-6, atol=1e-8)
 
 

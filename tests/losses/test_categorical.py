@@ -12,7 +12,6 @@ import pytest
 
 from jax_acts.losses import cross_entropy
 from jax_acts.testing import ulps
-from tests.conftest import quickly
 
 INF = np.inf
 MARGINS = (0, 1, 5, 15, 20, 40, 80)
@@ -98,7 +97,7 @@ def test_derivatives_agree_with_the_formula(options, soft):
     f = functools.partial(cross_entropy, labels=y if soft else label, **options)
     g = functools.partial(reference, y=y, **options)
 
-    @quickly
+    @jax.jit
     def derivatives(x, t):
         total = lambda h: lambda x: h(x).sum()
         return [

@@ -11,7 +11,6 @@ import pytest
 from flax import nnx
 
 from jax_acts.losses import cross_entropy, linear_cross_entropy
-from tests.conftest import quickly
 
 ROWS, FEATURES, VOCABULARY = 23, 8, 101
 CHUNKS = (None, (10, None), (10, 16))
@@ -62,7 +61,7 @@ def test_values_and_derivatives_do_not_depend_on_the_blocks(options):
             value, vjp = jax.vjp(loss, *arrays)
             return value, vjp(cotangent), jax.jvp(loss, arrays, tangents)[1]
 
-        return quickly(program)(arrays, tangents, cotangent)
+        return jax.jit(program)(arrays, tangents, cotangent)
 
     want = derivatives(by_logits(labels, **options))
     for chunk in CHUNKS:
@@ -85,7 +84,7 @@ def test_the_sum_of_a_batch_is_that_of_vmap():
     batch = jnp.stack([x, 2 * x, -x])
     losses = [f(labels) for f in (lambda y: by_blocks(y, chunk=(10, 16)), by_logits)]
     got, want = (
-        quickly(
+        jax.jit(
             jax.vmap(jax.grad(lambda *a, f=f: f(*a).sum(), (0, 1, 2)), (0, None, None))
         )(batch, w, b)
         for f in losses

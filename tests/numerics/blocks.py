@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from jax_acts._core.compat import enable_x64
 from jax_acts._numerics import exp_log, range_reduction, softmax, trig
 from jax_acts.testing import ulps
+from jax_acts.testing.evaluation import OPTIMIZED
 
 mp: Any = mpmath.mp
 F32, F64 = "float32", "float64"
@@ -275,8 +276,8 @@ WORST: dict[str, dict[str, list[tuple[float, ...]]]] = {
 def evaluate(function: Callable[..., Any], inputs: Inputs) -> Any:
     """Return the outputs of a compiled function."""
     with enable_x64(True):
-        outputs = jax.jit(lambda *args: function(*args))(*map(jnp.asarray, inputs))
-        return jax.tree.map(np.asarray, outputs)
+        program = jax.jit(lambda *args: function(*args), compiler_options=OPTIMIZED)
+        return jax.tree.map(np.asarray, program(*map(jnp.asarray, inputs)))
 
 
 def exact(reference: Callable[..., Any], inputs: Inputs) -> tuple[Any, Any]:

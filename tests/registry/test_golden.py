@@ -14,7 +14,7 @@ import pytest
 
 from jax_acts import get
 from jax_acts._core.compat import enable_x64
-from tests.conftest import check_each, quickly
+from tests.conftest import check_each
 
 GOLDEN = json.loads((Path(__file__).parents[1] / "data" / "golden.json").read_text())
 INPUTS = np.array(GOLDEN["inputs"])
@@ -80,7 +80,7 @@ def evaluate(f):
         return y, *pullback(jnp.ones_like(y))
 
     with enable_x64(True):
-        return jax.device_get(quickly(value_and_derivative)(jnp.asarray(INPUTS)))
+        return jax.device_get(jax.jit(value_and_derivative)(jnp.asarray(INPUTS)))
 
 
 SPECS = {}

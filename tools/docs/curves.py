@@ -18,6 +18,7 @@ from jax_acts._core.activation import ActivationFunction
 from jax_acts._core.bound import Bound
 from jax_acts._core.curves import nth
 from jax_acts._registry import lookup as registry
+from jax_acts.testing.evaluation import QUICK
 
 VALUES = (-1.0, 1.0, 4.0)
 """Values of a gated unit."""
@@ -26,7 +27,6 @@ OTHERS = (0.0, 1.0)
 LOW, HIGH = -6.0, 6.0
 GRID = np.linspace(LOW, HIGH, 241, dtype=np.float32)
 WIDTH, HEIGHT, MARGIN = 240, 160, 22
-_FAST = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
 
 SPECS = {
     "affine": "affine(scale=2.0, rate=1.5, shift=-1.0, offset=0.5, of=tanh)",
@@ -86,7 +86,7 @@ def _elementwise(bound: Bound, function: ActivationFunction[...]) -> tuple[Panel
     sides = [s for k in kinks for s in (k - 1e-3, k, k + 1e-3)]
     x = np.unique(np.concatenate([GRID, np.asarray(sides, np.float32)]))
     orders = [Bound(nth(function, n), **bound.arguments) for n in range(3)]
-    evaluate = jax.jit(lambda x: [f(x) for f in orders], compiler_options=_FAST)
+    evaluate = jax.jit(lambda x: [f(x) for f in orders], compiler_options=QUICK)
     results = [np.array(y) for y in evaluate(jnp.asarray(x))]
     at_kink = np.isin(x, np.asarray(kinks, np.float32))
     panels = []

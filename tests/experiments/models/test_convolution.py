@@ -7,7 +7,7 @@ import pytest
 from jax_acts.experiments.models import average_pool
 from jax_acts.experiments.models.convolution import convolve_patches
 
-pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("quickly_compiled")]
+pytestmark = pytest.mark.slow
 
 
 def layers(**options: object) -> tuple[nn.Conv, nn.Conv]:

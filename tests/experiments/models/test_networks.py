@@ -7,7 +7,7 @@ from jax_acts.experiments.models import CNN, MLP, RNN, Transformer
 from jax_acts.experiments.models.mlp import collapse_layers, split_layers
 from jax_acts.experiments.train.metrics import hidden_layer_metrics
 
-pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("quickly_compiled")]
+pytestmark = pytest.mark.slow
 
 
 @pytest.mark.parametrize("pool", ["average", "stride"])

@@ -107,7 +107,6 @@ def test_a_file_in_place_of_a_checkpoint_is_dropped(tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("quickly_compiled")
 @pytest.mark.parametrize(
     "packed",
     [{}, {"0": np.zeros(3)}, {str(n): np.zeros((2, n)) for n in range(1, 9)}],
@@ -143,7 +142,6 @@ def test_trial_batches_have_directories_of_their_own(tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("quickly_compiled")
 @pytest.mark.parametrize("limit", ["CHECKPOINT_SECONDS", "INTERRUPT_SECONDS"])
 def test_a_trial_batch_resumes_from_its_checkpoint_with_equal_records(
     tmp_path, monkeypatch, limit

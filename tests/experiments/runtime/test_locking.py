@@ -42,7 +42,6 @@ def as_process(id: int, num_processes: int) -> dict[str, object]:
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("quickly_compiled")
 def test_of_two_processes_the_remaining_one_finishes_with_equal_records(
     tmp_path, monkeypatch
 ):

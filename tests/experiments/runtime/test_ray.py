@@ -56,7 +56,6 @@ def workers(node: Any) -> list[psutil.Process]:
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("quickly_compiled")
 def test_a_killed_worker_node_and_cluster_leave_equal_records(tmp_path, monkeypatch):
     reason = "ray is an extra: pip install 'jax-acts[ray]'"
     ray = pytest.importorskip("ray.cluster_utils", reason=reason)
@@ -102,7 +101,6 @@ def test_a_killed_worker_node_and_cluster_leave_equal_records(tmp_path, monkeypa
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("quickly_compiled")
 @pytest.mark.parametrize("victim", ["raylet", "gcs_server"])
 def test_the_death_of_an_own_cluster_costs_no_record(tmp_path, monkeypatch, victim):
     pytest.importorskip("ray", reason="ray is an extra: pip install 'jax-acts[ray]'")

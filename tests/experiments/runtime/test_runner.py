@@ -279,7 +279,6 @@ def test_records_are_returned_in_the_order_of_the_study(tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("quickly_compiled")
 def test_a_killed_run_resumes_with_equal_records(tmp_path):
     """Kill a process at its first record, and compares with an uninterrupted run."""
     whole, killed = tmp_path / "whole", tmp_path / "killed"
@@ -297,7 +296,6 @@ def test_a_killed_run_resumes_with_equal_records(tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("quickly_compiled")
 def test_ctrl_c_stops_a_process_within_a_trial_batch(tmp_path):
     process = start(tmp_path, line_study, **LONG)
     wait_until(lambda: count_lines(tmp_path / RECORDS) > 0, process)

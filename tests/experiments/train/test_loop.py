@@ -22,8 +22,6 @@ from jax_acts.experiments.train.loop import (
     make_schedule,
 )
 
-pytestmark = pytest.mark.usefixtures("quickly_compiled")
-
 SLOPE = jnp.array([2.0, -1.0])
 
 

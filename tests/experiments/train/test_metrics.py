@@ -18,7 +18,7 @@ from jax_acts.experiments.train.metrics import (
 )
 from jax_acts.linen import Activation
 
-pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("quickly_compiled")]
+pytestmark = pytest.mark.slow
 
 Z = jnp.array([[-1.0, -2.0, 3.0], [-4.0, 5.0, 6.0]])
 """Pre-activations of three units for two images; the first is always negative."""

@@ -28,8 +28,6 @@ from jax_acts.experiments.train.trial import Trial, prepare_trial
 from tests.experiments.conftest import start_cli
 from tests.experiments.runtime.helpers import PATIENCE
 
-pytestmark = pytest.mark.usefixtures("quickly_compiled")
-
 TRAINING = TrainingConfig(
     steps=4, num_evals=2, schedule="constant", optimizer=SGDConfig(momentum=0.0)
 )
