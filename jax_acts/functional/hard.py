@@ -314,8 +314,9 @@ def soft_shrink(x: Real, threshold: Real = 0.5) -> Array:
     >>> soft_shrink(jnp.array([-2.0, 0.25, 3.0]))
     Array([-1.5,  0. ,  2.5], dtype=float32)
     """
+    is_outside = (lax.abs(x) > threshold) & (x != 0)
     outside = x - threshold * mul_sign(jnp.ones_like(x), x)
-    return propagate_nan(x, where(lax.abs(x) > threshold, outside, 0.0))
+    return propagate_nan(x, where(is_outside, outside, 0.0))
 
 
 @soft_shrink.defderivative

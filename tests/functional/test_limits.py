@@ -13,7 +13,7 @@ from jax_acts._registry.lookup import FUNCTIONS
 from tests.conftest import quickly
 
 X = np.array([-20, -2, -0.7, -1e-3, 0, 1e-3, 0.7, 2, 20], np.float32)
-POINTS = (0.0, math.inf, -math.inf, 150.0, 1e4, 2e-3, -0.5)
+POINTS = (0.0, math.inf, -math.inf, 150.0, 1e4, 2.0**-9, -0.5)
 NO_LIMIT = {
     # "diverges": the value is unbounded, for some x at least
     *("aconc p1", "aconc p2", "affine offset", "affine rate", "affine scale"),
