@@ -29,6 +29,7 @@ from jax_acts._numerics.ordinary import (
     in_rule,
     is_ordinary,
     is_portable,
+    is_taylor,
 )
 
 _OWNED = {"_call", "_compiled", "_copies", "_origin", "_rules", "_value", "_by_value"}
@@ -60,7 +61,7 @@ class ActivationFunction(Function[P]):
         self._compiled: dict[frozenset[str], Callable[P, Array]] = {}
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Array:
-        if is_ordinary():
+        if is_ordinary() or is_taylor(*args, *kwargs.values()):
             return self.without_custom_jvp(*args, **kwargs)
         if is_portable() and self._implementation != "portable":  # in a portable rule
             return self.with_implementation("portable")(*args, **kwargs)

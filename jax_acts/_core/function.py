@@ -23,7 +23,7 @@ from jax import Array
 from jax_acts._core.compat import as_weakly_typed, is_weakly_typed
 from jax_acts._core.errors import did_you_mean
 from jax_acts._core.spec import STATIC_TYPES, ActivationSpec, Coefficients
-from jax_acts._numerics.ordinary import building_blocks, is_ordinary
+from jax_acts._numerics.ordinary import building_blocks, is_ordinary, is_taylor
 
 P = ParamSpec("P")
 Rule = Callable[..., Array]
@@ -94,7 +94,7 @@ class Function(Generic[P]):
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Array:
         if self._check is not None:
             self._check(**self.arguments(*args, **kwargs))
-        if is_ordinary():
+        if is_ordinary() or is_taylor(*args, *kwargs.values()):
             return self.without_custom_jvp(*args, **kwargs)
         return self._call(*args, **kwargs)
 

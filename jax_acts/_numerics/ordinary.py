@@ -35,6 +35,14 @@ def is_ordinary() -> bool:
     return _mode.name == "ordinary"
 
 
+def is_taylor(*arguments: Any) -> bool:
+    """Return whether `jax.experimental.jet` traces one: it fails at `custom_jvp`."""
+    for argument in arguments:  # noqa: SIM110, in half the time of `any`
+        if type(argument).__name__ == "JetTracer":
+            return True
+    return False
+
+
 def in_rule() -> bool:
     """Return whether a rule is being evaluated."""
     return _mode.name is not None

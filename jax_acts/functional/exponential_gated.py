@@ -284,8 +284,9 @@ def golu_dx2(x: Real, alpha: Real = 1.0, beta: Real = 1.0, gamma: Real = 1.0) ->
 def golu_dbeta(
     x: Real, alpha: Real = 1.0, beta: Real = 1.0, gamma: Real = 1.0
 ) -> Array:
-    x_gate_dz = _mul_gate_dz(_clip_1e9(x), *_gompertz_exponent(x, beta, gamma), beta)
-    return -alpha / beta * x_gate_dz
+    z, z_lo, w, w_lo = _gompertz_exponent(x, beta, gamma)
+    exponent, lo = two_sum(w, z)
+    return -alpha * mul_exp(_clip_1e9(x), -exponent, -(lo + (w_lo + z_lo)))
 
 
 @golu.defpartial("gamma")

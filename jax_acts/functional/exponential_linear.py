@@ -147,9 +147,12 @@ def celu_dx2(x: Real, alpha: Real = 1.0) -> Array:
 
 @celu.defpartial("alpha")
 def celu_dalpha(x: Real, alpha: Real = 1.0) -> Array:
-    # e^t - 1 - t e^t cancels near 0.
+    # e^t - 1 - t e^t cancels near 0; its terms with t alone cancel far from 0.
     t = minimum(x, 0) / alpha
-    return expm1_minus(t) - t * expm1(t)
+    near, far = max_nan_free(-1.0, t), max_nan_free(-200.0, t)
+    return where(
+        t > -1, expm1_minus(near) - near * expm1(near), expm1(far) - far * exp(far)
+    )
 
 
 @activation(

@@ -10,6 +10,7 @@ from jax_acts._numerics.bitwise import (
     clip_to,
     max_nan_free,
     min_nan_free,
+    mul_sign,
     propagate_nan,
     where,
 )
@@ -67,12 +68,14 @@ def hard_tanh_dx(x: Real, min_val: Real = -1.0, max_val: Real = 1.0) -> Array:
 
 @hard_tanh.defpartial("min_val")
 def hard_tanh_dmin_val(x: Real, min_val: Real = -1.0, max_val: Real = 1.0) -> Array:
-    return propagate_nan(x, where(x < min_val, 1.0, 0.0))
+    below = (x < min_val) & (min_val <= max_val)
+    return propagate_nan(x, where(below, 1.0, 0.0))
 
 
 @hard_tanh.defpartial("max_val")
 def hard_tanh_dmax_val(x: Real, min_val: Real = -1.0, max_val: Real = 1.0) -> Array:
-    return propagate_nan(x, where(x > max_val, 1.0, 0.0))
+    above = (x > max_val) | (min_val > max_val)
+    return propagate_nan(x, where(above, 1.0, 0.0))
 
 
 @activation(
@@ -311,7 +314,9 @@ def soft_shrink(x: Real, threshold: Real = 0.5) -> Array:
     >>> soft_shrink(jnp.array([-2.0, 0.25, 3.0]))
     Array([-1.5,  0. ,  2.5], dtype=float32)
     """
-    return x - clip_to(x, -threshold, threshold)
+    is_outside = (lax.abs(x) > threshold) & (x != 0)
+    outside = x - threshold * mul_sign(jnp.ones_like(x), x)
+    return propagate_nan(x, where(is_outside, outside, 0.0))
 
 
 @soft_shrink.defderivative
@@ -321,8 +326,8 @@ def soft_shrink_dx(x: Real, threshold: Real = 0.5) -> Array:
 
 @soft_shrink.defpartial("threshold")
 def soft_shrink_dthreshold(x: Real, threshold: Real = 0.5) -> Array:
-    minus_sign = where(x > threshold, -1.0, where(x < -threshold, 1.0, 0.0))
-    return propagate_nan(x, minus_sign)
+    minus_sign = -mul_sign(jnp.ones_like(x), x)
+    return propagate_nan(x, where(lax.abs(x) > threshold, minus_sign, 0.0))
 
 
 @activation(

@@ -34,6 +34,7 @@ from jax_acts._numerics.exp_log import (
 from jax_acts._numerics.ordinary import ordinary_form
 from jax_acts._numerics.polynomial import fold_half_line, polynomial, polynomial_hi_lo
 from jax_acts._numerics.types import Real
+from jax_acts.functional.hard import hard_tanh
 
 __all__ = [
     "erf",
@@ -215,14 +216,18 @@ def gelu_clipped_dx(x: Real, min_val: Real = -10.0, max_val: Real = 10.0) -> Arr
 def gelu_clipped_dmin_val(
     x: Real, min_val: Real = -10.0, max_val: Real = 10.0
 ) -> Array:
-    return propagate_nan(x, where(gelu_exact(x) < min_val, 1.0, 0.0))
+    return propagate_nan(
+        x, hard_tanh.partial("min_val")(gelu_exact(x), min_val, max_val)
+    )
 
 
 @gelu_clipped.defpartial("max_val")
 def gelu_clipped_dmax_val(
     x: Real, min_val: Real = -10.0, max_val: Real = 10.0
 ) -> Array:
-    return propagate_nan(x, where(gelu_exact(x) > max_val, 1.0, 0.0))
+    return propagate_nan(
+        x, hard_tanh.partial("max_val")(gelu_exact(x), min_val, max_val)
+    )
 
 
 @activation(

@@ -251,9 +251,11 @@ def snake_beta_dx(
 
     def value(reduce: Reduction) -> Array:
         z, r = jnp.asarray(alpha * x), alpha / _nonzero(beta)
+        sine = sin_of_double(z, 0, reduce)
+        # 1 + r sin(2z) cancels where it is 0 for r near 1; the other form for large r.
         dx = 2 * r * sin_squared(z, 1, reduce) + (1 - r)
-        limit = 1 + _mul_infinity(alpha * sin_of_double(z, 0, reduce))
-        return where(_is_zero(beta), limit, dx)
+        dx = where(lax.abs(r) > 4, 1 + r * sine, dx)
+        return where(_is_zero(beta), 1 + _mul_infinity(alpha * sine), dx)
 
     return by_range(value, jnp.asarray(2 * alpha * x))
 

@@ -9,7 +9,7 @@ from jax.experimental.jet import jet
 from jax_acts._core.glu import is_gated_unit
 from jax_acts._registry.lookup import FUNCTIONS
 from jax_acts.testing import off_kinks
-from tests.conftest import ACTIVATIONS
+from tests.conftest import ACTIVATIONS, check_each
 
 POINTWISE = ("apl", "b_spline", "chebyshev", "polyrelu", "rational")
 OTHERS = {
@@ -45,6 +45,16 @@ def test_it_consists_of_ordinary_primitives(name):
     y, coefficients = jax.eval_shape(lambda x: jet(f, (x,), (series,)), X)
     assert len(coefficients) == 4
     assert y.shape == X.shape
+
+
+def test_calls_work_in_taylor_mode():
+    def check(f):
+        arguments = {"key": jax.random.key(0)} if "key" in f.parameters else {}
+        call = lambda x: f(x, **arguments)
+        _, series = jax.eval_shape(lambda x: jet(call, (x,), ([X, X],)), X)
+        assert len(series) == 2
+
+    check_each(check, dict.fromkeys(FUNCTIONS.values()))
 
 
 def test_values_are_close_to_those_of_the_rule(f):

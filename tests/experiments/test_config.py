@@ -175,6 +175,23 @@ def test_an_invalid_file_is_refused(tiny, content, expected):
     assert line.startswith(f"config error: {tiny}: {expected}")
 
 
+@pytest.mark.parametrize(
+    "content",
+    [
+        'study = "{}"',
+        'study = "tiny"\n{} = 1',
+        'study = "tiny"\n[data]\n{} = 1',
+        'study = "tiny"\nactivations = ["{}"]',
+        'study = "tiny"\nname = "{}"',
+        'study = ["{}"]',
+    ],
+)
+def test_a_fault_of_a_long_text_is_a_short_line(tiny, content):
+    tiny.write_text(content.format("a" * 50_000))
+    for line in errors(tiny):
+        assert len(line) < 1100 + len(str(tiny))
+
+
 def test_case_is_no_difference_between_names():
     assert did_you_mean("x_train", ["y_train", "X_train"]) == (
         "; did you mean 'X_train'?"

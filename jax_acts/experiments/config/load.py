@@ -11,6 +11,9 @@ from jax_acts._core.errors import did_you_mean
 from jax_acts.experiments.config.errors import ConfigError, ConfigIssue, validate
 from jax_acts.experiments.config.schema import StudyConfig
 
+MAX_MESSAGE = 1000
+"""Characters of a fault that are printed: its start and its end."""
+
 
 class Source(NamedTuple):
     """A config file and the `--set` arguments that override it."""
@@ -26,7 +29,10 @@ class Source(NamedTuple):
             name = override.partition("=")[0].strip()
             if f"{key}.".startswith(f"{name}.") or f"{name}.".startswith(f"{key}."):
                 place = f"{self.path} with --set {override}"
-        return f"config error: {place}: {' '.join(issue.message.split())}"
+        message = " ".join(issue.message.split())
+        if len(message) > MAX_MESSAGE:  # it quotes a long key or value
+            message = f"{message[: MAX_MESSAGE // 2]} … {message[-MAX_MESSAGE // 2 :]}"
+        return f"config error: {place}: {message}"
 
 
 def load_config(

@@ -11,8 +11,10 @@ import hashlib
 import importlib
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack
 from enum import StrEnum
+from itertools import islice
 from pathlib import Path
 from types import ModuleType
 from typing import NamedTuple
@@ -21,9 +23,11 @@ import pandas as pd
 
 from jax_acts.experiments.config.errors import RunError
 from jax_acts.experiments.config.escape import csv_cell, one_line
+from jax_acts.experiments.config.schema import StudyConfig
 from jax_acts.experiments.records import RunRecord, metrics_frame, runs_frame
-from jax_acts.experiments.report.files import LoadedRun, Studies, load_run
+from jax_acts.experiments.report.files import Studies, load_run_config
 from jax_acts.experiments.report.model import Row, flatten, to_rows
+from jax_acts.experiments.runtime.run_directory import RecordReader, read_environments
 
 
 class Sink(StrEnum):
@@ -37,52 +41,60 @@ class Sink(StrEnum):
 
 
 class Tables(NamedTuple):
-    """The tables of a run directory; see the module."""
+    """The tables of some runs of a run directory; see the module."""
 
     runs: pd.DataFrame
     metrics: pd.DataFrame
 
 
+CHUNK = 1000
+"""Runs that are in memory at a time."""
+
+
 def export_records(directory: Path, studies: Studies, sink: Sink) -> str:
     """Write the records of a run for a sink; return where they are.
+
+    Memory does not grow with the number of runs, except for their names.
 
     Raises:
         RunError: The package of the sink is missing, or there is no record.
         ConfigError: The config of the run cannot be read.
     """
-    run = load_run(directory, studies)
-    if not run.records:
+    config = load_run_config(directory, studies)
+    finals: set[str] = set()
+    count = 0
+    for record in RecordReader(directory).stream():
+        finals.update(_final_values(record))
+        count += 1
+    chunks = lambda: _read_tables(directory, config, sorted(finals), count)
+    if not count:
         raise RunError(f"{directory}: expected at least one finished run, got none")
-    if sink is Sink.CSV:
-        return _write_csv(run, directory)
-    tables, project = make_tables(run), run.config.name
     match sink:
+        case Sink.CSV:
+            return _write_csv(chunks(), directory)
         case Sink.PARQUET:
-            return _write_parquet(tables, directory)
+            return _write_parquet(chunks, directory)
         case Sink.TENSORBOARD:
-            return _tensorboard(tables, directory)
+            return _tensorboard(chunks(), directory)
         case Sink.MLFLOW:
-            return _mlflow(tables, directory, project)
+            return _mlflow(chunks(), directory, config.name)
         case Sink.WANDB:
-            return _wandb(tables, directory, project)
+            return _wandb(chunks(), directory, config.name)
 
 
-def make_tables(run: LoadedRun) -> Tables:
-    """Return the tables of a run directory."""
-    return Tables(make_runs_table(run), metrics_frame(run.records))
-
-
-def make_runs_table(run: LoadedRun) -> pd.DataFrame:
-    """Return one row per run, without the table of metrics in memory."""
-    runs = runs_frame(run.records)
-    rows = {record.run: _final_values(record) for record in run.records}
-    final = pd.DataFrame.from_dict(rows, orient="index", dtype=float)
-    final = final.sort_index(axis="columns").rename_axis(index="run", columns="column")
-    sessions = flatten(run.environments).add_prefix("environment.")
-    config = flatten([run.config.model_dump(mode="json")]).add_prefix("config.")
-    runs = runs.merge(final, on="run", how="left")
-    runs = runs.merge(sessions, left_on="session", right_index=True, how="left")
-    return runs.merge(config, how="cross")
+def _read_tables(
+    directory: Path, config: StudyConfig, finals: Sequence[str], count: int
+) -> Iterator[Tables]:
+    """Yield the tables of the first `count` runs, `CHUNK` runs at a time."""
+    sessions = flatten(read_environments(directory)[0]).add_prefix("environment.")
+    settings = flatten([config.model_dump(mode="json")]).add_prefix("config.")
+    records = islice(RecordReader(directory).stream(), count)
+    while chunk := list(islice(records, CHUNK)):
+        rows = map(_final_values, chunk)
+        final = pd.DataFrame(rows, columns=list(finals), dtype=float)
+        runs = pd.concat([runs_frame(chunk), final], axis="columns")
+        runs = runs.merge(sessions, left_on="session", right_index=True, how="left")
+        yield Tables(runs.merge(settings, how="cross"), metrics_frame(chunk))
 
 
 def _final_values(record: RunRecord) -> dict[str, float | None]:
@@ -101,23 +113,33 @@ def _layer_suffix(metrics: pd.DataFrame, separator: str) -> pd.Series:
     return metrics["layer"].astype("string").radd(separator).fillna("")
 
 
-CHUNK = 1000
-"""Runs whose metrics are in memory at a time."""
-
-
-def _write_csv(run: LoadedRun, directory: Path) -> str:
-    _csv_safe(make_runs_table(run)).to_csv(directory / "runs.csv", index=False)
-    with (directory / "metrics.csv").open("w", encoding="utf-8", newline="") as file:
-        for start in range(0, len(run.records), CHUNK):
-            frame = metrics_frame(run.records[start : start + CHUNK])
-            _csv_safe(frame).to_csv(file, index=False, header=start == 0)
+def _write_csv(chunks: Iterable[Tables], directory: Path) -> str:
+    with ExitStack() as stack:
+        files = [
+            stack.enter_context((directory / f"{name}.csv").open("wb"))
+            for name in Tables._fields
+        ]
+        for tables in chunks:
+            for file, frame in zip(files, tables, strict=True):
+                _csv_safe(frame).to_csv(file, index=False, header=not file.tell())
     return f"{directory / 'runs.csv'} and metrics.csv"
 
 
-def _write_parquet(tables: Tables, directory: Path) -> str:
-    _import("pyarrow", "parquet")
-    for name, frame in tables._asdict().items():
-        frame.to_parquet(directory / f"{name}.parquet", index=False)
+def _write_parquet(chunks: Callable[[], Iterable[Tables]], directory: Path) -> str:
+    arrow, parquet = (_import(f"pyarrow{name}", "parquet") for name in ("", ".parquet"))
+    schemas = zip(*(map(arrow.Schema.from_pandas, c) for c in chunks()), strict=True)
+    schemas = [arrow.unify_schemas(s, promote_options="permissive") for s in schemas]
+    with ExitStack() as stack:
+        writers = [
+            stack.enter_context(
+                parquet.ParquetWriter(directory / f"{name}.parquet", schema)
+            )
+            for name, schema in zip(Tables._fields, schemas, strict=True)
+        ]
+        for tables in chunks():
+            for writer, frame in zip(writers, tables, strict=True):
+                options = {"schema": writer.schema, "preserve_index": False}
+                writer.write_table(arrow.Table.from_pandas(frame, **options))
     return f"{directory / 'runs.parquet'} and metrics.parquet"
 
 
@@ -140,18 +162,19 @@ def _import(package: str, extra: str) -> ModuleType:
         raise RunError(message) from None
 
 
-def _each_run(tables: Tables) -> Iterator[tuple[str, Row, list[Row]]]:
+def _each_run(chunks: Iterable[Tables]) -> Iterator[tuple[str, Row, list[Row]]]:
     """Yield the name, the parameters and the finite values of each run.
 
     A value is a dict of name ("metric" or "metric/layer"), step and value.
     """
-    finite = tables.metrics.dropna(subset=["value"])
-    finite = finite.assign(name=finite["metric"] + _layer_suffix(finite, "/"))
-    own = dict(iter(finite[["run", "name", "step", "value"]].groupby("run")))
-    params = tables.runs.loc[:, ~tables.runs.columns.str.startswith("final.")]
-    for row in to_rows(params):
-        run = row.pop("run")
-        yield run, row, to_rows(own[run]) if run in own else []
+    for tables in chunks:
+        finite = tables.metrics.dropna(subset=["value"])
+        finite = finite.assign(name=finite["metric"] + _layer_suffix(finite, "/"))
+        own = dict(iter(finite[["run", "name", "step", "value"]].groupby("run")))
+        params = tables.runs.loc[:, ~tables.runs.columns.str.startswith("final.")]
+        for row in to_rows(params):
+            run = row.pop("run")
+            yield run, row, to_rows(own[run]) if run in own else []
 
 
 def _by_step(values: Sequence[Row]) -> dict[int, dict[str, float]]:
@@ -173,10 +196,10 @@ def _final(values: Sequence[Row]) -> dict[str, float]:
     return {f"final/{one['name']}": one["value"] for one in values}
 
 
-def _tensorboard(tables: Tables, directory: Path) -> str:
+def _tensorboard(chunks: Iterable[Tables], directory: Path) -> str:
     board = _import("tensorboardX", "tensorboard")
     target = directory / "tensorboard"
-    for run, _, values in _each_run(tables):
+    for run, _, values in _each_run(chunks):
         path = target / _folder_name(run)
         for old in path.glob("events.*"):
             old.unlink()
@@ -198,12 +221,12 @@ def _folder_name(run: str) -> str:
     return f"{name[:40]}-{hashlib.sha256(run.encode()).hexdigest()[:8]}"
 
 
-def _mlflow(tables: Tables, directory: Path, project: str) -> str:
+def _mlflow(chunks: Iterable[Tables], directory: Path, project: str) -> str:
     flow = _import("mlflow", "mlflow")
     if "MLFLOW_TRACKING_URI" not in os.environ:
         flow.set_tracking_uri(f"sqlite:///{(directory / 'mlflow.db').resolve()}")
     flow.set_experiment(project)
-    for run, params, values in _each_run(tables):
+    for run, params, values in _each_run(chunks):
         run_id = _run_id(directory, run)
         for old in flow.search_runs(
             filter_string=f"tags.jax_acts_run = '{run_id}'", output_format="list"
@@ -217,9 +240,9 @@ def _mlflow(tables: Tables, directory: Path, project: str) -> str:
     return f"MLflow at {flow.get_tracking_uri()}"
 
 
-def _wandb(tables: Tables, directory: Path, project: str) -> str:
+def _wandb(chunks: Iterable[Tables], directory: Path, project: str) -> str:
     wandb = _import("wandb", "wandb")
-    for run, params, values in _each_run(tables):
+    for run, params, values in _each_run(chunks):
         options = {"name": run, "config": params, "dir": str(directory)}
         run_id = _run_id(directory, run)
         with wandb.init(project=project, id=run_id, **options) as target:

@@ -11,7 +11,6 @@ from typing import Any, NamedTuple
 
 from jax_acts.experiments.config.load import Source, load_config
 from jax_acts.experiments.config.schema import StudyConfig
-from jax_acts.experiments.records import RunRecord
 from jax_acts.experiments.report.model import DataSummary, Report
 from jax_acts.experiments.report.render import RunInfo, html, markdown, png_sheet
 from jax_acts.experiments.runtime import run_directory
@@ -27,13 +26,20 @@ class LoadedRun(NamedTuple):
     path: Path
     """The HTML file of the report."""
     config: StudyConfig
-    records: tuple[RunRecord, ...]
-    environments: tuple[dict[str, Any], ...]
-    """Of each session by its number; empty where its line is damaged."""
     report: Report
     info: RunInfo
     notices: tuple[str, ...]
     """One sentence for each damaged line."""
+
+
+def load_run_config(directory: Path, studies: Studies) -> StudyConfig:
+    """Return the config of a run directory.
+
+    Raises:
+        ConfigError: It cannot be read.
+    """
+    schemas = {name: study.config for name, study in studies.items()}
+    return load_config(Source(directory / run_directory.CONFIG), schemas)
 
 
 def load_run(directory: Path, studies: Studies) -> LoadedRun:
@@ -42,9 +48,7 @@ def load_run(directory: Path, studies: Studies) -> LoadedRun:
     Raises:
         ConfigError: The config of the run cannot be read.
     """
-    schemas = {name: study.config for name, study in studies.items()}
-    source = Source(directory / run_directory.CONFIG)
-    config = load_config(source, schemas)
+    config = load_run_config(directory, studies)
     records, notices = run_directory.read_records(directory)
     environments, damaged = run_directory.read_environments(directory)
     report = studies[config.study].report(config, records)
@@ -57,10 +61,11 @@ def load_run(directory: Path, studies: Studies) -> LoadedRun:
     for session in filter(None, environments):
         key = json.dumps(session | {"started": None})
         distinct.setdefault(key, session)
-    info = RunInfo(config.name, source.path.read_text("utf-8"), [*distinct.values()])
+    text = (directory / run_directory.CONFIG).read_text("utf-8")
+    info = RunInfo(config.name, text, [*distinct.values()])
     path = directory / "report.html"
     notices = (*notices, *damaged)
-    return LoadedRun(path, config, records, environments, report, info, notices)
+    return LoadedRun(path, config, report, info, notices)
 
 
 def write_report(directory: Path, studies: Studies, *, png: bool = False) -> LoadedRun:

@@ -219,6 +219,7 @@ class RecordReader:
         self.records: dict[str, RunRecord] = {}
         """The records so far by the name of their run."""
         self.notices: list[str] = []
+        self._names: set[str] = set()
         self._ends: dict[Path, tuple[int, int]] = {}
         """Bytes and lines of each file that are read."""
         self._fingerprint: str | None = None
@@ -231,17 +232,21 @@ class RecordReader:
         Raises:
             RunError: A line has another format.
         """
-        new = []
+        new = list(self.stream())
+        self.records.update((record.run, record) for record in new)
+        return new
+
+    def stream(self) -> Iterator[RunRecord]:
+        """Yield the records of `update` as they are read, without storing them."""
         for path in _record_files(self.directory):
             start, count = self._ends.get(path, (0, 0))
             lines = files.read_lines(path, start)
             for number, (end, line) in enumerate(lines, count + 1):
                 self._ends[path] = end, number
                 record = self._parse(line, f"{path}:{number}")
-                if record is not None and record.run not in self.records:
-                    self.records[record.run] = record
-                    new.append(record)
-        return new
+                if record is not None and record.run not in self._names:
+                    self._names.add(record.run)
+                    yield record
 
     def _parse(self, line: str, location: str) -> RunRecord | None:
         content = _unseal(line, location)
