@@ -47,14 +47,14 @@ def functions() -> list[str]:
 
 def points(name: str) -> list[Point]:
     """Return the points of the edge of chaos with q > 0."""
-    found = []
+    result = []
     for bias_std in BIASES:
         try:
             solutions = edge_of_chaos(name, bias_std)
         except ValueError:
             continue
-        found += [(name, point) for point in solutions if point.q > 0]
-    return found
+        result += [(name, point) for point in solutions if point.q > 0]
+    return result
 
 
 def measure_maps(chosen: Sequence[str]) -> list[MapRow]:
@@ -127,10 +127,10 @@ def measure_depth(
 def main() -> None:
     """Measure all functions, print the largest deviations and store the results."""
     chosen = functions()
-    maps = measure_maps(chosen)
-    store_rows("mean_field_maps", maps)
     depth = measure_depth([point for name in chosen for point in points(name)])
     store_rows("mean_field_depth", depth)
+    maps = measure_maps(chosen)
+    store_rows("mean_field_maps", maps)
     console = Console()
     print_largest(console, maps, lambda r: max(abs(r.square), abs(r.product)))
     print_largest(console, depth, lambda r: abs(r.mean - 1))
