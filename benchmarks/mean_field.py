@@ -27,6 +27,8 @@ from jax_acts.initializers import FixedPoint, correlation_map, edge_of_chaos, mo
 BIASES = 0.0, 0.05, 0.2, 0.5, 1.0
 """Standard deviations of the biases."""
 CORRELATION = 0.6
+STABLE_SLOPE = 0.9
+"""Below this V'(q), deviations of fewer than ten layers add up."""
 MAP_WIDTH, MAP_LAYERS = 4096, 16
 WIDTH, LAYERS, SEEDS, INPUTS = 1024, 50, 16, 4
 
