@@ -7,7 +7,6 @@ the report of `configs/depth/digits.toml` in docs/studies.
 """
 
 from collections.abc import Iterator, Sequence
-
 from pathlib import Path
 
 import jax
@@ -78,10 +77,11 @@ random networks of every elementwise function ({machine}). $E[f(u)^2]$ and
 $E[f(u) f(v)]$ of {units:,} units (width {map_width:,}) at correlation {correlation} are
 within {largest:.1f} standard errors for {maps} of {maps} functions.
 
-The table has the largest deviation of the second moment from the solution of
-`edge_of_chaos`, in any of {layers} layers of width {width:,}, as the mean of {seeds} seeds
-(%), by the standard deviation $\\sigma_b$ of the biases. A dash is no solution. Points with
-$V'(q) \\ge 1$ are unstable: no deviation shrinks, so a network of finite width leaves them.
+The table lists the largest deviation (%) of the second moment, as the mean of {seeds}
+seeds, from the solution of `edge_of_chaos`, in any of {layers} layers of width
+{width:,}, by the standard deviation $\\sigma_b$ of the biases. A dash is no solution
+with q > 0. Points with $V'(q) \\ge 1$ are unstable: no deviation shrinks, so a network
+of finite width leaves them.
 
 {table}
 
@@ -94,14 +94,14 @@ SHAPING = f"""
 `jax_acts.shaping.dks` (Martens et al. 2021) and `tat` (Zhang et al. 2022) return
 $a f(b x + c) + d$ with constants solved for a depth. In unshaped networks with the
 forward gain, inputs become parallel (`sigmoid`) or orthogonal (`tanh`), or the angle
-depends on the random weights (`silu`, `gelu`); shaped networks keep it within 50 layers:
+depends on the random weights (`silu`, `gelu`); shaped networks keep it:
 
 ![Cosine similarity of two inputs by layer](depth.svg)
 
 Cosine similarity of the pre-activations of two inputs that start at {START}, in random
-networks of width {WIDTH:,} with normal weights: unshaped with the forward gain, and shaped
-for {LAYERS} layers. Mean and range of {NETWORKS} networks, whose weights the activations
-share.
+networks of width {WIDTH:,} with normal weights: unshaped with the forward gain, and
+shaped for {LAYERS} layers. Mean and range of {NETWORKS} networks; the activations share
+the weights.
 
 ```python
 >>> from jax_acts import linen
@@ -120,9 +120,9 @@ both methods of `relu`.
 
 ## Accuracy
 
-`python -m experiments run configs/depth/digits.toml` trains fifty plain layers of width
-128 on 8 × 8 digits. Each network has the learning rate, of four, with the lowest training
-loss. The [report](studies/depth-digits.md) has the setup and the loss.
+`python -m experiments run configs/depth/digits.toml` trains fifty plain layers of
+width 128 on 8 × 8 digits. Each network has the learning rate, of four, with the lowest
+training loss. The [report](studies/depth-digits.md) has the setup and the loss.
 
 """
 
@@ -192,7 +192,7 @@ def deviation(row: DepthRow | None) -> str:
 
 
 def beyond_ten_percent(rows: Sequence[DepthRow]) -> Iterator[str]:
-    """Yield the number of stable points within 10 %, and those beyond, with a reason."""
+    """Yield the number of stable points within 10 %, and those beyond."""
     stable = [row for row in rows if is_stable(row)]
     beyond = [row for row in stable if abs(row.mean - 1) >= 0.1]
     yield (
