@@ -11,6 +11,7 @@ pre-activations through 50 layers of width 1,024 that start at the points of
 import itertools
 import math
 from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -89,7 +90,9 @@ def measure_depth(
         for name, group in itertools.groupby(chosen, key=lambda point: point[0])
     ]
     ends = np.cumsum([count for _, count in groups])
-    column = lambda field: np.array([getattr(p, field) for _, p in chosen], np.float32)
+    column = lambda field: jnp.array(
+        [getattr(p, field) for _, p in chosen], jnp.float32
+    )
     weight_std, bias_std, q = (
         column(field)[:, None, None] for field in ("weight_std", "bias_std", "q")
     )
@@ -139,7 +142,7 @@ def main() -> None:
 
 
 def print_largest(
-    console: Console, rows: Iterable[tuple], size: Callable[..., float]
+    console: Console, rows: Iterable[Any], size: Callable[..., float]
 ) -> None:
     """Print the ten rows with the largest deviations."""
     largest = sorted(rows, key=size, reverse=True)[:10]

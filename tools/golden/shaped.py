@@ -54,7 +54,7 @@ def end_panels_at_jump(dks: Any) -> None:
 
 def main() -> None:
     """Write the constants for each method, function and depth."""
-    dks = importlib.import_module("dks.base.activation_transform")
+    dks: Any = importlib.import_module("dks.base.activation_transform")
     quadrature = dks._transform_activation, dks._estimate_gaussian_mean
     golden = {}
     for method in ("DKS", "TAT"):
