@@ -188,41 +188,52 @@ def deviation(row: DepthRow | None) -> str:
     """Return the deviation of a point in percent."""
     if row is None:
         return "–"
-    return f"{100 * abs(row.mean - 1):.1f}" if is_stable(row) else "unstable"
+    if not is_stable(row):
+        return "unstable"
+    return f"{100 * abs(row.mean - 1):.1f}" if np.isfinite(row.mean) else "∞"
+
+
+def is_neutral(row: DepthRow) -> bool:
+    """Return whether deviations are preserved."""
+    return abs(row.slope - 1) <= 1e-9 and row.error < 1
 
 
 def beyond_ten_percent(rows: Sequence[DepthRow]) -> Iterator[str]:
     """Yield the number of stable points within 10 %, and those beyond."""
-    stable = [row for row in rows if is_stable(row)]
-    beyond = [row for row in stable if abs(row.mean - 1) >= 0.1]
+    stable, neutral = filter(is_stable, rows), filter(is_neutral, rows)
+    stable, neutral = list(stable), list(neutral)
+    beyond = [row for row in stable if not abs(row.mean - 1) < 0.1]
+    near_one = [row for row in beyond if row.function not in mean_field.NARROW]
+    limit = min(row.slope for row in near_one)
     yield (
         f"{len(stable) - len(beyond)} of {len(stable)} stable points are within 10 %, "
-        f"all with $V'(q) <$ {mean_field.STABLE_SLOPE}. Near 1, deviations of "
-        "$1 / (1 - V'(q))$ layers add up, and the standard error of the mean of "
-        f"{mean_field.SEEDS} seeds is of the size of the deviation:"
+        f"among them all with $V'(q) <$ {limit:.2f} except those of "
+        f"{', '.join(mean_field.NARROW)}: its $V$ grows as $q^2$, and fluctuations of "
+        "networks of finite width pass the unstable point above. Nearer to 1, the "
+        "deviations of $1 / (1 - V'(q))$ layers add up, and the mean of "
+        f"{mean_field.SEEDS} seeds has a standard error of 5 to 12 %:"
     )
     yield from (
         "",
         "| activation | $\\sigma_b$ | $V'(q)$ | deviation (%) | standard error (%) |",
         "| --- | --- | --- | --- | --- |",
     )
-    for row in beyond:
+    for row in sorted(near_one, key=lambda row: row.function):
         numbers = f"{100 * abs(row.mean - 1):.1f} | {100 * row.error:.1f}"
-        yield f"| {row.function} | {row.bias_std:g} | {row.slope:.3f} | {numbers} |"
-    neutral = [row for row in rows if abs(row.slope - 1) < 1e-9]
+        yield f"| {row.function} | {row.bias_std:g} | {row.slope:.4f} | {numbers} |"
     texts = (
-        f"{r.function} {100 * (r.mean - 1):+.0f} ± {100 * r.error:.0f} %"
-        for r in neutral
+        f"{row.function} {100 * abs(row.mean - 1):.0f} ± {100 * row.error:.0f}"
+        for row in neutral
     )
     yield ""
     yield (
-        "Where $V'(q) = 1$, deviations of all layers add up (deviation and standard "
-        f"error): {', '.join(texts)}."
+        "Where $V'(q) = 1$, the deviations of all layers add up (largest deviation ± "
+        f"standard error, %): {', '.join(texts)}."
     )
-    names = {row.function for row in rows}
-    unstable = names - {row.function for row in [*stable, *neutral]}
+    others = {row.function for row in rows}
+    others -= {row.function for row in [*stable, *neutral]}
     yield ""
-    yield f"Functions with unstable points only: {', '.join(sorted(unstable))}."
+    yield f"Functions with unstable points only: {', '.join(sorted(others))}."
 
 
 def accuracy_table() -> Iterator[str]:
