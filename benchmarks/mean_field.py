@@ -80,6 +80,7 @@ def measure_maps(chosen: Sequence[str]) -> list[MapRow]:
         wants = square, square * float(correlation_map(name, CORRELATION))
         samples = values[:, n].swapaxes(0, 1).reshape(2, -1)
         errors = samples.std(axis=1) / math.sqrt(samples.shape[1])
+        errors = np.maximum(errors, 1e-7 * square)  # f² of `sign` is constant
         rows.append(MapRow(name, *((samples.mean(axis=1) - wants) / errors).tolist()))
     return rows
 
