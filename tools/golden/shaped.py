@@ -25,7 +25,7 @@ NAMES = {  # here: in `dks`
     "selu": "selu",
 }
 # The quadrature of `dks` has no panels: where f' or f'' jumps, its constants have
-# errors of 1e-5 to 1e-4. For these functions panels end at the jump.
+# errors of 1e-6. For these functions panels end at the jump.
 JUMPS = "elu", "selu"
 DEPTHS = 10, 50
 
