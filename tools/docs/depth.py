@@ -75,7 +75,8 @@ MEAN_FIELD = """
 The theory is that of infinite width. `python -m benchmarks mean_field` compares it with
 random networks of every elementwise function, which share the random numbers
 ({machine}). $E[f(u)^2]$ and $E[f(u) f(v)]$ of {units:,} units (width {map_width:,})
-at correlation {correlation} are within {largest:.1f} standard errors for all {maps} functions.
+at correlation {correlation} are within {largest:.1f} standard errors for all {maps}
+functions.
 
 The table lists the largest deviation (%) of the second moment, as the mean of {seeds}
 seeds, from the solution of `edge_of_chaos`, in any of {layers} layers of width
