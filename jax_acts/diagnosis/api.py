@@ -55,7 +55,7 @@ def diagnose(
         loss: `loss(outputs, targets)`, whose mean is differentiated. Without it, the
             output of a function is, if it is a scalar; else there are no gradients.
         eps: The derivative below which an input is saturated.
-        bins: The number of intervals of the histograms.
+        bins: The number of intervals of the histograms; 0 for no histograms.
         **options: Keyword arguments of the call, such as `train=True` or
             `rngs={"dropout": key}`.
 
@@ -63,11 +63,11 @@ def diagnose(
         TypeError: The model is no module or function, the variables of a linen module
             or the targets are missing, or the call is traced by `jax.jit`.
         ValueError: The model or the loss fails for these shapes, or there is no site,
-            or `eps` or `bins` is not positive.
+            `eps` is not positive, or `bins` is negative.
     """
-    if not eps > 0 or bins < 1:
+    if not eps > 0 or bins < 0:
         raise ValueError(
-            "diagnose: expected a positive eps and at least 1 bin, got "
+            "diagnose: expected a positive eps and at least 0 bins, got "
             f"eps = {eps} and bins = {bins}"
         )
     pure, targets = split_batch(model, batch, loss, options)

@@ -43,7 +43,7 @@ def test_unusable_arguments_are_errors():
             {},
         ),
         (ValueError, "positive eps .* got eps = -1", (jax.nn.relu, x), {"eps": -1}),
-        (ValueError, "at least 1 bin, got", (jax.nn.relu, x), {"bins": 0}),
+        (ValueError, "at least 0 bins, got", (jax.nn.relu, x), {"bins": -1}),
         (
             ValueError,
             r"the loss failed for outputs of shape \(64, 4\) and targets of shape "
