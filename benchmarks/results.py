@@ -177,6 +177,31 @@ class DiagnosisRow(NamedTuple):
     """Temporary memory of the gradients and of the measurement."""
 
 
+class MapRow(NamedTuple):
+    """Random layers against the maps of one function."""
+
+    function: str
+    square: float
+    product: float
+    """Deviations of E[f(u)²] and E[f(u) f(v)], in standard errors."""
+
+
+class DepthRow(NamedTuple):
+    """The second moment through random layers at a point of the edge of chaos."""
+
+    function: str
+    bias_std: float
+    weight_std: float
+    q: float
+    slope: float
+    """V'(q)."""
+    mean: float
+    error: float
+    """Mean second moment over q, and its standard error, in the layer where the mean
+    deviates most from 1."""
+    layer: int
+
+
 class SecondOrderRow(NamedTuple):
     """Time and memory of a step whose loss has a Laplacian."""
 
@@ -274,6 +299,8 @@ ROWS = {
     "axis": AxisRow,
     "instructions": InstructionRow,
     "platforms": PlatformRow,
+    "mean_field_maps": MapRow,
+    "mean_field_depth": DepthRow,
 }
 Row = TypeVar("Row", bound=tuple)
 

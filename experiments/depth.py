@@ -152,7 +152,7 @@ def report(config: Config, records: Sequence[RunRecord]) -> Report:
         [record for record in records if is_best(record.axes)],
         [run for run in runs(config) if is_best(dict(run.axes))],
         by=_AXES,
-        series=("activation",),
+        series=("shaping",),
         title="network",
     )
     extra = comparison.runs.reindex(columns=["group", _RATE]).groupby("group").first()

@@ -16,7 +16,7 @@ from jax_acts.shaping import dks, tat
 
 GOLDEN = json.loads((Path(__file__).parent / "data" / "dks.json").read_text())
 METHODS = {"dks": dks, "tat": tat}
-FAST = ["dks tanh 50", "tat silu 50", "tat leaky_relu 50"]
+FAST = ["dks tanh 50", "tat silu 50", "tat leaky_relu 50", "dks selu 50", "tat elu 50"]
 # The solver of `dks` stops at relative errors of 1e-8.
 TOLERANCE = 1e-7
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import jax
 
-from jax_acts.diagnosis.findings import Finding, find
+from jax_acts.diagnosis.findings import Finding, find, is_finite
 from jax_acts.diagnosis.nonfinite import find_source, nonfinite_leaves
 from jax_acts.diagnosis.output import OutputCheck, check_output
 from jax_acts.diagnosis.program import (
@@ -55,15 +55,21 @@ def diagnose(
         loss: `loss(outputs, targets)`, whose mean is differentiated. Without it, the
             output of a function is, if it is a scalar; else there are no gradients.
         eps: The derivative below which an input is saturated.
-        bins: The number of intervals of the histograms.
+        bins: The number of intervals of the histograms; 0 for no histograms.
         **options: Keyword arguments of the call, such as `train=True` or
             `rngs={"dropout": key}`.
 
     Raises:
         TypeError: The model is no module or function, the variables of a linen module
             or the targets are missing, or the call is traced by `jax.jit`.
-        ValueError: The model or the loss fails for these shapes, or there is no site.
+        ValueError: The model or the loss fails for these shapes, or there is no site,
+            `eps` is not positive, or `bins` is negative.
     """
+    if not eps > 0 or bins < 0:
+        raise ValueError(
+            "diagnose: expected a positive eps and at least 0 bins, got "
+            f"eps = {eps} and bins = {bins}"
+        )
     pure, targets = split_batch(model, batch, loss, options)
     program = find_program(pure, targets, loss, eps, bins)
     leaves = jax.tree.leaves(pure.args)
@@ -77,7 +83,7 @@ def diagnose(
     findings = _output_findings(output)
     if not findings:
         findings = _not_finite(program, rows, pure.args, targets, outputs, mean_loss)
-    if _is_finite(rows):
+    if is_finite(rows):
         findings += find(rows)
     return Diagnosis(rows, mean_loss, output, [*findings, *_unmeasured(program)])
 
@@ -120,10 +126,6 @@ def _not_finite(
         )
         return [Finding("NaN", site, evidence, "expected a finite gradient", remedy)]
     return []
-
-
-def _is_finite(rows: list[Row]) -> bool:
-    return not any(v for r in rows for n, v in r.values.items() if "nonfinite" in n)
 
 
 def _output_findings(check: OutputCheck | None) -> list[Finding]:

@@ -51,6 +51,11 @@ def find(rows: Sequence[Row]) -> list[Finding]:
     return [*findings, *_gradient_ratio(rows, has_dead_layer)]
 
 
+def is_finite(rows: Sequence[Row]) -> bool:
+    """Return whether all inputs, outputs and gradients of the sites are finite."""
+    return not any(v for r in rows for n, v in r.values.items() if "nonfinite" in n)
+
+
 def _dead(rows: Sequence[Row]) -> Iterator[Finding]:
     for row in rows:
         dead = row.values["dead"]

@@ -30,10 +30,11 @@ def pure(model: Any, batch: tuple[Any, ...], options: dict[str, Any]) -> Pure:
         return _pure_nnx(nnx, model, batch, options)
     if linen is not None and isinstance(model, linen.Module):
         return _pure_linen(model, batch, options)
-    if not callable(model):
+    if not callable(model) or isinstance(model, type):
+        kind = "the class " if isinstance(model, type) else ""
+        name = model.__name__ if isinstance(model, type) else type(model).__name__
         raise TypeError(
-            "diagnose: expected a Flax module or a function, got "
-            f"{type(model).__name__}"
+            f"diagnose: expected a Flax module or a function, got {kind}{name}"
         )
     return Pure(lambda *args: model(*args, **options), batch, "", None)
 

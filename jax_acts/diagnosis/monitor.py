@@ -12,7 +12,7 @@ from typing import Any
 
 import jax
 
-from jax_acts.diagnosis.findings import find, gradient_ratio
+from jax_acts.diagnosis.findings import find, gradient_ratio, is_finite
 from jax_acts.diagnosis.program import Loss, find_program, split_batch, to_rows
 
 Metrics = dict[str, float]
@@ -56,6 +56,7 @@ class watch:
 
     Raises:
         ValueError: `every` is not positive.
+        TypeError: The writer is no function and no path.
     """
 
     def __init__(
@@ -70,6 +71,11 @@ class watch:
     ) -> None:
         if every < 1:
             raise ValueError(f"watch: every: expected at least 1, got {every}")
+        if not callable(writer) and not isinstance(writer, str | Path):
+            raise TypeError(
+                "watch: writer: expected a function or the path of a JSON Lines file, "
+                f"got {type(writer).__name__}"
+            )
         self.model, self.loss, self.every, self.eps = model, loss, every, eps
         self.writer = writer if callable(writer) else jsonl(writer)
         self.options = options
@@ -92,11 +98,13 @@ class watch:
             for name in STATISTICS
             if name in row.values
         }
-        metrics["findings"] = float(len(find(rows)))
+        finite = is_finite(rows)
         if program.has_gradients:
             ratio = gradient_ratio(rows)
             metrics["loss"] = float(value)
+            finite = finite and math.isfinite(value)
             metrics["gradient_ratio"] = math.nan if ratio is None else ratio
+        metrics["findings"] = float(len(find(rows))) if finite else 1.0
         self.writer(metrics, step)
 
 

@@ -46,9 +46,18 @@ class Program(NamedTuple):
 
 
 def split_batch(model: Any, batch: Any, loss: Any, options: Any) -> tuple[Pure, Any]:
-    """Return the model as a pure function, and the targets."""
+    """Return the model as a pure function, and the targets.
+
+    Raises:
+        TypeError: The model or the loss is not callable, or an argument is missing.
+    """
     if loss is None:
         return pure(model, batch, options), None
+    if not callable(loss):
+        raise TypeError(
+            "diagnose: loss: expected a function of outputs and targets, got "
+            f"{type(loss).__name__}"
+        )
     if len(batch) < 2:
         raise TypeError(
             "diagnose: expected inputs and targets, because `loss` compares the output "
@@ -107,6 +116,12 @@ def compile_program(
     plan = find_sites(closed.jaxpr, pure.root)
     if not plan.sites:
         raise ValueError(_no_sites(closed, plan.unmeasured))
+    for site in plan.sites.values():
+        if 0 in site.shape:
+            raise ValueError(
+                f"diagnose: {site.path}: expected an input with elements, got shape "
+                f"{site.shape}"
+            )
     out_structure = jax.tree.structure(shapes)
     objective = _objective(loss, shapes, targets)
     options = interpreter.Options(eps, bins)
@@ -138,6 +153,11 @@ def _trace(function: Any, leaves: list[Any], args: Any) -> tuple[Any, Any]:
     try:
         return jax.make_jaxpr(function, return_shape=True)(*leaves)
     except (TypeError, ValueError) as error:
+        if "positional argument" in str(error):
+            raise TypeError(
+                f"diagnose: the model failed for arguments of shape {describe(args)} "
+                f"(the targets of a loss follow them): {error}"
+            ) from error
         if _is_about_shapes(error):
             raise ValueError(
                 f"diagnose: the model failed for arguments of shape "

@@ -22,7 +22,7 @@ DORMANT = 0.025
 
 def zeros(shape: tuple[int, ...], lead: tuple[int, ...], bins: int) -> Stats:
     """Return the zeros of a tap on an array of a shape in scans of lengths `lead`."""
-    features, f32 = (*lead, *shape[-1:]), jnp.float32
+    features, f32 = (*lead, *(shape[-1:] or (1,))), jnp.float32
     scalars = {
         name: jnp.zeros(lead, f32) for name in ("sum_squares", "max", "nonfinite")
     }
@@ -46,13 +46,13 @@ def _tap_bwd(residuals: tuple[None, Stats], g: Array) -> tuple[Array, Stats]:
     wide = g.astype(jnp.float32)
     largest = jnp.abs(wide).max()
     scale = jnp.where(largest > 0, largest, 1.0)
-    bins = residuals[1]["hist"].shape[-1]
+    unused, bins = residuals[1]["unused"], residuals[1]["hist"].shape[-1]
     statistics = {
         # Squares of the scaled gradients do not underflow.
         "sum_squares": jnp.square(wide / scale).sum(),
         "max": largest,
         "nonfinite": (~jnp.isfinite(wide)).sum().astype(jnp.float32),
-        "unused": (wide == 0).all(batch_axes(wide)).astype(jnp.float32),
+        "unused": (wide == 0).all(batch_axes(wide)).reshape(unused.shape) * 1.0,
         "hist": histogram(wide, -scale, scale, bins),
     }
     return g, statistics

@@ -167,7 +167,7 @@ def breakpoints(f: Any) -> Iterator[Any]:
     inner = [p for v in values if callable(v) for p in breakpoints(v)]
     if f.function is affine:
         rate, shift = arguments.get("rate", 1.0), arguments.get("shift", 0.0)
-        yield from ((point - shift) / rate for point in inner)
+        yield from ((point - shift) / rate for point in inner or [0.0])
         return
     yield from (0.0, *getattr(getattr(f.function, "spec", None), "kinks", ()), *inner)
     for value in values:

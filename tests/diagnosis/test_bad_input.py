@@ -29,6 +29,22 @@ def test_unusable_arguments_are_errors():
         (TypeError, "a Flax module or a function, got str", ("relu", x), {}),
         (TypeError, "inputs and targets", (jax.nn.relu, x), {"loss": cross_entropy}),
         (
+            TypeError,
+            "the targets of a loss follow them.*missing 1 required positional argument",
+            (nn.Sequential([dense, nn.relu]), variables, x),
+            {"loss": cross_entropy},
+        ),
+        (TypeError, "a function of outputs and", (jax.nn.relu, x, x), {"loss": "mse"}),
+        (TypeError, "a function, got the class Dense", (nn.Dense, variables, x), {}),
+        (
+            ValueError,
+            r"relu: expected an input with elements",
+            (jax.nn.relu, x[:0]),
+            {},
+        ),
+        (ValueError, "positive eps .* got eps = -1", (jax.nn.relu, x), {"eps": -1}),
+        (ValueError, "at least 0 bins, got", (jax.nn.relu, x), {"bins": -1}),
+        (
             ValueError,
             r"the loss failed for outputs of shape \(64, 4\) and targets of shape "
             r"\(32,\)",
@@ -45,6 +61,14 @@ def test_unusable_arguments_are_errors():
     for error, message, args, options in cases:
         with pytest.raises(error, match=message):
             diagnose(*args, **options)
+
+
+def test_a_scalar_site_is_one_unit():
+    result = diagnose(lambda x: jax.nn.relu(jnp.sum(x)), x)
+    (row,) = result.rows
+    assert (row.units, row.rows) == (1, 1)
+    assert row.values["pre_grad_rms"] == 1
+    assert "relu" in str(result)
 
 
 def test_a_traced_call_is_an_error():

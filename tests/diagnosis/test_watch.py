@@ -72,9 +72,19 @@ def test_outputs_of_a_measurement_are_of_the_size_of_the_features():
     assert sizes[0] == sizes[1] < 64
 
 
-def test_every_must_be_positive():
+def test_unusable_options_are_errors():
     with pytest.raises(ValueError, match="every: expected at least 1, got 0"):
         watch(jnp.tanh, print, every=0)
+    with pytest.raises(TypeError, match="writer: expected a function or the path"):
+        watch(jnp.tanh, 3)  # pyright: ignore
+
+
+def test_nan_is_one_finding():
+    logged = []
+    measure = watch(lambda x: jnp.tanh(x).mean(), lambda m, step: logged.append(m))
+    measure(0, jnp.ones((4, 4)).at[0, 0].set(jnp.nan))
+    measure(100, jnp.ones((4, 4)))
+    assert [m["findings"] for m in logged] == [1, 0]
 
 
 def network(params, x):
@@ -128,6 +138,21 @@ def test_redo_resets_dormant_units_and_keeps_the_output():
     dead = lambda params: [r.values["dead"] for r in diagnose(network, params, x).rows]
     assert dead(params) == [0.25, 0.25]
     assert max(dead(after)) < 0.25
+
+
+def test_redo_resets_units_of_an_nnx_model():
+    x, y = data(CASE)
+    model = NnxMLP(CASE, nnx.Rngs(0))
+    model.layer0.bias[...] -= 50.0 * (jnp.arange(32) < 12)
+    graph, _ = nnx.split(model)
+    network = lambda params, x: nnx.merge(graph, params)(x)
+    transform = redo(optax.adam(1e-3), network, {"relu": ("layer0", "layer1")}, every=1)
+    optimizer = nnx.Optimizer(model, transform, wrt=nnx.Param)
+    loss = lambda model: cross_entropy(model(x), y).mean()
+    optimizer.update(model, nnx.grad(loss)(model), batch=(x,))
+    assert optimizer.opt_state.resets[...] == 12
+    first, *_ = diagnose(model, x, y, loss=cross_entropy).rows
+    assert first.values["dead"] == 0
 
 
 def test_unknown_layers_are_errors():

@@ -141,7 +141,7 @@ for step, (x, y) in enumerate(batches):
 A writer is a function of a dict of floats and the step, or the path of a JSON Lines
 file. `wandb.log` and `mlflow.log_metrics` are writers;
 `jax_acts.diagnosis.tensorboard(SummaryWriter(…))` returns one. The names are
-`<site>/<statistic>`, and `loss`, `gradient_ratio` and `findings`.
+`<site>/<statistic>`, and `loss`, `gradient_ratio` and `findings` (their number).
 
 The cost at the default interval of {interval} steps, by `python -m benchmarks diagnosis`:
 step and measurement take turns, lower deciles of {rounds} rounds, on {machine}. The
@@ -165,6 +165,15 @@ network = lambda variables, x: model.apply(variables, x)
 layers = {{"relu": ("Dense_0", "Dense_1")}}  # site: the layers before and after it
 optimizer = redo(optax.adam(1e-3), network, layers, every=1000)
 updates, state = optimizer.update(gradients, state, variables, batch=(x,))
+```
+
+An nnx model is merged from its parameters:
+
+```python
+graph, _ = nnx.split(model)
+network = lambda params, x: nnx.merge(graph, params)(x)
+optimizer = nnx.Optimizer(model, redo(optax.adam(1e-3), network, layers), wrt=nnx.Param)
+optimizer.update(model, gradients, batch=(x,))
 ```
 """
 
