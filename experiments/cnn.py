@@ -18,13 +18,14 @@ from jax_acts.experiments.report import charts
 from jax_acts.experiments.report.builders import compare_report, default_charts
 from jax_acts.experiments.report.comparisons import ACCURACY, group_runs
 from jax_acts.experiments.report.model import Metric, Report
+from jax_acts.experiments.stats import NON_NEGATIVE
 from jax_acts.experiments.study import PreparedStudy, Study
 from jax_acts.experiments.train import classification
 from jax_acts.experiments.train.classification import PROBE_SIZE, DeviceData
 from jax_acts.experiments.train.loop import Metrics, Params, Task
 from jax_acts.experiments.train.metrics import image_metrics
 
-STEP_TIME = Metric("step_seconds", "time per step", "ms", scale=1000)
+STEP_TIME = Metric("step_seconds", "time per step", "ms", 1000, bounds=NON_NEGATIVE)
 """Of one run: the time of its trial batch / (steps × runs)."""
 
 

@@ -20,7 +20,7 @@ from jax_acts.experiments.report.builders import compare_report
 from jax_acts.experiments.report.comparisons import ACCURACY
 from jax_acts.experiments.report.format import interval, join
 from jax_acts.experiments.report.model import Column, Metric, Report, to_rows
-from jax_acts.experiments.stats import mean_ci
+from jax_acts.experiments.stats import NON_NEGATIVE, mean_ci
 from jax_acts.experiments.study import PreparedStudy, RunSpec, Study, grid
 from jax_acts.experiments.train.classification import (
     DeviceData,
@@ -32,7 +32,7 @@ from jax_acts.experiments.train.loop import Metrics, Params, Task
 
 LINEAR = "no hidden layer"
 """The control: a linear model with the same training."""
-DISTANCE = Metric("linear_distance", "distance from one matrix")
+DISTANCE = Metric("linear_distance", "distance from one matrix", bounds=NON_NEGATIVE)
 
 
 def _shrink(datasets: tuple[DataConfig, ...]) -> tuple[DataConfig, ...]:

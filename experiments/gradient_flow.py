@@ -17,6 +17,7 @@ from jax_acts.experiments.report.builders import compare_report
 from jax_acts.experiments.report.comparisons import ACCURACY
 from jax_acts.experiments.report.format import join, number
 from jax_acts.experiments.report.model import Chart, Metric, Report, to_rows
+from jax_acts.experiments.stats import NON_NEGATIVE
 from jax_acts.experiments.study import RunSpec, Study, grid
 from jax_acts.experiments.train.classification import (
     DeviceData,
@@ -28,7 +29,11 @@ from jax_acts.experiments.train.loop import Metrics, Params, Task
 
 NORMS = Metric("log10_gradient_norm", "log10 of the gradient norm")
 RMS = Metric(
-    "preactivation_rms", "pre-activation RMS of the last layer", layer=-1, at="first"
+    "preactivation_rms",
+    "pre-activation RMS of the last layer",
+    bounds=NON_NEGATIVE,
+    layer=-1,
+    at="first",
 )
 LEARNS = 20
 """Accuracy (%) above which a network counts as learning; chance is 10 %."""

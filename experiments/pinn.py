@@ -20,6 +20,7 @@ from jax_acts.experiments.report.builders import compare_report
 from jax_acts.experiments.report.charts import curve_chart, dot_chart
 from jax_acts.experiments.report.comparisons import group_runs
 from jax_acts.experiments.report.model import DataSummary, Metric, Report
+from jax_acts.experiments.stats import NON_NEGATIVE
 from jax_acts.experiments.study import PreparedStudy, Study
 from jax_acts.experiments.train.classification import linen_functions
 from jax_acts.experiments.train.loop import Metrics, Params, Task
@@ -34,11 +35,12 @@ ERROR = Metric(
     scale=100,
     digits=3,
     lower_is_better=True,
+    bounds=NON_NEGATIVE,
 )
 RESIDUAL = Metric(
     "log10_residual", "log10 of the relative RMS residual", lower_is_better=True
 )
-STEP_TIME = Metric("step_seconds", "time per step", "ms", scale=1000)
+STEP_TIME = Metric("step_seconds", "time per step", "ms", 1000, bounds=NON_NEGATIVE)
 """Of one run: the time of its trial batch / (steps × runs)."""
 
 

@@ -22,6 +22,7 @@ from jax_acts.experiments.report import charts
 from jax_acts.experiments.report.builders import compare_report
 from jax_acts.experiments.report.comparisons import ACCURACY, group_runs
 from jax_acts.experiments.report.model import DataSummary, Metric, Report
+from jax_acts.experiments.stats import NON_NEGATIVE
 from jax_acts.experiments.study import PreparedStudy, RunSpec, Study, grid
 from jax_acts.experiments.train import classification
 from jax_acts.experiments.train.loop import Metrics, Params, Task
@@ -32,7 +33,7 @@ ERROR = Metric(
     "test squared error",
     digits=4,
     lower_is_better=True,
-    bounds=(0, float("inf")),
+    bounds=NON_NEGATIVE,
 )
 NORMS = Metric("log10_input_gradient_norm", "log10 of the gradient norm")
 NUM_POSITIONS = 20

@@ -20,13 +20,20 @@ from jax_acts.experiments.report.builders import compare_report, paired_test_sec
 from jax_acts.experiments.report.comparisons import conclude, group_runs
 from jax_acts.experiments.report.format import join
 from jax_acts.experiments.report.model import Column, DataSummary, Metric, Report
-from jax_acts.experiments.stats import paired_tests
+from jax_acts.experiments.stats import NON_NEGATIVE, paired_tests
 from jax_acts.experiments.study import PreparedStudy, RunSpec, Study, concat_grids
 from jax_acts.experiments.train.classification import cross_entropy, linen_functions
 from jax_acts.experiments.train.loop import Metrics, Params, Task
 from jax_acts.linen import Residuals
 
-LOSS = Metric("test_loss", "test loss", "nats", digits=3, lower_is_better=True)
+LOSS = Metric(
+    "test_loss",
+    "test loss",
+    "nats",
+    digits=3,
+    lower_is_better=True,
+    bounds=NON_NEGATIVE,
+)
 
 SHAZEER = {
     "sigmoid": "GLU",

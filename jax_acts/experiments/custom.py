@@ -30,15 +30,14 @@ from jax_acts.experiments.records import RunRecord, Value
 from jax_acts.experiments.report.builders import compare_report
 from jax_acts.experiments.report.comparisons import ACCURACY, Comparison, group_runs
 from jax_acts.experiments.report.model import DataSummary, Metric, Report
+from jax_acts.experiments.stats import NON_NEGATIVE
 from jax_acts.experiments.study import PreparedStudy, Study
 from jax_acts.experiments.train import classification
 from jax_acts.experiments.train.loop import Metrics, Params, Task
 from jax_acts.experiments.train.trial import MakeTask, Trial, prepare_trial
 
 R2 = Metric("r2", "test R²", digits=3, bounds=(float("-inf"), 1))
-RMSE = Metric(
-    "rmse", "test RMSE", digits=3, lower_is_better=True, bounds=(0, float("inf"))
-)
+RMSE = Metric("rmse", "test RMSE", digits=3, lower_is_better=True, bounds=NON_NEGATIVE)
 EVAL_BATCH = 1000
 """Test examples in memory at a time."""
 

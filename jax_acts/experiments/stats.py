@@ -17,6 +17,7 @@ Bounds = tuple[float, float]
 """The possible range of a value, to which intervals are clipped."""
 
 UNBOUNDED: Bounds = (-np.inf, np.inf)
+NON_NEGATIVE: Bounds = (0.0, np.inf)
 LEVEL = 0.95
 """The confidence level of intervals; tests are significant at 1 - LEVEL."""
 

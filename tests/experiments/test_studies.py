@@ -1,5 +1,6 @@
 """Every study and every config of the repository."""
 
+import inspect
 import re
 
 import jax
@@ -7,12 +8,22 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from experiments import collapse, gradient_flow, learnable, output_head, transformer
+from experiments import (
+    catalogue,
+    collapse,
+    gradient_flow,
+    learnable,
+    output_head,
+    transformer,
+)
 from experiments.catalogue import STUDIES
 from experiments.cli import app
+from jax_acts.experiments import custom
 from jax_acts.experiments.config.errors import ConfigError
 from jax_acts.experiments.config.load import Source, load_config
 from jax_acts.experiments.records import Curve, RunRecord
+from jax_acts.experiments.report import comparisons
+from jax_acts.experiments.report.model import Metric
 from jax_acts.experiments.runtime.run_directory import read_records
 from jax_acts.experiments.study import concat_grids, grid
 from tests.experiments.conftest import ROOT
@@ -205,6 +216,17 @@ def record(axes, accuracy, **curves) -> RunRecord:
         train_seconds=1.0,
         compile_seconds=1.0,
     )
+
+
+def test_intervals_of_what_cannot_be_negative_begin_at_0():
+    modules = [*vars(catalogue).values(), comparisons]
+    values = [v for m in modules if inspect.ismodule(m) for v in vars(m).values()]
+    metrics = {v for v in values if isinstance(v, Metric)}
+    signed = {m for m in metrics if m.name.startswith("log10")}
+    signed |= {custom.R2, output_head.SCORE}
+    assert len(metrics) > len(signed)
+    for metric in metrics - signed:
+        assert metric.bounds[0] == 0, metric
 
 
 def test_the_conclusion_of_learnable_names_the_significant_pair():

@@ -17,11 +17,17 @@ import pandas as pd
 from jax_acts.experiments.records import RunRecord, Value, metrics_frame, runs_frame
 from jax_acts.experiments.report.format import interval, join, number, p_value
 from jax_acts.experiments.report.model import Metric, Row, to_rows
-from jax_acts.experiments.stats import difference_to_best, mean_ci
+from jax_acts.experiments.stats import NON_NEGATIVE, difference_to_best, mean_ci
 from jax_acts.experiments.study import RunSpec
 
 ACCURACY = Metric("accuracy", "test accuracy", "%", 100, bounds=(0, 100))
-TRAIN_LOSS = Metric("train_loss", "training loss", digits=3, lower_is_better=True)
+TRAIN_LOSS = Metric(
+    "train_loss",
+    "training loss",
+    digits=3,
+    lower_is_better=True,
+    bounds=NON_NEGATIVE,
+)
 
 NO_CONCLUSION = "No conclusion: no run has finished without diverging."
 
