@@ -16,6 +16,7 @@ from jax_acts.experiments.config.load import Source, load_config
 from jax_acts.experiments.report.files import load_run
 from jax_acts.experiments.report.render import markdown
 from jax_acts.experiments.report.theme import file_svg
+from jax_acts.experiments.runtime.run_directory import read_records
 
 ROOT = Path(__file__).parents[2]
 TARGET = ROOT / "docs" / "studies"
@@ -30,8 +31,9 @@ def write(run: Path, target: Path = TARGET, *, busy: bool = False) -> Path:
     """
     loaded = load_run(run, STUDIES)
     total = len(STUDIES[loaded.config.study].runs(loaded.config))
-    if len(loaded.records) < total:
-        sys.exit(f"{run}: expected {total} runs, got {len(loaded.records)}")
+    finished = len(read_records(run)[0])
+    if finished < total:
+        sys.exit(f"{run}: expected {total} runs, got {finished}")
     schemas = {name: study.config for name, study in STUDIES.items()}
     digest = loaded.config.digest()
     for source in sorted((ROOT / "configs").rglob("*.toml")):
