@@ -24,6 +24,7 @@ from rich.progress import track
 
 from benchmarks.libraries import catalogue
 from benchmarks.results import InstructionRow, Loop, store_rows
+from jax_acts.testing.evaluation import OPTIMIZED
 
 SIZE = 16_384
 LINE = re.compile(r"\s*([0-9a-f]+):\s+(\S+)\s*(.*)")
@@ -35,7 +36,7 @@ def count(f: Callable[[Any], Any]) -> Loop | None:
     """Return the longest vector loop of the program of `f`, None if it has none."""
     with tempfile.TemporaryDirectory() as folder:
         lowered = jax.jit(lambda x: f(x)).lower(jnp.ones(SIZE))
-        lowered.compile({"xla_dump_to": folder})
+        lowered.compile({"xla_dump_to": folder, **OPTIMIZED})
         loops = [loop for path in Path(folder).glob("*.o") for loop in loops_of(path)]
     return max(loops, default=None)
 

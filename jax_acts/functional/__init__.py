@@ -57,6 +57,7 @@ __all__ += hard.__all__
 __all__ += hyperbolic.__all__
 __all__ += learnable.__all__
 __all__ += logistic.__all__
+__all__ += modulated.__all__
 __all__ += normal.__all__
 __all__ += normalization.__all__
 __all__ += periodic.__all__

@@ -223,7 +223,7 @@ def softpick(
         ValueError: See `taylor_softmax`.
 
     >>> softpick(jnp.array([-1.0, 0.0, 1.0]))
-    Array([0.        , 0.        , 0.73105836], dtype=float32)
+    Array([0.      , 0.      , 0.731058], dtype=float32)
     """
 
     def rule(z: Array, m: Array, epsilon: Array) -> Weights:

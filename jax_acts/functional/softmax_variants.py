@@ -110,7 +110,7 @@ def log_softmax(
         temperature: See `softmax`.
 
     >>> log_softmax(jnp.array([0.0, -20.0, -30.0]))
-    Array([-2.0612472e-09, -2.0000000e+01, -3.0000000e+01], dtype=float32)
+    Array([-2.06125e-09, -2.00000e+01, -3.00000e+01], dtype=float32)
     """
     return _softmax.log_softmax(*_operands("log_softmax", x, axis, where, temperature))
 
@@ -266,7 +266,7 @@ def logsumexp(
         An array of the dtype of a, or a pair (logarithm, sign).
 
     >>> logsumexp(jnp.array([0.0, -20.0]))
-    Array(2.0611537e-09, dtype=float32)
+    Array(2.06115e-09, dtype=float32)
     """
     a = as_real("logsumexp", "a", a)
     axes = canonical_axes("logsumexp", a, axis)
