@@ -30,10 +30,10 @@ test test-slow: export JAX_COMPILATION_CACHE_DIR := \
 	$(or $(JAX_COMPILATION_CACHE_DIR),$(CURDIR)/.cache/jax)
 
 test: $(VENV)/dev ## Run the tests that are not marked slow; ARGS="-k silu" selects some
-	$(run) pytest -n auto -m "not slow" $(ARGS)
+	$(run) pytest -n auto --durations=10 -m "not slow" $(ARGS)
 
 test-slow: $(VENV)/dev ## Run the slow tests: trainings, faults, plots, exports
-	$(run) pytest -n auto -m slow $(ARGS)
+	$(run) pytest -n auto --durations=10 -m slow $(ARGS)
 
 # mkdocs builds strictly: a broken link or reference is an error.
 docs: $(VENV)/docs ## Build the documentation in build/site
