@@ -48,7 +48,7 @@ def lower(f, platform):
 def test_a_kernel_of_every_elementwise_function_lowers(family, platform):
     for f in FAMILIES[family]:
         # Triton has no `platform_index`; see docs/limits.md.
-        by_platform = platform == "cuda" and family == "periodic"
+        by_platform = platform == "cuda" and family in ("modulated", "periodic")
         call = f.with_implementation("portable") if by_platform else f
         assert "custom_call" in lower(call, platform)
 

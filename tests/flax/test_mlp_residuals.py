@@ -13,6 +13,7 @@ from jax import checkpoint_policies as policies
 import jax_acts.linen
 import jax_acts.nnx
 from jax_acts import Learn
+from jax_acts.testing.evaluation import OPTIMIZED
 
 FEATURES, HIDDEN, TOKENS = 32, 96, 64
 X = jax.random.normal(jax.random.key(0), (TOKENS, FEATURES))
@@ -53,7 +54,10 @@ def test_the_value_is_the_same_and_the_gradient_exact_or_that_of_int8(name):
     policy = (policies.everything_saveable, "all", "named", "recompute", "int8")
     mlps = [block(p, **options) for p in policy]
     variables = mlps[0].init(jax.random.key(1), X)
-    program = jax.jit(lambda v: [value_and_gradient(mlp, v) for mlp in mlps])
+    program = jax.jit(
+        lambda v: [value_and_gradient(mlp, v) for mlp in mlps],
+        compiler_options=OPTIMIZED,
+    )
     (value, want), *results = program(variables)
     for residuals, (got_value, got) in zip(policy[1:], results, strict=True):
         assert got_value == value, residuals
@@ -62,8 +66,8 @@ def test_the_value_is_the_same_and_the_gradient_exact_or_that_of_int8(name):
             # Half a step of max / 127 in normal products: 0.3 / 127 of their RMS,
             # times the maximum over their RMS, about 3.
             assert 0 < error < 0.02
-        elif residuals == "all" or name == "norm":
-            # The cotangents of x are summed in another order.
+        elif residuals == "all" or name in ("learned", "norm"):
+            # The cotangents of x, of beta and of the scale are summed in another order.
             assert error < (1e-2 if name == "bfloat16" else 1e-6)
         else:
             np.testing.assert_array_equal(flat(got), flat(want), residuals)
