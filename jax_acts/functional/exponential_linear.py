@@ -147,7 +147,7 @@ def celu_dx2(x: Real, alpha: Real = 1.0) -> Array:
 
 @celu.defpartial("alpha")
 def celu_dalpha(x: Real, alpha: Real = 1.0) -> Array:
-    # e^t - 1 - t e^t cancels near 0; its terms with t alone cancel far from 0.
+    # e^t - 1 - t e^t cancels near 0. The form for t near 0 cancels far from 0.
     t = minimum(x, 0) / alpha
     near, far = max_nan_free(-1.0, t), max_nan_free(-200.0, t)
     return where(

@@ -100,14 +100,16 @@ def classes(config_class: Any) -> Iterator[type]:
     patterns = (MLP_NAME, EXPERTS_NAME, LAYER_NAME)
     for classes in ([c for c in modules if p.search(c.__name__)] for p in patterns):
         # The only class of a file serves all of its configs.
-        alone = len(classes) == 1
-        rank = {c: _affinity(c, config_class.__name__, configs, alone) for c in classes}
+        is_only = len(classes) == 1
+        rank = {
+            c: _affinity(c, config_class.__name__, configs, is_only) for c in classes
+        }
         own = [c for c in classes if rank[c] is not None]
         yield from sorted(own, key=lambda c: (rank[c], c.__name__))
 
 
 def _affinity(
-    cls: Any, config: str, configs: list[str], alone: bool
+    cls: Any, config: str, configs: list[str], is_only: bool
 ) -> tuple[int, int] | None:
     """Return a rank of a class for a config, None if it belongs to another config."""
     parameters = inspect.signature(inspect.unwrap(cls.__init__)).parameters
@@ -122,7 +124,7 @@ def _affinity(
     if owner == config:
         return 1, len(cls.__name__)
     general = owner is None or stem(config).startswith(stem(owner))
-    if owner == main or (alone and general):
+    if owner == main or (is_only and general):
         return 2, len(cls.__name__)
     return None
 
