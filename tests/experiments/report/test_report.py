@@ -20,7 +20,7 @@ from jax_acts.experiments.report.render import (
     png_sheet,
     terminal,
 )
-from tests.experiments.synthetic import (
+from tests.experiments.report.synthetic import (
     DIGITS,
     FAR,
     INFO,

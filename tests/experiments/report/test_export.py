@@ -9,7 +9,7 @@ import pytest
 
 from jax_acts.experiments.config.errors import RunError
 from jax_acts.experiments.report.export import Sink, export_records
-from tests.experiments.synthetic import FAR, STUDIES, records, write_run
+from tests.experiments.report.synthetic import FAR, STUDIES, records, write_run
 
 
 @pytest.fixture

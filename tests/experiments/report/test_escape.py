@@ -20,7 +20,14 @@ from jax_acts.experiments.report.export import Sink, export_records
 from jax_acts.experiments.report.render import html, markdown, terminal
 from jax_acts.experiments.runtime.progress import report_progress
 from tests.experiments.conftest import ROOT
-from tests.experiments.synthetic import FAR, INFO, STUDIES, record, report, write_run
+from tests.experiments.report.synthetic import (
+    FAR,
+    INFO,
+    STUDIES,
+    record,
+    report,
+    write_run,
+)
 
 CONTROLS = [
     "\x1b[2J\x1b[31mred",

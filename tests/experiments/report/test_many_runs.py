@@ -13,7 +13,7 @@ from jax_acts.experiments.runtime import files
 from jax_acts.experiments.runtime.fingerprint import Fingerprint, load_fingerprint
 from jax_acts.experiments.runtime.run_directory import open_journal, read_records
 from jax_acts.experiments.study import concat_grids
-from tests.experiments.synthetic import STUDIES, Config, record, write_run
+from tests.experiments.report.synthetic import STUDIES, Config, record, write_run
 
 pytestmark = pytest.mark.slow
 

@@ -11,7 +11,7 @@ from jax_acts.experiments.report.compare_runs import (
 )
 from jax_acts.experiments.report.model import to_rows
 from jax_acts.experiments.report.render import html, markdown
-from tests.experiments.synthetic import FAR, INFO, records, report
+from tests.experiments.report.synthetic import FAR, INFO, records, report
 
 BETTER = records(sigmoid=[0.80, 0.82, 0.79], relu=[0.97, 0.98, 0.961])
 

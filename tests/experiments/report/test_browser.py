@@ -5,7 +5,7 @@ import shutil
 import pytest
 
 from jax_acts.experiments.report.render import html
-from tests.experiments.synthetic import INFO, records, report
+from tests.experiments.report.synthetic import INFO, records, report
 
 WHY = (
     "needs Chromium and Selenium: apt-get install chromium chromium-driver; "

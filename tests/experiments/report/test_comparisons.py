@@ -14,7 +14,7 @@ from jax_acts.experiments.report.comparisons import (
 from jax_acts.experiments.report.model import Metric, to_rows
 from jax_acts.experiments.report.tables import score_table, summarize
 from jax_acts.experiments.study import grid
-from tests.experiments.synthetic import FAR, TIED, record, records, report
+from tests.experiments.report.synthetic import FAR, TIED, record, records, report
 
 TRAIN_TIME = Metric("train_seconds", "train time", "s")
 DEAD = Metric("dead_fraction", "dead units", "%", 100, bounds=(0, 100), layer=-1)

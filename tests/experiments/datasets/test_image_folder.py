@@ -6,7 +6,7 @@ from jax_acts.experiments.config.errors import MissingDataError
 from jax_acts.experiments.config.schema import DataConfig
 from jax_acts.experiments.datasets import image_folder
 from jax_acts.experiments.datasets.registry import load_dataset
-from tests.experiments.test_data import message
+from tests.experiments.datasets.test_data import message
 
 GRAY, COLOR = (90,), (10, 200, 60)
 

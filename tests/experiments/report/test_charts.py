@@ -18,7 +18,7 @@ from jax_acts.experiments.report.charts import (
 from jax_acts.experiments.report.comparisons import ACCURACY, TRAIN_LOSS, group_runs
 from jax_acts.experiments.report.model import Chart, Metric
 from jax_acts.experiments.report.theme import file_svg, page_svg
-from tests.experiments.synthetic import FAR, record, records
+from tests.experiments.report.synthetic import FAR, record, records
 
 DEAD = Metric("dead_fraction", "dead units", "%", 100, bounds=(0, 100), layer="mean")
 NAMESPACE = "{http://www.w3.org/2000/svg}"

@@ -27,8 +27,8 @@ from jax_acts.experiments.report.model import Metric
 from jax_acts.experiments.runtime.run_directory import read_records
 from jax_acts.experiments.study import concat_grids, grid
 from tests.experiments.conftest import ROOT
-from tests.experiments.test_data import write_idx_folder
-from tests.experiments.test_image_folder import write_image
+from tests.experiments.datasets.test_data import write_idx_folder
+from tests.experiments.datasets.test_image_folder import write_image
 
 CONFIGS = sorted((ROOT / "configs").rglob("*.toml"))
 ELSEWHERE = sorted((ROOT / "configs" / "cnn").glob("*.toml"))

@@ -4,7 +4,7 @@ import numpy as np
 
 from experiments import depth
 from jax_acts.experiments.records import Curve
-from tests.experiments.synthetic import record
+from tests.experiments.report.synthetic import record
 
 CONFIG = depth.Config(
     study="depth",

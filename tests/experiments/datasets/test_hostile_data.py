@@ -19,8 +19,8 @@ from jax_acts.experiments.datasets import host_memory
 from jax_acts.experiments.datasets.dataset import Dataset, Split, make_dataset
 from jax_acts.experiments.datasets.registry import load_dataset
 from jax_acts.experiments.datasets.text import load_text
-from tests.experiments.test_data import write_idx_folder
-from tests.experiments.test_image_folder import write_image
+from tests.experiments.datasets.test_data import write_idx_folder
+from tests.experiments.datasets.test_image_folder import write_image
 
 X = np.zeros((4, 3), np.float32)
 Y = np.array([0, 1, 0, 1])
