@@ -23,6 +23,8 @@ from jax_acts.experiments.study import ProgressCallback, RunSpec
 
 LOG_SECONDS = 10.0
 """Minimum time between two lines of a log within a trial batch."""
+MIN_SHARE = 0.01
+"""Share of the work that must be done before the remaining time is estimated."""
 ALL = "all"
 WIDE = 100
 """Minimum width of a terminal for all details."""
@@ -124,10 +126,12 @@ class ProgressReporter:
 
     @property
     def remaining_seconds(self) -> float | None:
-        """Estimated time until all runs are finished; None before the first step."""
+        """Estimated time until all runs are finished; None where it is a guess."""
         done = self.all.progress - self.progress_before
         remaining = self.all.num_runs - self.all.progress
-        return (self.clock() - self.began) / done * remaining if done > 0 else None
+        if done <= MIN_SHARE * (done + remaining):  # most of the time was compilation
+            return None
+        return (self.clock() - self.began) / done * remaining
 
     def _count(self, record: RunRecord) -> bool:
         """Count a run of this study; return False where it is counted already."""

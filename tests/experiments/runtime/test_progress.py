@@ -111,6 +111,18 @@ def test_a_log_of_a_long_trial_batch_has_a_line_about_every_ten_seconds():
     assert lines[1] == "[0/6] relu: 0/3 runs, step 100/1,000, loss 0.1, 0:03:10 left"
 
 
+def test_the_remaining_time_is_estimated_after_the_first_hundredth():
+    clock = [0.0]
+    console = Console(file=io.StringIO(), width=80)
+    with report_progress(console, GROUPS, 1000, clock=lambda: clock[0]) as reporter:
+        report = reporter.start(RELU)
+        clock[0] = 60.0  # compilation
+        report(20, 1000, 1.0)
+        assert reporter.remaining_seconds is None
+        report(40, 1000, 1.0)
+        assert reporter.remaining_seconds == pytest.approx(60 / 0.12 * (6 - 0.12))
+
+
 @pytest.mark.parametrize("quiet", [False, True])
 def test_runs_that_another_process_finished_are_counted(quiet):
     file = io.StringIO()
