@@ -61,7 +61,13 @@ class Compiler:
             stderr=subprocess.DEVNULL,
             text=True,
         )
-        self.versions = self._read()["versions"]
+        try:
+            self.versions = self._read()["versions"]
+        except EOFError:
+            status, rest = self._stop(), " ".join(command[1:])
+            raise RuntimeError(
+                f"the compiler exited with status {status}: see {self.python} {rest}"
+            ) from None
 
     def _stop(self) -> int | None:
         """End the process, and return its exit status."""

@@ -57,7 +57,8 @@ def tool(name: str) -> str:
 
 HEADER = re.compile(r"^\.address_size \d+$", re.M)
 SYMBOL = re.compile(
-    r"^\.(?:(?:extern|visible) )*\.?(?:shared|global|const)\b[^;{]*?\.b\d+ (\w+)\[",
+    r"^(?:\.(?:extern|visible|weak) )*\.(?:(?:shared|global|const)\b[^;{]*?\.b\d+ "
+    r"([\w$]+)\[|func\s*(?:\([^)]*\)\s*)?([\w$]+))",
     re.M,
 )
 
@@ -71,8 +72,9 @@ def join(modules: list[str]) -> str:
     for number, text in enumerate(modules[1:], 1):
         header = HEADER.search(text)
         body = text[header.end() :] if header else text
-        for name in set(SYMBOL.findall(body)):
-            body = re.sub(rf"\b{re.escape(name)}\b", f"{name}_{number}", body)
+        for name in {variable or f for variable, f in SYMBOL.findall(body)}:
+            whole = rf"(?<![\w$]){re.escape(name)}(?![\w$])"
+            body = re.sub(whole, f"{name}_{number}", body)
         joined += body
     return joined
 

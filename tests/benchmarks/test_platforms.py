@@ -2,6 +2,7 @@
 
 import importlib
 import math
+import re
 
 import pytest
 
@@ -118,6 +119,27 @@ def test_a_branch_on_loaded_data_falls_through():
         "setp.lt.s32 	%p1, %r2, 10", "setp.lt.f32 	%p1, %f1, 0f0"
     )
     assert ptx.executed(ptx.parse_kernels(text)["sum"], 1, 64) == 3 + 4 + 3
+
+
+def test_symbols_of_joined_modules_are_distinct():
+    module = """
+.address_size 64
+.extern .shared .align 16 .b8 memory[];
+.global .align 1 .b8 _$_str[11];
+.func  (.param .b32 result) add_0(
+	.param .b32 x
+)
+.visible .entry kernel_%d()
+	mov.u64 	%%rd1, _$_str;
+	call.uni (r), add_0, (p);
+	mov.u64 	%%rd2, memory;
+"""
+    joined = sass.join([module % number for number in range(3)])
+    for name in ("memory", "_$_str", "add_0"):
+        for each in (name, f"{name}_1", f"{name}_2"):
+            assert (
+                len(re.findall(rf"(?<![\w$]){re.escape(each)}(?![\w$])", joined)) == 2
+            )
 
 
 def test_issue_time_is_that_of_the_busiest_pipe():
