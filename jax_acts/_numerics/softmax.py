@@ -80,24 +80,34 @@ def softmax_tangent(axes: Axes, p: Array, t: Array) -> Array:
     return jnp.where(wide == 0, 0, v).astype(p.dtype)
 
 
-@custom_jvp((0, 1))
 def log_softmax(
     axes: Axes, dtype: Any, x: Array, lo: Array | None, where: Array | None
 ) -> Array:
     """Return log(softmax(x + lo)) in `dtype`, -inf where the mask is false."""
-    z = _apply_mask(x, where)
-    terms = _terms(axes, z, lo)
+    return _log_softmax(axes, dtype, False, x, lo, where)
+
+
+@custom_jvp((0, 1, 2))
+def _log_softmax(
+    axes: Axes,
+    dtype: Any,
+    has_jvp: bool,
+    x: Array,
+    lo: Array | None,
+    where: Array | None,
+) -> Array:
+    terms = _terms(axes, _apply_mask(x, where), lo, has_jvp)
     y = terms.shifted - _log_total(terms)
     return (y if lo is None else y + lo).astype(dtype)
 
 
-@log_softmax.defjvp
+@_log_softmax.defjvp
 def log_softmax_jvp(
-    axes: Axes, dtype: Any, primals: Any, tangents: Any
+    axes: Axes, dtype: Any, has_jvp: bool, primals: Any, tangents: Any
 ) -> tuple[Array, Array]:
     x, lo, where = primals
     q = reduced_softmax(axes, dtype, _fusible(axes, _apply_mask(x, where)), lo, where)
-    y = log_softmax(axes, dtype, x, lo, where)
+    y = _log_softmax(axes, dtype, True, x, lo, where)
     return y, log_softmax_tangent(axes, where is not None, q, tangents[0]).astype(dtype)
 
 
@@ -109,7 +119,7 @@ def reduced_softmax(
 
     p - 1 is computed as minus the sum of the other entries, and is below 0.
     """
-    terms = _terms(axes, _apply_mask(x, where), lo)
+    terms = _terms(axes, _apply_mask(x, where), lo, True)
     inverse = 1 / (jnp.maximum(terms.ties, 1) + terms.rest)
     info = jnp.finfo(dtype)
     least = info.tiny if info.nexp == 8 else info.smallest_subnormal
@@ -168,31 +178,38 @@ def _fusible_jvp(axes: Axes, primals: Any, tangents: Any) -> tuple[Array, Array]
     return _fusible(axes, *primals), tangents[0]
 
 
-@custom_jvp((0, 1))
 def log_sum(axes: Axes, mean: bool, x: Array, where: Array | None) -> Array:
     """Return log Σ e^x, or the logarithm of the mean, with keepdims."""
+    return _log_sum(axes, mean, False, x, where)
+
+
+@custom_jvp((0, 1, 2))
+def _log_sum(
+    axes: Axes, mean: bool, has_jvp: bool, x: Array, where: Array | None
+) -> Array:
     z = _apply_mask(x, where)
     m = lax.stop_gradient(max_keepdims(z, axes))
-    total = lambda: _log_total(_terms(axes, z, None))
+    total = lambda: _log_total(_terms(axes, z, None, has_jvp))
     log_ratio = _log_mean(axes, z, where) if mean else total()
     return jnp.where(jnp.isinf(m), m, m + log_ratio).astype(x.dtype)
 
 
-@log_sum.defjvp
+@_log_sum.defjvp
 def log_sum_jvp(
-    axes: Axes, mean: bool, primals: Any, tangents: Any
+    axes: Axes, mean: bool, has_jvp: bool, primals: Any, tangents: Any
 ) -> tuple[Array, Array]:
     """Return the value and Σ p t."""
     x, where = primals
     z = _fusible(axes, _apply_mask(x, where))
     p = _fusible(axes, _softmax_of_terms(axes, x.dtype, z, where))
-    return log_sum(axes, mean, x, where), _weighted_sum(axes, p, tangents[0])
+    y = _log_sum(axes, mean, True, x, where)
+    return y, _weighted_sum(axes, p, tangents[0])
 
 
 @functools.partial(jax.custom_jvp, nondiff_argnums=(0, 1))
 def _softmax_of_terms(axes: Axes, dtype: Any, x: Array, where: Array | None) -> Array:
     """Return softmax from the terms of `log_sum`, which a program computes once."""
-    terms = _terms(axes, _apply_mask(x, where), None)
+    terms = _terms(axes, _apply_mask(x, where), None, True)
     inverse = 1 / (jnp.maximum(terms.ties, 1) + terms.rest)
     return (terms.e * (inverse / _SCALE)).astype(dtype)
 
@@ -265,19 +282,28 @@ class _Terms(NamedTuple):
     """The sum of the terms below 1, which are lost one by one if added to 1."""
 
 
-def _terms(axes: Axes, x: Array, lo: Array | None) -> _Terms:
-    """Return the terms of a sum. x - m is rounded: e is within |x - m| / 2 + 2 ulp."""
+def _terms(axes: Axes, x: Array, lo: Array | None, has_jvp: bool) -> _Terms:
+    """Return the terms of a sum. x - m is rounded: e is within |x - m| / 2 + 2 ulp.
+
+    If the program has a derivative, XLA stores e: a second sum of it is cheaper than
+    one of the ties. Otherwise each sum would compute e anew.
+    """
     if is_ordinary():
         return _ordinary_terms(axes, x, lo)
     infinity, zeros = lax.full_like(x, jnp.inf), jnp.zeros_like(x)
     m = jnp.maximum(max_keepdims(x, axes), float(jnp.finfo(x.dtype).min))
     z = x - m
     # inf - inf is 0. Two selects, as XLA would store one that two loops share.
-    e = _shifted_exponentials(lax.select(x == infinity, zeros, z), lo)
+    finite = lax.select(x == infinity, zeros, z)
+    e = _shifted_exponentials(finite, lo)
     shifted = lax.select(x < infinity, z, zeros)
-    rest = sum_keepdims(lax.select(e >= lax.full_like(e, _SCALE), zeros, e), axes)
-    ties = (sum_keepdims(e, axes) - rest) / _SCALE + 0.5
-    return _Terms(shifted, e, ties.astype(jnp.int32).astype(x.dtype), rest / _SCALE)
+    is_top = e >= lax.full_like(e, _SCALE) if has_jvp else finite >= zeros
+    rest = sum_keepdims(lax.select(is_top, zeros, e), axes)
+    if has_jvp:
+        ties = ((sum_keepdims(e, axes) - rest) / _SCALE + 0.5).astype(jnp.int32)
+    else:
+        ties = sum_keepdims(is_top.astype(x.dtype), axes)
+    return _Terms(shifted, e, ties.astype(x.dtype), rest / _SCALE)
 
 
 def _ordinary_terms(axes: Axes, x: Array, lo: Array | None) -> _Terms:
@@ -369,7 +395,7 @@ def _log_mean(axes: Axes, x: Array, where: Array | None) -> Array:
     mask = jnp.ones_like(x) if where is None else where.astype(x.dtype)
     n = jnp.maximum(sum_keepdims(mask, axes), 1)
     if is_ordinary():
-        return _log_total(_terms(axes, x, None)) - jnp.log(n)
+        return _log_total(_terms(axes, x, None, True)) - jnp.log(n)
     z, lo = center(axes, x, None)
     e = _shifted_exponentials(z, lo) / _SCALE
     mean = sum_keepdims(e, axes) / n
