@@ -95,6 +95,10 @@ class Module:
             return 2 * type_bytes(types[1])
         if operation.opcode == "dynamic-slice":
             return 2 * type_bytes(operation.type)
+        if operation.opcode == "slice-start":  # ((operand), result, flag)
+            _, result = re.findall(r"\w+\[[\d,]*\]{[^}]*}", operation.type)[:2]
+            read = re.sub(r"S\(\d\)", "", result) if type_bytes(types[0]) else ""
+            return type_bytes(result) + type_bytes(read)
         if operation.opcode.endswith("-start"):  # (result, operand, flag)
             result = re.match(r"\((.*?}), ", operation.type)
             return type_bytes(result[1] if result else "") + sum(map(type_bytes, types))

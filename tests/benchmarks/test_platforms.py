@@ -97,6 +97,18 @@ def test_arrays_in_the_memory_of_a_tensor_core_move_no_bytes():
     assert [k.bytes for k in Module(text).kernels()] == [4096, 4096]
 
 
+def test_a_slice_that_is_prefetched_moves_its_own_bytes():
+    text = (
+        "ENTRY %main (x: s8[4096]) -> s8[1024] {\n"
+        "  %x = s8[4096]{0:T(1024)} parameter(0)\n"
+        "  %slice-start = ((s8[4096]{0:T(1024)}), s8[1024]{0:T(1024)S(1)}, "
+        "s32[]{:S(2)}) slice-start(%x), slice={[0:1024]}\n"
+        "  %slice-done = s8[1024]{0:T(1024)S(1)} slice-done(%slice-start)\n"
+        "  ROOT %y = s8[1024]{0:T(1024)} negate(%slice-done)\n}\n"
+    )
+    assert [k.bytes for k in Module(text).kernels()] == [1024, 1024]
+
+
 def test_collectives_and_epilogues_are_reported():
     text = (
         "ENTRY %e (x: f32[2]) -> f32[2] {\n  ROOT %a = f32[2]{0} all-reduce-start(%x), "
