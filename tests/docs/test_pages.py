@@ -68,6 +68,20 @@ def test_a_question_has_the_command_of_its_result(path):
         assert load_config(Source(ROOT / f"configs/{stem}.toml"), schemas)
 
 
+@pytest.mark.parametrize("path", QUESTIONS, ids=lambda path: path.stem)
+def test_the_numbers_of_a_question_are_those_of_its_report(path):
+    """Numbers with a decimal point, in paragraphs that link to a report."""
+    for paragraph in path.read_text(encoding="utf-8").split("\n\n"):
+        stems = re.findall(r"\.\./studies/([\w-]+)\.md", paragraph)
+        reports = "".join(TEXTS[f"studies/{stem}.md"] for stem in stems)
+        for number in re.findall(r"\d+\.\d+(?:e-\d+)?", paragraph if stems else ""):
+            # A rounded number is that of a longer one.
+            near = re.findall(r"\d+\.\d+(?:e-\d+)?", reports)
+            digits = len(number.partition(".")[2])
+            rounded = {f"{float(each):.{digits}f}" for each in near if "e" not in each}
+            assert number in near or number in rounded, f"{path.name}: {number}"
+
+
 def test_stored_reports_belong_to_a_config():
     stems = {
         "-".join(path.with_suffix("").relative_to(ROOT / "configs").parts)
