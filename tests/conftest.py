@@ -6,7 +6,7 @@ Set JAX_COMPILATION_CACHE_DIR to keep compiled programs between runs.
 import gc
 import os
 import signal
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import jax
@@ -16,6 +16,7 @@ import pytest
 
 from jax_acts._core.activation import ActivationFunction
 from jax_acts._registry.lookup import FUNCTIONS
+from tests.browser import start
 
 # Without optimizations XLA compiles in a third of the time. `jax_acts.testing` asks for
 # the optimizations where it measures accuracy; `XLA_FLAGS= make test` for all programs.
@@ -86,6 +87,12 @@ def _clear_caches_when_memory_is_full() -> None:
     if process.memory_info().rss > _limit[0]:
         jax.clear_caches()
         _limit[0] = max(MEMORY_LIMIT, process.memory_info().rss + MEMORY_STEP)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    """Yield a driver of headless Chromium."""
+    yield from start()
 
 
 @pytest.fixture(autouse=True)

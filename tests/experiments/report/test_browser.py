@@ -1,33 +1,12 @@
 """The report in a real browser: narrow and wide, light and dark."""
 
-import shutil
-
 import pytest
 
 from jax_acts.experiments.report.render import html
+from tests.browser import check_page, show
 from tests.experiments.report.synthetic import INFO, records, report
 
-WHY = (
-    "needs Chromium and Selenium: apt-get install chromium chromium-driver; "
-    "pip install selenium axe-core-python"
-)
 NAMES = ["relu", "gelu", "leaky_relu(negative_slope=0.25)", "tanh", "sigmoid"]
-
-
-@pytest.fixture(scope="module")
-def browser():
-    webdriver = pytest.importorskip("selenium.webdriver", reason=WHY)
-    chromium, driver = shutil.which("chromium"), shutil.which("chromedriver")
-    if chromium is None or driver is None:
-        pytest.skip(WHY)
-    options = webdriver.ChromeOptions()
-    options.binary_location = chromium
-    for argument in ("--headless", "--no-sandbox", "--disable-dev-shm-usage"):
-        options.add_argument(argument)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    driver = webdriver.Chrome(options, webdriver.ChromeService(driver))
-    yield driver
-    driver.quit()
 
 
 @pytest.fixture(scope="module")
@@ -38,33 +17,14 @@ def path(tmp_path_factory):
     return path
 
 
-def show(browser, path, width=1280, scheme="light"):
-    """Open the report and return what finds its elements."""
-    size = {
-        "width": width,
-        "height": 900,
-        "deviceScaleFactor": 1,
-        "mobile": width < 600,
-    }
-    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
-    feature = {"name": "prefers-color-scheme", "value": scheme}
-    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [feature]})
-    browser.get(path.as_uri())
-    return lambda css: browser.find_elements("css selector", css)
-
-
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [390, 1280])
 def test_page_is_accessible_and_without_errors(browser, path, width, scheme):
     find = show(browser, path, width, scheme)
-    assert browser.get_log("browser") == []
     charts = find("figure svg")
     assert len(charts) == 3
     assert all(chart.size["height"] > 100 for chart in charts)
-    root = browser.find_element("tag name", "html")
-    assert root.get_property("scrollWidth") <= width, "only tables scroll sideways"
-    axe = pytest.importorskip("axe_core_python.selenium", reason=WHY).Axe()
-    assert axe.run(browser)["violations"] == []
+    check_page(browser, width)
 
 
 def test_narrow_page_shows_the_scores_and_a_scroll_cue(browser, path):
