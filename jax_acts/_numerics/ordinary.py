@@ -54,8 +54,8 @@ def is_portable() -> bool:
 
 
 def by_platform(
-    x: Array, default: Callable[[Array], Array], **platforms: Callable[[Array], Array]
-) -> Array:
+    x: Array, default: Callable[[Array], T], **platforms: Callable[[Array], T]
+) -> T:
     """Return the form of the platform that a program is compiled for.
 
     Every choice by platform is made here, and depends on the implementation that

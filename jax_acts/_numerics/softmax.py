@@ -29,7 +29,12 @@ from jax_acts._numerics.bitwise import (
 )
 from jax_acts._numerics.double_word import two_prod, two_sum
 from jax_acts._numerics.exp_log import expm1, log, log1p
-from jax_acts._numerics.ordinary import custom_jvp, is_ordinary, ordinary_form
+from jax_acts._numerics.ordinary import (
+    by_platform,
+    custom_jvp,
+    is_ordinary,
+    ordinary_form,
+)
 from jax_acts._numerics.polynomial import polynomial
 from jax_acts._numerics.reduction import max_keepdims, min_keepdims, sum_keepdims
 from jax_acts._numerics.types import Axes
@@ -285,8 +290,9 @@ class _Terms(NamedTuple):
 def _terms(axes: Axes, x: Array, lo: Array | None, has_jvp: bool) -> _Terms:
     """Return the terms of a sum. x - m is rounded: e is within |x - m| / 2 + 2 ulp.
 
-    If the program has a derivative, XLA stores e: a second sum of it is cheaper than
-    one of the ties. Otherwise each sum would compute e anew.
+    XLA:CPU stores e if the program has a derivative, and a second sum of it is cheaper
+    than one of the ties. Otherwise each sum of e would compute it anew, and on other
+    platforms storing it costs more than computing it.
     """
     if is_ordinary():
         return _ordinary_terms(axes, x, lo)
@@ -297,13 +303,19 @@ def _terms(axes: Axes, x: Array, lo: Array | None, has_jvp: bool) -> _Terms:
     finite = lax.select(x == infinity, zeros, z)
     e = _shifted_exponentials(finite, lo)
     shifted = lax.select(x < infinity, z, zeros)
-    is_top = e >= lax.full_like(e, _SCALE) if has_jvp else finite >= zeros
-    rest = sum_keepdims(lax.select(is_top, zeros, e), axes)
-    if has_jvp:
-        ties = ((sum_keepdims(e, axes) - rest) / _SCALE + 0.5).astype(jnp.int32)
-    else:
-        ties = sum_keepdims(is_top.astype(x.dtype), axes)
-    return _Terms(shifted, e, ties.astype(x.dtype), rest / _SCALE)
+
+    def count(e: Array) -> tuple[Array, Array]:
+        is_top = finite >= zeros
+        rest = sum_keepdims(lax.select(is_top, zeros, e), axes)
+        return rest, sum_keepdims(is_top.astype(x.dtype), axes)
+
+    def subtract(e: Array) -> tuple[Array, Array]:
+        rest = sum_keepdims(lax.select(e >= lax.full_like(e, _SCALE), zeros, e), axes)
+        ties = (sum_keepdims(e, axes) - rest) / _SCALE + 0.5
+        return rest, ties.astype(jnp.int32).astype(x.dtype)
+
+    rest, ties = by_platform(e, count, cpu=subtract) if has_jvp else count(e)
+    return _Terms(shifted, e, ties, rest / _SCALE)
 
 
 def _ordinary_terms(axes: Axes, x: Array, lo: Array | None) -> _Terms:
