@@ -30,9 +30,9 @@ TESTS = (
 """About a fifth of the functions: all would take an hour and a half on two cores."""
 HEAD = """# Versions
 
-Written by `make matrix`: property tests of a fifth of the functions, tests of the core
-and of the layers on each version of Python and JAX, with the Flax that is installed with
-it. The tests of a row are `pytest -m "not slow"` with its arguments.
+Written by `make matrix`: property tests of a fifth of the functions, and tests of the
+core and of the layers, on each version of Python and JAX, with the Flax that is
+installed with it. The tests of a row are `pytest -m "not slow"` with its arguments.
 
 """
 _VERSIONS = """

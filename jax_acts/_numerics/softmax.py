@@ -290,9 +290,9 @@ class _Terms(NamedTuple):
 def _terms(axes: Axes, x: Array, lo: Array | None, has_jvp: bool) -> _Terms:
     """Return the terms of a sum. x - m is rounded: e is within |x - m| / 2 + 2 ulp.
 
-    XLA:CPU stores e if the program has a derivative, and a second sum of it is cheaper
-    than one of the ties. Otherwise each sum of e would compute it anew, and on other
-    platforms storing it costs more than computing it.
+    XLA:CPU stores e if the program has a derivative: then a second sum of e is cheaper
+    than one of the ties. XLA computes e in every sum if the program has none, and on
+    other platforms storing e costs more than that.
     """
     if is_ordinary():
         return _ordinary_terms(axes, x, lo)

@@ -31,7 +31,6 @@ OLD = {
 EXEMPT = (
     "CHANGELOG.md",  # lists the renames
     "jax_acts/references.bib",
-    "docs/studies/",  # reports of full runs of version 0.1, until they are run again
     "tests/docs/test_vocabulary.py",
     "LICENSE",
 )
