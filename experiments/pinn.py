@@ -63,7 +63,7 @@ def solution(x: Array, frequency: int) -> Array:
 
 
 def prepare(config: Config) -> PreparedStudy:
-    edges = jnp.linspace(0, 1, GRID + 2)[1:-1]
+    edges = jnp.linspace(0, 1, GRID + 2, dtype=jnp.float32)[1:-1]
     grid = jnp.stack(jnp.meshgrid(edges, edges), -1).reshape(-1, 2)
     return base.prepare_training(
         config,
@@ -101,7 +101,8 @@ def make_task(config: Config, axes: Axes, grid: Array) -> Task:
             RESIDUAL.name: jnp.log10(jnp.sqrt(loss(params, grid)) / rms(exact)),
         }
 
-    sample = lambda key: jax.random.uniform(key, (config.training.batch_size, 2))
+    shape = config.training.batch_size, 2
+    sample = lambda key: jax.random.uniform(key, shape, jnp.float32)
     return Task(lambda key: init(key, grid[:1]), sample, loss, metrics)
 
 

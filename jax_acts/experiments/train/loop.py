@@ -146,7 +146,8 @@ def make_functions(
     def train_step(state: TrainState, step: Array, batch: Batch) -> TrainState:
         value, gradient = jax.value_and_grad(task.loss)(state.params, batch)
         updates, opt_state = optimizer.update(gradient, state.opt_state, state.params)
-        sums = state.loss_sums.at[schedule.loss_interval(step)].add(value)
+        loss = value.astype(state.loss_sums.dtype)
+        sums = state.loss_sums.at[schedule.loss_interval(step)].add(loss)
         params = optax.apply_updates(state.params, updates)
         # With jax_enable_x64 float64 constants of a task would change the loop carry.
         cast = lambda new, old: jnp.asarray(new).astype(old.dtype)

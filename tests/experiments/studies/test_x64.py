@@ -20,9 +20,10 @@ CONFIGS = {
 @pytest.mark.parametrize("study", CONFIGS)
 def test_a_study_runs_with_float64_enabled(study, tmp_path):
     options = {"JAX_ENABLE_X64": "1", "JAX_DISABLE_MOST_OPTIMIZATIONS": "1"}
-    command = [sys.executable, "-m", "experiments", "run", str(CONFIGS[study])]
+    strict = "error:scatter inputs have incompatible types:FutureWarning"
+    command = [sys.executable, "-W", strict, "-m", "experiments", "run"]
     process = subprocess.run(
-        [*command, "--quick", "--quiet", "--out", str(tmp_path)],
+        [*command, str(CONFIGS[study]), "--quick", "--quiet", "--out", str(tmp_path)],
         cwd=ROOT,
         env={**os.environ, **options},
         capture_output=True,
