@@ -135,10 +135,10 @@ def test_the_second_moment_stays_within_ten_percent_through_fifty_layers():
 
 
 @pytest.mark.slow
-def test_the_second_moment_of_every_function_stays_within_ten_percent():
-    """The points are stored ones, whose solution takes minutes: one per function."""
+def test_the_second_moment_of_every_tenth_function_stays_within_ten_percent():
+    """The points are stored ones: their solution takes minutes."""
     rows = sorted(filter(is_stable, DEPTH), key=lambda row: -row.slope)
     best = {row.function: row for row in rows}
     point = lambda r: FixedPoint(r.weight_std, r.bias_std, r.q, r.slope, 1.0)
-    points = [(name, point(best[name])) for name in sorted(best)]
+    points = [(name, point(best[name])) for name in sorted(best)[::10]]
     check_depth(mean_field.measure_depth(points))

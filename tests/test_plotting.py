@@ -26,11 +26,11 @@ def lines(axes):
 
 
 @pytest.mark.slow
-def test_every_activation_has_a_plot(f, tmp_path):
-    figure = plot(f, tmp_path / "f.png")  # without a warning
+def test_every_activation_has_a_plot(f):
+    figure = plot(f)
+    figure.draw_without_rendering()  # without a warning
     assert [axes.get_title("left") for axes in figure.axes] == TITLES
     assert figure.get_suptitle().startswith(f.__name__)
-    assert (tmp_path / "f.png").stat().st_size > 5000
 
 
 def test_a_curve_has_the_values_of_the_function():

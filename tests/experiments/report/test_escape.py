@@ -11,7 +11,9 @@ from dataclasses import replace
 import pytest
 import typer
 from rich.console import Console
+from typer.testing import CliRunner
 
+from experiments.cli import app
 from jax_acts.experiments import commands
 from jax_acts.experiments.config.errors import ConfigError, ConfigIssue
 from jax_acts.experiments.config.escape import escape_controls, markdown_text, one_line
@@ -19,7 +21,7 @@ from jax_acts.experiments.config.load import Source
 from jax_acts.experiments.report.export import Sink, export_records
 from jax_acts.experiments.report.render import html, markdown, terminal
 from jax_acts.experiments.runtime.progress import report_progress
-from tests.experiments.conftest import ROOT
+from tests.experiments.conftest import ROOT, SWEEP
 from tests.experiments.report.synthetic import (
     FAR,
     INFO,
@@ -168,22 +170,34 @@ def test_html_escapes_text():
     assert "<script>alert(1)" not in page
 
 
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """A finished run, and its config."""
+    run = tmp_path_factory.mktemp("finished") / "run"
+    config = run.with_name("sweep.toml")
+    config.write_text(SWEEP)
+    result = CliRunner().invoke(app, ["run", str(config), "--out", str(run)])
+    assert result.exit_code == 0, result.output
+    return config, run
+
+
 @pytest.mark.slow
+@pytest.mark.xdist_group("escape")
 @pytest.mark.parametrize(
     "environment",
     [
         {"PYTHONIOENCODING": "ascii"},
         {"PYTHONIOENCODING": "cp1252"},
         {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
-        {"LC_ALL": "POSIX", "PYTHONUTF8": "0", "PYTHONIOENCODING": "latin-1"},
     ],
     ids=lambda environment: "-".join(environment.values()),
 )
-def test_every_command_runs_where_the_output_is_not_utf8(tmp_path, environment):
-    run = tmp_path / "run"
-    config = ROOT / "configs" / "form_equivalence" / "dense.toml"
+def test_every_command_runs_where_the_output_is_not_utf8(
+    tmp_path, finished, environment
+):
+    config, run = finished
     for arguments in (
-        ["run", config, "--quick", "--out", run],
+        ["run", config, "--out", run],
         ["validate", config],
         ["report", run],
         ["export", run],
