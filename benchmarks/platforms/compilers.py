@@ -11,6 +11,7 @@ ENVIRONMENT = {
     "PYTHONPATH": str(ROOT),
     "JAX_PLATFORMS": "cpu",  # there is no other device
     "TF_CPP_MIN_LOG_LEVEL": "3",
+    "XLA_FLAGS": "",  # the tests compile without optimizations
 }
 
 
