@@ -14,7 +14,10 @@ Written by `python -m benchmarks pages losses` from the results of
 
 The logits are (0, m, −1/2) + offset in float32 with label 1; m is the margin. A cell is
 the relative error of the loss, and of its derivative in the logit of the label. An
-error of 1 is a result that is 0: the example no longer trains.
+error of 1 is a result that is 0: the example no longer trains. In a small network that
+learns modular addition this happens to 82 % of the examples with optax and to 80 % with
+`jax.nn`, but to none with `jax_acts`; no loss makes it generalize, except stablemax in
+part ([report](studies/loss_precision-modular_addition.md)).
 """
 
 MEMORY = """
