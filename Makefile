@@ -16,6 +16,8 @@ install = $(run) pip install -qq --constraint constraints.txt \
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## /make \1	/p' Makefile | expand -t 20
 
+# Level 1 compiles in half the time, and trains as fast.
+demo: export XLA_FLAGS ?= --xla_backend_optimization_level=1
 demo: $(VENV)/demo ## Train eight activations on real images and write a report
 	@$(run) experiments run configs/quickstart.toml
 
