@@ -27,9 +27,12 @@ from jax_acts._core.spec import ActivationSpec
 from jax_acts._numerics.ordinary import (
     building_blocks,
     in_rule,
+    is_bfloat16,
     is_ordinary,
     is_portable,
     is_taylor,
+    keep_rule,
+    rounded_to_bfloat16,
 )
 
 _OWNED = {"_call", "_compiled", "_copies", "_origin", "_rules", "_value", "_by_value"}
@@ -65,6 +68,10 @@ class ActivationFunction(Function[P]):
             return self.without_custom_jvp(*args, **kwargs)
         if is_portable() and self._implementation != "portable":  # in a portable rule
             return self.with_implementation("portable")(*args, **kwargs)
+        if is_bfloat16():  # in a rule: a compiled call is shared with other callers
+            arguments = self.arguments(*args, **kwargs)
+            result = self._trace(arguments, frozenset())
+            return self._match_weak_type(arguments, result)
         if len(args) + len(kwargs) < 2:
             return self._call(*args, **kwargs)
         given = {**dict(zip(self.parameters, args, strict=False)), **kwargs}
@@ -219,8 +226,9 @@ class ActivationFunction(Function[P]):
 
         Args:
             implementation: "default", the rules of f, of which some differ by platform;
-                "portable", the same rules on every platform, for kernels of Pallas with
-                Triton, where no choice by platform is supported; "xla", the formula of
+                "portable", the same rules on every platform, for kernels of Pallas:
+                Triton supports no choice by platform, and TPU no `jax.checkpoint`,
+                which keeps rules in second derivatives of a scan; "xla", the formula of
                 `jax.nn` in the dtype of x, which XLA:GPU fuses into the matrix product
                 before it, with the derivatives of f. The accuracy is then that of the
                 fused kernel.
@@ -313,7 +321,8 @@ class ActivationFunction(Function[P]):
         return rules.with_implementation("portable") if is_portable else rules
 
     def _trace(self, arguments: dict[str, Any], constants: frozenset[str]) -> Array:
-        return self._rules._differentiable(*self._operands(arguments), constants)
+        operands, static = self._operands(arguments)
+        return self._rules._differentiable(operands, static, constants, is_bfloat16())
 
     def _operands(
         self, arguments: dict[str, Any]
@@ -344,11 +353,15 @@ class ActivationFunction(Function[P]):
         derivative; each evaluation then is one cached equation.
         """
 
-        def value(arrays: dict[str, Array], static: tuple[Any, ...]) -> Array:
-            return self._evaluate(arrays, dict(static))
+        def value(
+            arrays: dict[str, Array], static: tuple[Any, ...], is_rounded: bool
+        ) -> Array:
+            x = arrays[self.parameters[0]]
+            with rounded_to_bfloat16(is_rounded or x.dtype == jnp.bfloat16):
+                return self._evaluate(arrays, dict(static))
 
         value.__name__ = self.__name__
-        return jax.jit(value, static_argnums=1)
+        return jax.jit(value, static_argnums=(1, 2))
 
     def _evaluate(
         self, arrays: Mapping[str, Array], static: Mapping[str, Any]
@@ -372,10 +385,12 @@ class ActivationFunction(Function[P]):
         arrays: Mapping[str, Array],
         static: Mapping[str, Any],
         constants: frozenset[str],
+        is_rounded: bool,
     ) -> Array:
         """Compute f with the partials as its custom JVP rules.
 
         The backward pass saves one array for each argument that is differentiated.
+        `is_rounded` states that a rule calls f whose result is rounded to bfloat16.
         """
         names = tuple(arrays)  # closures must not capture the tracers of this trace
         fixed = tuple(static.items())
@@ -384,13 +399,15 @@ class ActivationFunction(Function[P]):
             # The jit cache is keyed by the mesh, which is None at first and an empty
             # mesh later; setting it explicitly makes both the same key.
             with jax.sharding.use_abstract_mesh(jax.sharding.get_abstract_mesh()):
-                return self._value(dict(zip(names, operands, strict=True)), fixed)
+                arrays = dict(zip(names, operands, strict=True))
+                return self._value(arrays, fixed, is_rounded)
 
         def jvp(primals: Any, tangents: Any) -> tuple[Array, Array]:
-            y = f(*primals)
+            y = self._keep(f)(*primals)
             operands = dict(zip(names, primals, strict=True))
+            others = static, constants, is_rounded
             terms = [
-                self._jvp_term(name, operands, static, constants, y, tangent)
+                self._jvp_term(name, operands, others, y, tangent)
                 for name, tangent in zip(names, tangents, strict=True)
                 if name not in constants and type(tangent) is not SymbolicZero
             ]
@@ -403,19 +420,26 @@ class ActivationFunction(Function[P]):
         f.defjvp(jvp, symbolic_zeros=len({*names} - constants) > 1)
         return f(*arrays.values())
 
+    def _keep(self, f: Callable[..., Array]) -> Callable[..., Array]:
+        """Return `keep_rule(f)`; Pallas for TPU lacks the equation that it makes."""
+        return f if self._implementation == "portable" else keep_rule(f)
+
     def _jvp_term(
         self,
         name: str,
         operands: dict[str, Array],
-        static: Mapping[str, Any],
-        constants: frozenset[str],
+        others: tuple[Mapping[str, Any], frozenset[str], bool],
         y: Array,
         tangent: Array,
     ) -> Array:
-        """Compute df/d(name) * tangent with the residuals of the policy."""
+        """Compute df/d(name) * tangent with the residuals of the policy.
+
+        `others` are the arguments of `_differentiable` after the operands.
+        """
         x, policy = self.parameters[0], self._policy
-        derivative = lambda operands: self._partial_rules(name)._differentiable(
-            operands, static, constants
+        rules = self._partial_rules(name)
+        derivative = self._keep(
+            lambda operands: rules._differentiable(operands, *others)
         )
         if policy == "int8":
             return mul_from_int8(self.__name__, derivative(operands), tangent)
@@ -426,7 +450,7 @@ class ActivationFunction(Function[P]):
         if from_output and rule is not None:
             parameters = {n: a for n, a in operands.items() if n != x}
             return mul_from_output(
-                rule, y, parameters, static, tangent, exact=self._output_is_exact
+                rule, y, parameters, others[0], tangent, exact=self._output_is_exact
             )
         return mul_from_input(
             derivative, operands, tangent, remat=policy != "derivative"

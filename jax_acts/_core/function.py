@@ -23,7 +23,12 @@ from jax import Array
 from jax_acts._core.compat import as_weakly_typed, is_weakly_typed
 from jax_acts._core.errors import did_you_mean
 from jax_acts._core.spec import STATIC_TYPES, ActivationSpec, Coefficients
-from jax_acts._numerics.ordinary import building_blocks, is_ordinary, is_taylor
+from jax_acts._numerics.ordinary import (
+    building_blocks,
+    is_ordinary,
+    is_taylor,
+    rounded_to_bfloat16,
+)
 
 P = ParamSpec("P")
 Rule = Callable[..., Array]
@@ -183,7 +188,7 @@ class Function(Generic[P]):
         return cls(*state["arguments"])
 
     def _trace(self, arguments: dict[str, Any], constants: frozenset[str]) -> Array:
-        with building_blocks("accurate"):
+        with building_blocks("accurate"), rounded_to_bfloat16(False):
             return self._rule(**arguments)
 
 

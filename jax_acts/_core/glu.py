@@ -23,6 +23,7 @@ from jax_acts._core.function import Function
 from jax_acts._core.residuals import save_operands
 from jax_acts._core.sharding import broadcast
 from jax_acts._core.spec import Axis
+from jax_acts._numerics.ordinary import rounded_to_bfloat16
 
 Order = Literal["value_first", "gate_first"]
 Layout = Literal["split", "interleaved"]
@@ -81,7 +82,9 @@ def apply_gate(
         per_feature = {n: a for n, a in cast.items() if a.ndim}
         cast |= broadcast({"gate": gate, "value": value, **per_feature}, gate.shape)
         gate, value = cast.pop("gate"), cast.pop("value")
-        return rule(gate, value, **{**parameters, **operands, **cast}).astype(dtype)
+        with rounded_to_bfloat16(dtype == jnp.bfloat16):
+            y = rule(gate, value, **{**parameters, **operands, **cast})
+        return y.astype(dtype)
 
     trees = (arrays, learned, dict(operands))
     return save_operands(evaluate, trees, symbolic_zeros=bool(learned or operands))

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
 
-from jax_acts._numerics.ordinary import ordinary_form
+from jax_acts._numerics.ordinary import is_bfloat16, ordinary_form
 from jax_acts._numerics.types import Real
 
 
@@ -191,6 +191,11 @@ def reciprocal(x: Array) -> Array:
     y = y + y * (e + e * e)
     e = 1 - x * y
     return y + y * e
+
+
+def divide(a: Real, b: Array) -> Array:
+    """Return a / b; for bfloat16 by 1 / b, which a value and its derivative share."""
+    return a * (1 / b) if is_bfloat16() else a / b
 
 
 def promote_16bit(x: Array) -> Array:

@@ -21,7 +21,12 @@ from jax.custom_derivatives import SymbolicZero
 
 from jax_acts._numerics.bitwise import promote_16bit
 from jax_acts._numerics.exp_log import exp, log_of_reduced, log_reduce
-from jax_acts._numerics.ordinary import custom_jvp, is_ordinary, ordinary_form
+from jax_acts._numerics.ordinary import (
+    custom_jvp,
+    is_ordinary,
+    keep_rule,
+    ordinary_form,
+)
 from jax_acts._numerics.reduction import any_true, sum_keepdims
 from jax_acts._numerics.softmax import center
 from jax_acts._numerics.types import Axes
@@ -70,7 +75,7 @@ def _sparsemax_threshold(z: Array, axes: Axes) -> Array:
 
 @sparsemax.defjvp
 def sparsemax_jvp(axes: Axes, primals: Any, tangents: Any) -> tuple[Array, Array]:
-    y = sparsemax(axes, *primals)
+    y = keep_rule(sparsemax, axes)(*primals)
     is_nan = jnp.isnan(sum_keepdims(y, axes))
     return y, _sparsemax_tangent(axes, y != 0, is_nan, tangents[0])
 
@@ -129,7 +134,7 @@ def _entmax15_threshold(half: Array, axes: Axes) -> Array:
 
 @entmax15.defjvp
 def entmax15_jvp(axes: Axes, primals: Any, tangents: Any) -> tuple[Array, Array]:
-    y = entmax15(axes, *primals)
+    y = keep_rule(entmax15, axes)(*primals)
     return y, _entmax_tangent(axes, y, None, tangents[0], None)
 
 
@@ -164,7 +169,8 @@ def _entmax(axes: Axes, x: Array, where: Array | None, alpha: Array) -> Array:
 
 
 def entmax_jvp(axes: Axes, primals: Any, tangents: Any) -> tuple[Array, Array]:
-    y, (dx, _, da) = entmax(axes, *primals), tangents
+    y = keep_rule(entmax, axes)(*primals)
+    dx, _, da = tangents
     dx = jnp.zeros_like(y) if type(dx) is SymbolicZero else dx
     da = None if type(da) is SymbolicZero else da
     return y, _entmax_tangent(axes, y, primals[2], dx, da)
@@ -189,7 +195,7 @@ def entmax_of_constant(
 def entmax_of_constant_jvp(
     axes: Axes, alpha: float, primals: Any, tangents: Any
 ) -> tuple[Array, Array]:
-    y = entmax_of_constant(axes, alpha, *primals)
+    y = keep_rule(entmax_of_constant, axes, alpha)(*primals)
     a = lax.full_like(promote_16bit(y), alpha, shape=())
     return y, _entmax_tangent(axes, y, a, tangents[0], None)
 

@@ -35,7 +35,7 @@ from jax_acts._numerics.double_word import (
     two_prod,
     two_sum,
 )
-from jax_acts._numerics.ordinary import is_ordinary, ordinary_form
+from jax_acts._numerics.ordinary import is_bfloat16, is_ordinary, ordinary_form
 from jax_acts._numerics.polynomial import horner, polynomial
 from jax_acts._numerics.types import Real
 
@@ -52,25 +52,29 @@ RECIPROCAL_HEADROOM = -10
 
 
 class ScaledExp(NamedTuple):
-    """e^y as (1 + r + r² tail) scale, multiplied by 2^headroom.
+    """e^y as (1 + slope r + r² tail) scale, multiplied by 2^headroom.
 
     One is shared by all factors: the compiler would merge equal exponentials, but only
     after tracing and lowering each.
     """
 
     r: Array
-    """y - k log(2)."""
+    """y - k log(2), or y / log(2) - k."""
     tail: Array
-    """(e^r - 1 - r) / r²."""
+    """(e^r - 1 - r) / r², or (2^r - 1 - r log(2)) / r²."""
     scale: Array
     """2^(k + headroom)."""
-    headroom: int
+    headroom: int | Array
+    slope: float = 1.0
+    """1, or log(2)."""
 
     @property
     def q(self) -> Array:
         """e^r - 1."""
         if is_ordinary():
             return lax.full_like(self.scale, 0)
+        if self.slope != 1:
+            return self.r * (self.slope + self.r * self.tail)
         return self.r + self.r * self.r * self.tail
 
     @property
@@ -78,7 +82,7 @@ class ScaledExp(NamedTuple):
         """2^headroom e^y."""
         if is_ordinary():
             return self.scale
-        return (1 + self.r * (1 + self.r * self.tail)) * self.scale
+        return (1 + self.r * (self.slope + self.r * self.tail)) * self.scale
 
     @property
     def minus_one(self) -> Array:
@@ -136,10 +140,8 @@ def scaled_exp(y: Real, lo: Real = 0.0, headroom: int | None = None) -> ScaledEx
         headroom = _EXPONENT_HEADROOM[y.dtype.name]
     lowest, _ = exponent_limits(y.dtype, headroom)
     if isinstance(lo, float) and lo == 0:
-        reduced = _reduce_exponent(max_nan_free(lowest, y), 0.0, headroom)
-    else:
-        reduced = _reduce_exponent(y, lo, headroom, max_nan_free(lowest, y + lo))
-    return ScaledExp(*reduced, headroom)
+        return _reduce_exponent(max_nan_free(lowest, y), 0.0, headroom)
+    return _reduce_exponent(y, lo, headroom, max_nan_free(lowest, y + lo))
 
 
 def reciprocal_exp(
@@ -152,7 +154,7 @@ def reciprocal_exp(
     """
     y = jnp.asarray(y)
     total = y if isinstance(lo, float) and lo == 0 else y + lo
-    return ScaledExp(*_reduce_exponent(y, lo, headroom, total), headroom)
+    return _reduce_exponent(y, lo, headroom, total)
 
 
 def one_plus_exp(y: Real, lo: Real = 0.0, headroom: int = RECIPROCAL_HEADROOM) -> Array:
@@ -164,6 +166,8 @@ def mul_scaled_exp(v: Real, p: ScaledExp, lo: Real = 0.0, x: Real = 1.0) -> Arra
     """Return x (v + lo) e^y; v + lo is rounded once, and x is multiplied last."""
     if isinstance(v, float) and v == 1:
         result = p.product
+    elif is_bfloat16():
+        result = (v + lo) * p.product
     elif isinstance(lo, float) and lo == 0:
         result = (v + v * p.q) * p.scale
     else:
@@ -180,8 +184,8 @@ def exp_full_range(y: Real) -> Array:
     y = min_nan_free(highest + 0.1, max_nan_free(lowest, y))  # ∞ after the last product
     # 2^(k - 1) for y > 0, since 2^k overflows earlier than e^y, e.g. 0.8 * 2^128.
     positive = y > 0
-    reduced = _reduce_exponent(y, 0.0, where(positive, lax.full_like(y, -1.0), 0.0))
-    return ScaledExp(*reduced, headroom=0).product * where(
+    shift = where(positive, lax.full_like(y, -1.0), 0.0)
+    return _reduce_exponent(y, 0.0, shift).product * where(
         positive, lax.full_like(y, 2.0), 1.0
     )
 
@@ -218,7 +222,7 @@ def exp_hi_lo(y: Array) -> tuple[Array, Array]:
 def expm1(y: Real) -> Array:
     """Return e^y - 1 for y < 40, within 1.7 ulp (float32) and 2.3 ulp (float64)."""
     y = max_nan_free(-40.0, jnp.asarray(y))
-    return ScaledExp(*_reduce_exponent(y, 0.0, 0), headroom=0).minus_one
+    return _reduce_exponent(y, 0.0, 0).minus_one
 
 
 def exp_and_expm1(y: Real) -> tuple[Array, Array]:
@@ -239,7 +243,7 @@ def expm1_plus(y: Real, a: Real, b: Real, lo: Real = 0.0) -> Array:
     max(|result|, |a|, |b|).
     """
     y = max_nan_free(-50.0, jnp.asarray(y))
-    p = ScaledExp(*_reduce_exponent(y, 0.0, 0), headroom=0)
+    p = _reduce_exponent(y, 0.0, 0)
     product, product_lo = two_prod(a, p.scale - 1)
     return (product + b) + (product_lo + lo + a * p.scale * p.q)
 
@@ -264,6 +268,8 @@ def log1p(f: Real) -> Array:
     """
     f = jnp.asarray(f)
     s = f * (1 / (2 + f))  # log(1 + f) = 2 atanh(s), and f - s f = 2 s
+    if is_bfloat16():
+        return f - s * (f - s * s * polynomial(s * s, table.LOG1P))
     h = 0.5 * f * f
     return f - (h - s * (h + s * s * polynomial(s * s, table.LOG1P)))
 
@@ -343,10 +349,22 @@ def _underflow_limit(dtype: Any) -> float:
     return -exponent_limits(dtype, _EXPONENT_HEADROOM[jnp.dtype(dtype).name])[0]
 
 
+def exp2_for_bfloat16(z: Array, headroom: int | Array) -> ScaledExp:
+    """Return 2^headroom 2^z, for results that are rounded to bfloat16.
+
+    The relative error is below 2^-16 and that of 2^z for an error of z by 1 ulp.
+    """
+    minus_k, scale = round_exponent(z, headroom)
+    r = lax.add(z, minus_k)
+    powers = enumerate(table.EXP["bfloat16"], 2)
+    tail = horner(r, [c * math.log(2) ** n for n, c in powers])
+    return ScaledExp(r, tail, scale, headroom, math.log(2))
+
+
 def _reduce_exponent(
     y: Array, lo: Real, headroom: int | Array, total: Array | None = None
-) -> tuple[Array, Array, Array]:
-    """Return r, tail and scale of `ScaledExp`, by Cody–Waite range reduction.
+) -> ScaledExp:
+    """Return e^(y + lo) by Cody–Waite range reduction.
 
     Args:
         y: The high word of the exponent.
@@ -356,10 +374,12 @@ def _reduce_exponent(
     """
     total = y if total is None else total
     if is_ordinary():
-        return total, total, lax.exp(total) * 2.0**headroom
+        return ScaledExp(total, total, lax.exp(total) * 2.0**headroom, headroom)
     ln2_hi, ln2_lo, log2_e = map(y.dtype.type, (*_LN2[y.dtype.name], _LOG2_E))
+    if is_bfloat16():
+        return exp2_for_bfloat16(lax.mul(total, log2_e), headroom)
     minus_k, scale = round_exponent(lax.mul(total, log2_e), headroom)
     r, r_lo = lax.add(y, lax.mul(minus_k, ln2_hi)), lax.mul(minus_k, ln2_lo)
     single_word = isinstance(lo, float) and lo == 0
     r = lax.add(r, r_lo) if single_word else r + (lo + r_lo)
-    return r, polynomial(r, table.EXP), scale
+    return ScaledExp(r, polynomial(r, table.EXP), scale, headroom)

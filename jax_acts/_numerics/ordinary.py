@@ -25,6 +25,7 @@ Mode = Literal["accurate", "portable", "ordinary"]
 
 class _Mode(threading.local):
     name: Mode | None = None
+    is_bfloat16: bool = False
 
 
 _mode = _Mode()
@@ -51,6 +52,39 @@ def in_rule() -> bool:
 def is_portable() -> bool:
     """Return whether building blocks are to be the same on every platform."""
     return _mode.name == "portable"
+
+
+def is_bfloat16() -> bool:
+    """Return whether float32 results will be rounded to bfloat16.
+
+    Relative errors below 2^-16 then do not matter, unless terms cancel: exponents need
+    one word, and polynomials fewer terms.
+    """
+    return _mode.is_bfloat16
+
+
+@contextlib.contextmanager
+def rounded_to_bfloat16(is_rounded: bool) -> Iterator[None]:
+    """Evaluate building blocks for results that will, or will not, be rounded.
+
+    The innermost call holds, unlike that of `building_blocks`.
+    """
+    before, _mode.is_bfloat16 = _mode.is_bfloat16, is_rounded
+    try:
+        yield
+    finally:
+        _mode.is_bfloat16 = before
+
+
+def in_full_precision(rule: Callable[P, T]) -> Callable[P, T]:
+    """Decorate a rule whose terms cancel: its errors would matter in bfloat16, too."""
+
+    @functools.wraps(rule)
+    def evaluate(*args: P.args, **kwargs: P.kwargs) -> T:
+        with rounded_to_bfloat16(False):
+            return rule(*args, **kwargs)
+
+    return evaluate
 
 
 def by_platform(
@@ -96,6 +130,18 @@ def ordinary_form(
         return choose
 
     return decorate
+
+
+def keep_rule(f: Callable[..., T], *static: Any) -> Callable[..., T]:
+    """Return f(*static, …), with a custom JVP rule, so that `lax.scan` keeps the rule.
+
+    The first derivative of a scan drops the rules of functions that its JVP calls, and
+    the second derivative is that of their values: that of gelu' is NaN for |x| > 10.3.
+    A `remat` equation is kept, but each derivative unwraps one; hence two of them.
+    """
+    policy = jax.checkpoint_policies.everything_saveable
+    keep = functools.partial(jax.checkpoint, prevent_cse=False, policy=policy)
+    return keep(keep(functools.partial(f, *static)))
 
 
 def custom_jvp(

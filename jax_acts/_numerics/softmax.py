@@ -33,7 +33,9 @@ from jax_acts._numerics.ordinary import (
     by_platform,
     custom_jvp,
     is_ordinary,
+    keep_rule,
     ordinary_form,
+    rounded_to_bfloat16,
 )
 from jax_acts._numerics.polynomial import polynomial
 from jax_acts._numerics.reduction import max_keepdims, min_keepdims, sum_keepdims
@@ -60,7 +62,8 @@ def softmax(
     It is 0 where the mask is false.
     """
     z = _apply_mask(x, where)
-    e = exponentials(z, max_keepdims(z, axes), lo)
+    with rounded_to_bfloat16(dtype == jnp.bfloat16):
+        e = exponentials(z, max_keepdims(z, axes), lo)
     # s is 0 or at least 2^59. A select in place of the maximum prevents the fusion.
     return (e * (1 / jnp.maximum(sum_keepdims(e, axes), 1))).astype(dtype)
 
@@ -69,7 +72,7 @@ def softmax(
 def softmax_jvp(
     axes: Axes, dtype: Any, primals: Any, tangents: Any
 ) -> tuple[Array, Array]:
-    p = softmax(axes, dtype, *primals)
+    p = keep_rule(softmax, axes, dtype)(*primals)
     return p, softmax_tangent(axes, p, tangents[0])
 
 
@@ -101,7 +104,7 @@ def _log_softmax(
     lo: Array | None,
     where: Array | None,
 ) -> Array:
-    terms = _terms(axes, _apply_mask(x, where), lo, has_jvp)
+    terms = _terms(axes, dtype, _apply_mask(x, where), lo, has_jvp)
     y = terms.shifted - _log_total(terms)
     return (y if lo is None else y + lo).astype(dtype)
 
@@ -111,8 +114,9 @@ def log_softmax_jvp(
     axes: Axes, dtype: Any, has_jvp: bool, primals: Any, tangents: Any
 ) -> tuple[Array, Array]:
     x, lo, where = primals
-    q = reduced_softmax(axes, dtype, _fusible(axes, _apply_mask(x, where)), lo, where)
-    y = _log_softmax(axes, dtype, True, x, lo, where)
+    probability = keep_rule(reduced_softmax, axes, dtype)
+    q = probability(_fusible(axes, _apply_mask(x, where)), lo, where)
+    y = keep_rule(_log_softmax, axes, dtype, True)(*primals)
     return y, log_softmax_tangent(axes, where is not None, q, tangents[0]).astype(dtype)
 
 
@@ -124,7 +128,7 @@ def reduced_softmax(
 
     p - 1 is computed as minus the sum of the other entries, and is below 0.
     """
-    terms = _terms(axes, _apply_mask(x, where), lo, True)
+    terms = _terms(axes, dtype, _apply_mask(x, where), lo, True)
     inverse = 1 / (jnp.maximum(terms.ties, 1) + terms.rest)
     info = jnp.finfo(dtype)
     least = info.tiny if info.nexp == 8 else info.smallest_subnormal
@@ -139,7 +143,7 @@ def reduced_softmax(
 def reduced_softmax_jvp(
     axes: Axes, dtype: Any, primals: Any, tangents: Any
 ) -> tuple[Array, Array]:
-    q = reduced_softmax(axes, dtype, *primals)
+    q = keep_rule(reduced_softmax, axes, dtype)(*primals)
     wide = promote_16bit(q)
     p = jnp.where(wide < 0, 1 + wide, wide)
     t = log_softmax_tangent(axes, primals[2] is not None, q, tangents[0])
@@ -194,7 +198,7 @@ def _log_sum(
 ) -> Array:
     z = _apply_mask(x, where)
     m = lax.stop_gradient(max_keepdims(z, axes))
-    total = lambda: _log_total(_terms(axes, z, None, has_jvp))
+    total = lambda: _log_total(_terms(axes, x.dtype, z, None, has_jvp))
     log_ratio = _log_mean(axes, z, where) if mean else total()
     return jnp.where(jnp.isinf(m), m, m + log_ratio).astype(x.dtype)
 
@@ -206,15 +210,15 @@ def log_sum_jvp(
     """Return the value and Σ p t."""
     x, where = primals
     z = _fusible(axes, _apply_mask(x, where))
-    p = _fusible(axes, _softmax_of_terms(axes, x.dtype, z, where))
-    y = _log_sum(axes, mean, True, x, where)
-    return y, _weighted_sum(axes, p, tangents[0])
+    p = keep_rule(_softmax_of_terms, axes, x.dtype)(z, where)
+    y = keep_rule(_log_sum, axes, mean, True)(*primals)
+    return y, _weighted_sum(axes, _fusible(axes, p), tangents[0])
 
 
 @functools.partial(jax.custom_jvp, nondiff_argnums=(0, 1))
 def _softmax_of_terms(axes: Axes, dtype: Any, x: Array, where: Array | None) -> Array:
     """Return softmax from the terms of `log_sum`, which a program computes once."""
-    terms = _terms(axes, _apply_mask(x, where), None, True)
+    terms = _terms(axes, dtype, _apply_mask(x, where), None, True)
     inverse = 1 / (jnp.maximum(terms.ties, 1) + terms.rest)
     return (terms.e * (inverse / _SCALE)).astype(dtype)
 
@@ -223,7 +227,7 @@ def _softmax_of_terms(axes: Axes, dtype: Any, x: Array, where: Array | None) -> 
 def _softmax_of_terms_jvp(
     axes: Axes, dtype: Any, primals: Any, tangents: Any
 ) -> tuple[Array, Array]:
-    p = _softmax_of_terms(axes, dtype, *primals)
+    p = keep_rule(_softmax_of_terms, axes, dtype)(*primals)
     return p, softmax_tangent(axes, p, tangents[0])
 
 
@@ -287,8 +291,10 @@ class _Terms(NamedTuple):
     """The sum of the terms below 1, which are lost one by one if added to 1."""
 
 
-def _terms(axes: Axes, x: Array, lo: Array | None, has_jvp: bool) -> _Terms:
+def _terms(axes: Axes, dtype: Any, x: Array, lo: Array | None, has_jvp: bool) -> _Terms:
     """Return the terms of a sum. x - m is rounded: e is within |x - m| / 2 + 2 ulp.
+
+    The results are rounded to `dtype`.
 
     XLA:CPU stores e if the program has a derivative: then a second sum of e is cheaper
     than one of the ties. XLA computes e in every sum if the program has none, and on
@@ -296,13 +302,9 @@ def _terms(axes: Axes, x: Array, lo: Array | None, has_jvp: bool) -> _Terms:
     """
     if is_ordinary():
         return _ordinary_terms(axes, x, lo)
-    infinity, zeros = lax.full_like(x, jnp.inf), jnp.zeros_like(x)
-    m = jnp.maximum(max_keepdims(x, axes), float(jnp.finfo(x.dtype).min))
-    z = x - m
-    # inf - inf is 0. Two selects, as XLA would store one that two loops share.
-    finite = lax.select(x == infinity, zeros, z)
-    e = _shifted_exponentials(finite, lo)
-    shifted = lax.select(x < infinity, z, zeros)
+    zeros = jnp.zeros_like(x)
+    shifted, finite = _shift(x, max_keepdims(x, axes))
+    e = _shifted_exponentials(finite, lo, dtype)
 
     def count(e: Array) -> tuple[Array, Array]:
         is_top = finite >= zeros
@@ -316,6 +318,16 @@ def _terms(axes: Axes, x: Array, lo: Array | None, has_jvp: bool) -> _Terms:
 
     rest, ties = by_platform(e, count, cpu=subtract) if has_jvp else count(e)
     return _Terms(shifted, e, ties, rest / _SCALE)
+
+
+def _shift(x: Array, m: Array) -> tuple[Array, Array]:
+    """Return x - m <= 0 twice, with 0 for inf - inf.
+
+    XLA would store the result of one select that two loops share.
+    """
+    infinity, zeros = lax.full_like(x, jnp.inf), jnp.zeros_like(x)
+    z = x - jnp.maximum(m, float(jnp.finfo(x.dtype).min))
+    return lax.select(x < infinity, z, zeros), lax.select(x == infinity, zeros, z)
 
 
 def _ordinary_terms(axes: Axes, x: Array, lo: Array | None) -> _Terms:
@@ -371,8 +383,8 @@ def exponentials(x: Array, m: Array, lo: Array | None) -> Array:
     return lax.select(y < m - _underflow(x.dtype), jnp.zeros_like(y), e)
 
 
-def _shifted_exponentials(z: Array, lo: Array | None) -> Array:
-    """Return e^(z + lo) 2^60 for z <= 0, exactly 2^60 at 0."""
+def _shifted_exponentials(z: Array, lo: Array | None, dtype: Any) -> Array:
+    """Return e^(z + lo) 2^60 for z <= 0, exactly 2^60 at 0, to be rounded to dtype."""
     info = jnp.finfo(z.dtype)
     # Bias and headroom are part of the constant that rounds to an integer.
     magic = np.asarray(
@@ -380,9 +392,11 @@ def _shifted_exponentials(z: Array, lo: Array | None) -> Array:
     )
     integer = np.dtype(f"int{info.bits}")
     bits = lax.bitcast_convert_type(z * _LOG2_E + magic, integer)
+    # XLA:GPU fuses this conversion with the sums, but not the form of `round_exponent`.
     k = (bits - magic.view(integer)).astype(z.dtype)
     scale = lax.bitcast_convert_type(bits * integer.type(1 << info.nmant), z.dtype)
-    e = _exp_reduced(z - k * math.log(2), lo) * scale
+    with rounded_to_bfloat16(dtype == jnp.bfloat16):
+        e = _exp_reduced(z - k * math.log(2), lo) * scale
     return lax.select(z < -_underflow(z.dtype), jnp.zeros_like(z), e)
 
 
@@ -407,9 +421,9 @@ def _log_mean(axes: Axes, x: Array, where: Array | None) -> Array:
     mask = jnp.ones_like(x) if where is None else where.astype(x.dtype)
     n = jnp.maximum(sum_keepdims(mask, axes), 1)
     if is_ordinary():
-        return _log_total(_terms(axes, x, None, True)) - jnp.log(n)
+        return _log_total(_terms(axes, x.dtype, x, None, True)) - jnp.log(n)
     z, lo = center(axes, x, None)
-    e = _shifted_exponentials(z, lo) / _SCALE
+    e = _shifted_exponentials(z, lo, z.dtype) / _SCALE
     mean = sum_keepdims(e, axes) / n
     mean_m1 = sum_keepdims(jnp.where(mask == 0, 0, expm1(z) + lo * e), axes) / n
     near = log1p(jnp.clip(mean_m1, -0.5, 0))

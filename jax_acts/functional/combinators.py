@@ -25,6 +25,7 @@ from jax import Array
 from jax_acts._core.activation import activation
 from jax_acts._core.spec import InnerFunction, InnerFunctions
 from jax_acts._numerics.bitwise import propagate_nan
+from jax_acts._numerics.ordinary import in_full_precision
 from jax_acts._numerics.types import Real
 from jax_acts.functional.hyperbolic import softcap
 from jax_acts.functional.logistic import silu
@@ -50,6 +51,7 @@ INF = math.inf
         scale * (rate * x + shift) + offset
     ),
 )
+@in_full_precision
 def affine(
     x: Real,
     scale: Real = 1.0,
@@ -77,6 +79,7 @@ def affine(
 
 
 @activation(reference=lambda m, x, weight=0.5: x)
+@in_full_precision
 def blend(
     x: Real,
     weight: Real = 0.5,
@@ -110,6 +113,7 @@ def blend(
 
 
 @activation(reference=lambda m, x, scale=1: x + scale * x)
+@in_full_precision
 def residual(x: Real, scale: Real = 1.0, *, of: InnerFunction = identity) -> Array:
     r"""Residual connection, $x + a f(x)$.
 
@@ -155,6 +159,7 @@ def self_gated_dx2(x: Real, *, of: InnerFunction = identity) -> Array:
 
 
 @activation(reference=lambda m, x: 2 * x)
+@in_full_precision
 def sum(x: Real, *, functions: InnerFunctions = (identity, identity)) -> Array:
     r"""Sum, $f_1(x) + f_2(x) + \dots$
 

@@ -9,6 +9,7 @@ from jax_acts._core.activation import activation
 from jax_acts._numerics import coefficients as coeffs
 from jax_acts._numerics.bitwise import (
     clip_to,
+    divide,
     max_nan_free,
     min_nan_free,
     minimum,
@@ -29,6 +30,7 @@ from jax_acts._numerics.exp_log import (
     mul_scaled_exp,
     scaled_exp,
 )
+from jax_acts._numerics.ordinary import in_full_precision
 from jax_acts._numerics.polynomial import polynomial, polynomial_hi_lo
 from jax_acts._numerics.root import patch_near_zero
 from jax_acts._numerics.types import Real
@@ -48,7 +50,7 @@ INF = math.inf
 _EXP_UNDERFLOW_X = 1000.0  # e^-x underflows to 0 beyond, in float64 too
 _GAUSSIAN_UNDERFLOW_X = 40.0  # e^-x² underflows to 0 beyond
 _GOMPERTZ_UNDERFLOW_X = 7.0  # e^-e^x underflows to 0 beyond
-_MISH_SATURATION_X = 22.0  # mish'(x) rounds to 1 beyond, in float64 too
+_MISH_SATURATION_X = 22.0  # mish(x) rounds to x beyond, in float64 too
 
 
 @activation(
@@ -62,19 +64,20 @@ def mish(x: Real) -> Array:
     >>> mish(jnp.array([-1.0, 0.0, 1.0]))
     Array([-0.3034,  0.        ,  0.8651], dtype=float32)
     """
-    z = min_nan_free(20.0, jnp.asarray(x))  # mish(x) rounds to x beyond
+    x = jnp.asarray(x)
+    z = min_nan_free(_MISH_SATURATION_X, max_nan_free(-_EXP_UNDERFLOW_X, x))
     p = scaled_exp(z)
     e = mul_scaled_exp(1.0, p)
     # With D = 2 + e (2 + e) it is x (1 - 2 / D) = x e (1 - e (1 + e) / D).
-    factor = where(z < 0, mul_scaled_exp(max_nan_free(-_EXP_UNDERFLOW_X, z), p), x)
-    complement = where(z < 0, e * (1 + e), 2.0) / (2 + e * (2 + e))
+    factor = where(z < 0, mul_scaled_exp(z, p), x)
+    complement = divide(where(z < 0, e * (1 + e), 2.0), 2 + e * (2 + e))
     return factor * (1 - complement)
 
 
 @mish.defderivative
 def mish_dx(x: Real) -> Array:
-    z = jnp.asarray(x)
-    z = min_nan_free(_MISH_SATURATION_X, max_nan_free(-_EXP_UNDERFLOW_X, z))
+    x = jnp.asarray(x)
+    z = min_nan_free(_MISH_SATURATION_X, max_nan_free(-_EXP_UNDERFLOW_X, x))
     p = scaled_exp(z)
     e = mul_scaled_exp(1.0, p)
     left = 4 * (z + 1) + e * ((4 * z + 6) + e * (4 + e))
@@ -209,6 +212,7 @@ def gish(x: Real) -> Array:
 
 
 @gish.defderivative
+@in_full_precision
 def gish_dx(x: Real) -> Array:
     # log(2 - q) + x u q / (2 - q), with u = e^x and q = e^-u.
     z = _clip_gish(x)

@@ -22,6 +22,7 @@ from jax_acts._numerics.exp_log import (
     exponent_quotient,
     mul_exp,
 )
+from jax_acts._numerics.ordinary import in_full_precision
 from jax_acts._numerics.polynomial import polynomial
 from jax_acts._numerics.types import Real
 
@@ -228,6 +229,7 @@ def xielu(x: Real, alpha_p: Real = 0.8, alpha_n: Real = 0.8, beta: Real = 0.5) -
 
 
 @xielu.defderivative
+@in_full_precision
 def xielu_dx(
     x: Real, alpha_p: Real = 0.8, alpha_n: Real = 0.8, beta: Real = 0.5
 ) -> Array:

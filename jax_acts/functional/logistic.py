@@ -11,6 +11,7 @@ from jax_acts._core.activation import activation
 from jax_acts._numerics import coefficients as coeffs
 from jax_acts._numerics.bitwise import (
     clip_to,
+    divide,
     max_nan_free,
     min_nan_free,
     minimum,
@@ -35,6 +36,7 @@ from jax_acts._numerics.exp_log import (
     one_plus_exp,
     scaled_exp,
 )
+from jax_acts._numerics.ordinary import is_bfloat16
 from jax_acts._numerics.polynomial import polynomial
 from jax_acts._numerics.root import patch_near_zero
 from jax_acts._numerics.types import Real
@@ -124,11 +126,9 @@ def softplus(x: Real, beta: Real = 1.0) -> Array:
 
 @softplus.defderivative
 def softplus_dx(x: Real, beta: Real = 1.0) -> Array:
-    if isinstance(beta, float) and beta == 1:
-        return sigmoid.without_custom_jvp(x)
     negative, a, lo = _double_word_exponent(beta, x, headroom=0)
-    s = 1 / one_plus_exp(a, lo, headroom=0)
-    return where(negative, s, 1 - s)
+    e = exp(-a, -lo)  # as in the value
+    return where(negative, e, 1.0) / (1 + e)
 
 
 @softplus.defoutput()
@@ -163,7 +163,14 @@ def log_sigmoid(x: Real) -> Array:
 
 @log_sigmoid.defderivative
 def log_sigmoid_dx(x: Real) -> Array:
-    return sigmoid(-jnp.asarray(x))
+    x = jnp.asarray(x)
+    e = exp(-lax.abs(x))  # as in the value
+    return where(sign_bit(x), 1.0, e) / (1 + e)
+
+
+@log_sigmoid.derivative.defderivative
+def log_sigmoid_dx2(x: Real) -> Array:
+    return -sigmoid.derivative(x)
 
 
 @log_sigmoid.defoutput()
@@ -389,7 +396,10 @@ def _double_word_exponent(
     if isinstance(beta, float | dict):
         factor, _ = hi_lo(beta, x.dtype)
         a = min_nan_free(highest / factor, lax.abs(x))
-        hi, lo = (a, 0.0) if factor == 1 else two_prod(beta, a)
+        if factor == 1:
+            hi, lo = a, 0.0
+        else:
+            hi, lo = (factor * a, 0.0) if is_bfloat16() else two_prod(beta, a)
         return sign_bit(x), hi, lo
     z, lo = exponent_product(beta, x)
     return z < 0, min_nan_free(highest, lax.abs(z)), where(z < 0, -lo, lo)
@@ -399,8 +409,8 @@ def _mul_sigmoid(x: Real, beta: float | Constant) -> Array:
     """Return x σ(beta x) for beta > 0: max(x, 0) - |x| σ(-beta |x|)."""
     x = jnp.asarray(x)
     _, a, lo = _double_word_exponent(beta, x)
-    b = a if isinstance(lo, float) else min_nan_free(1e3, lax.abs(x))
-    h = b / one_plus_exp(a, lo)
+    b = a if beta == 1 else min_nan_free(1e3, lax.abs(x))
+    h = divide(b, one_plus_exp(a, lo))
     return where(sign_bit(x), -0.0, x) - _RECIPROCAL_SCALE * h
 
 

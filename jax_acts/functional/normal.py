@@ -13,6 +13,7 @@ from jax_acts._numerics import coefficients as coeffs
 from jax_acts._numerics.bitwise import (
     clip_to,
     copysign,
+    divide,
     max_nan_free,
     min_nan_free,
     mul_sign,
@@ -26,12 +27,13 @@ from jax_acts._numerics.exp_log import (
     RECIPROCAL_HEADROOM,
     ScaledExp,
     exp,
+    exp2_for_bfloat16,
     exponent_limits,
     mul_exp,
     mul_scaled_exp,
     scaled_exp,
 )
-from jax_acts._numerics.ordinary import ordinary_form
+from jax_acts._numerics.ordinary import is_bfloat16, ordinary_form
 from jax_acts._numerics.polynomial import fold_half_line, polynomial, polynomial_hi_lo
 from jax_acts._numerics.types import Real
 from jax_acts.functional.hard import hard_tanh
@@ -118,7 +120,7 @@ def gelu_tanh(x: Real) -> Array:
     """
     x = jnp.asarray(x)
     a, growth = _gelu_tanh_growth(x)
-    h = a / growth
+    h = divide(a, growth)
     return where(sign_bit(x), -0.0, x) - 2.0**RECIPROCAL_HEADROOM * h
 
 
@@ -400,6 +402,8 @@ def _normal_cdf(u: Array, y: Array, lo: Array) -> Array:
 def _gaussian_exponent(x: Real, *, scale: float = -0.5) -> tuple[Array, Array, Array]:
     """Return a = min(|x|, 40) and the exponent scale a² in double-word."""
     a = min_nan_free(_EXPONENT_LIMIT, lax.abs(x))
+    if is_bfloat16():
+        return a, scale * (a * a), lax.full_like(a, 0.0)
     hi, lo = two_prod(a, a)
     return a, scale * hi, scale * lo
 
@@ -416,26 +420,33 @@ def _scaled_gaussian_exponent(x: Real, c: Real) -> tuple[Array, Array, Array]:
 def _gelu_tanh_growth(x: Real) -> tuple[Array, Array]:
     """Return a = |x|, clamped, and 1 + e^v with the headroom of reciprocals."""
     headroom = RECIPROCAL_HEADROOM
+    if is_bfloat16():
+        a = _gelu_tanh_clamp(x, headroom)
+        linear, cubic = (c / math.log(2) for c in (_GELU_LINEAR, _GELU_CUBIC))
+        e = exp2_for_bfloat16(a * (linear + cubic * (a * a)), headroom).product
+        return a, 2.0**headroom + e
     a, w, lo = _gelu_tanh_cubic(x, headroom)
     r, scale = _gelu_tanh_reduce(w, lo, headroom)
     e = (1 + r * polynomial(r, coeffs.GELU_TANH_EXP)) * scale
     return a, 2.0**headroom + e
 
 
+def _gelu_tanh_clamp(x: Real, headroom: int) -> Array:
+    """Return |x|, clamped where 2^headroom e^v is ∞."""
+    x = jnp.asarray(x)
+    _, highest = exponent_limits(x.dtype, headroom)
+    roots = np.roots([_GELU_CUBIC, 0, _GELU_LINEAR, -highest])
+    return min_nan_free(float(roots.real.max()), lax.abs(x))
+
+
 def _gelu_tanh_cubic(x: Real, headroom: int) -> tuple[Array, Array, Array]:
     """Return a = |x| and w = a (q + a²), q = 1/0.044715, in double-word; v = c w.
-
-    a is clamped where 2^headroom e^v is ∞.
 
     The relative error of e^v is the absolute error of v. The high word, b f, is exact:
     b and f are a and q + b² truncated to half of the bits. c is a factor of the
     constants that reduce the exponent: here, its rounding error would count.
     """
-    x = jnp.asarray(x)
-    _, highest = exponent_limits(x.dtype, headroom)
-    cubic, linear = _GELU_CUBIC, _GELU_LINEAR
-    limit = float(np.roots([cubic, 0, linear, -highest]).real.max())
-    a = min_nan_free(limit, lax.abs(x))
+    a = _gelu_tanh_clamp(x, headroom)
     q, q_lo = coeffs.GELU_TANH_QUOTIENT[a.dtype.name]
     b, difference = split(a, a.dtype)
     square = b * b

@@ -9,6 +9,7 @@ from jax_acts._core.activation import activation
 from jax_acts._numerics.bitwise import where
 from jax_acts._numerics.double_word import hi_lo
 from jax_acts._numerics.exp_log import exp_full_range
+from jax_acts._numerics.ordinary import in_full_precision
 from jax_acts._numerics.range_reduction import (
     Reduction,
     by_range,
@@ -170,6 +171,7 @@ def gelu_sine_dx(x: Real, scale: Real = 0.1) -> Array:
 
 
 @gelu_sine.derivative.defderivative
+@in_full_precision
 def gelu_sine_dx2(x: Real, scale: Real = 0.1) -> Array:
     return gelu_exact.derivative.derivative(x) - scale * sine(x)
 

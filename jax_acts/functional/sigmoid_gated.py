@@ -22,6 +22,7 @@ from jax_acts._numerics.exp_log import (
     mul_scaled_exp,
     scaled_exp,
 )
+from jax_acts._numerics.ordinary import in_full_precision
 from jax_acts._numerics.polynomial import polynomial
 from jax_acts._numerics.root import patch_near_zero
 from jax_acts._numerics.types import Real
@@ -161,6 +162,7 @@ def situ(x: Real, cap: Real = 4.0) -> Array:
 
 
 @situ.defderivative
+@in_full_precision
 def situ_dx(x: Real, cap: Real = 4.0) -> Array:
     # With e = exp(-|x|), σ' = e / (1 + e)², and σ = e / (1 + e) for x < 0.
     p = scaled_exp(-lax.abs(x))
@@ -204,6 +206,7 @@ def elish(x: Real) -> Array:
 
 
 @elish.defderivative
+@in_full_precision
 def elish_dx(x: Real) -> Array:
     z, y = _minus_abs(x)
     e = exp(y)
@@ -212,6 +215,7 @@ def elish_dx(x: Real) -> Array:
 
 
 @elish.derivative.defderivative
+@in_full_precision
 def elish_dx2(x: Real) -> Array:
     z, y = _minus_abs(x)
     e = exp(y)
@@ -239,6 +243,7 @@ def hard_elish(x: Real) -> Array:
 
 
 @hard_elish.defderivative
+@in_full_precision
 def hard_elish_dx(x: Real) -> Array:
     z = clip_to(x, -1, 0)
     left = where(x > -1, 0.5 * ((2 + z) * exp(z) - 1), 0.0)

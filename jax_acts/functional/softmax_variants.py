@@ -19,7 +19,7 @@ from jax_acts._core.function import function
 from jax_acts._core.spec import Axis
 from jax_acts._numerics import softmax as _softmax
 from jax_acts._numerics.bitwise import promote_16bit
-from jax_acts._numerics.ordinary import custom_jvp
+from jax_acts._numerics.ordinary import custom_jvp, keep_rule
 from jax_acts._numerics.reduction import max_keepdims, sum_keepdims
 from jax_acts._numerics.types import Axes, Real
 from jax_acts.functional.sparse import hardmax
@@ -354,7 +354,8 @@ def _softmax_and_sink(
 
 @_softmax_and_sink.defjvp
 def _softmax_and_sink_jvp(axes: Axes, primals: Any, tangents: Any) -> Any:
-    (y, y_sink), (dx, _, ds) = _softmax_and_sink(axes, *primals), tangents
+    y, y_sink = keep_rule(_softmax_and_sink, axes)(*primals)
+    dx, _, ds = tangents
     return (y, y_sink), _softmax_and_sink_tangents(axes, y, y_sink, dx, ds)
 
 

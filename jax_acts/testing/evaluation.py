@@ -61,6 +61,11 @@ def reverse(f: Elementwise) -> Elementwise:
     return lambda x: jax.vjp(f, x)[1](jnp.ones_like(x))[0]
 
 
+def scanned(f: Elementwise) -> Elementwise:
+    """Return f as a scan of one step, as in a network with scanned layers."""
+    return lambda x: jax.lax.scan(lambda x, _: (f(x), None), x, length=1)[0]
+
+
 def modes(f: Elementwise, points: NDArray[Any], third: NDArray[Any]) -> dict[str, Any]:
     """Return values and derivatives at the points in every mode, from one program.
 
@@ -105,6 +110,11 @@ def _modes(f: Elementwise) -> Callable[..., dict[str, Any]]:
                 "reverse(forward)": reverse(forward(f))(x),
                 "reverse(reverse)": reverse(reverse(f))(x),
                 "hessian": jnp.diag(jax.hessian(lambda x: f(x).sum())(x)),
+            },
+            "second of a scan": {
+                "derivative": nth(f, 2)(x),
+                "forward(reverse)": forward(reverse(scanned(f)))(x),
+                "reverse(reverse)": reverse(reverse(scanned(f)))(x),
             },
             "third": nth(f, 3)(third),
         }

@@ -79,9 +79,11 @@ def test_arguments_may_be_python_scalars(platform):
     assert "custom_call" in lower(lambda x: swiglu.without_custom_jvp(x, x), platform)
 
 
-@pytest.mark.parametrize("name", ["silu", "gelu", "elu"])
-def test_a_kernel_of_the_gradient_lowers_for_triton(name):
+@pytest.mark.parametrize("platform", OPTIONS)
+@pytest.mark.parametrize("name", ["silu", "gelu", "elu", "sine"])
+def test_a_kernel_of_the_gradient_of_a_portable_function_lowers(name, platform):
     f = ACTIVATIONS[name]
     assert isinstance(f, ActivationFunction)
+    f = f.with_implementation("portable")
     gradient = lambda x: jax.vjp(f, x)[1](x)[0]
-    assert "custom_call" in lower(gradient, "cuda")
+    assert "custom_call" in lower(gradient, platform)

@@ -181,3 +181,19 @@ def test_taylor_coefficients_of_without_custom_jvp_extrapolate_the_call():
             assert error[-2] < 1e-5, message
             # The next term is h d5 / (5 d4) < 1/4 of the last; 0 up to rounding.
             assert error[-1] < max(error[-2] / 4, 1e-12), message
+
+
+def test_second_derivatives_through_a_scan_are_those_of_the_rules():
+    rows = np.random.default_rng(0).normal(size=(4, 8)) * [[1], [1], [10], [10]]
+    x = jnp.asarray(rows, jnp.float32)
+
+    def check(name):
+        gradient = jax.grad(lambda x: loss(name, x))
+        scanned = lambda x: jax.lax.scan(lambda c, x: (c, loss(name, x)), 0, x[None])[1]
+        of_scan = jax.grad(lambda x: scanned(x)[0])
+        products = lambda g: jax.jit(lambda x: jax.jvp(g, (x,), (x,))[1])(x)
+        want, got = map(products, (gradient, of_scan))
+        # A loop may contract other products and sums.
+        np.testing.assert_allclose(got, want, rtol=1e-4, atol=1e-5)
+
+    check_each(check, ROWS)
