@@ -102,6 +102,15 @@ def mul_sign(y: Array, x: Real) -> Array:
     return y * lax.bitcast_convert_type(lax.bitwise_or(sign, one), x.dtype)
 
 
+def odd(y: Array, x: Real) -> Array:
+    """Return y for x >= 0 and -y for x < 0, for y a function of |x|.
+
+    Unlike that of `mul_sign`, its derivative is right at -0, where `lax.abs` has the
+    derivative 1.
+    """
+    return where(x < 0, -y, y)
+
+
 @ordinary_form(lambda x: x < 0)
 def sign_bit(x: Array) -> Array:
     """Return whether the sign bit is set: x < 0, also for -0.

@@ -100,7 +100,8 @@ def mish_dx2(x: Real) -> Array:
     left = mul_scaled_exp(4 * left, p) / (n * n * n)
     m = 1 + 2 * e * (1 + e)
     right = (2 - 2 * z) + e * ((6 - 3 * z) + e * ((8 + 2 * z) + e * (4 + 2 * z)))
-    right = mul_exp(4 * right, -2 * jnp.maximum(z, 0)) / (m * m * m)
+    # Not the maximum, whose derivative at 0 is 1/2.
+    right = mul_exp(4 * right, -2 * where(z < 0, 0.0, z)) / (m * m * m)
     return where(x < 0, left, right)
 
 
@@ -181,7 +182,7 @@ def serf_dx2(x: Real) -> Array:
     # erf'(p) s (2 + x (1 - s - 2 p s)), with p = softplus(x) and s = σ(x).
     z = clip_to(x, -_EXP_UNDERFLOW_X, _GAUSSIAN_UNDERFLOW_X)
     e = exp(-lax.abs(z))
-    p, p_lo = two_sum(jnp.maximum(z, 0), log1p(e))
+    p, p_lo = two_sum(where(z < 0, 0.0, z), log1p(e))  # with derivative 1 at 0
     square, square_lo = two_prod(p, p)
     square_lo = square_lo + 2 * p * p_lo
     # s = s_numerator / (1 + e), 1 - s = c_numerator / (1 + e).

@@ -15,6 +15,7 @@ from jax_acts._numerics.bitwise import (
     min_nan_free,
     minimum,
     mul_sign,
+    odd,
     propagate_nan,
     where,
 )
@@ -87,7 +88,7 @@ def tanh_dx2(x: Real) -> Array:
     y = -2 * lax.abs(x)
     e, m = exp(y), expm1(y)  # tanh(|x|) = -m / (2 + m)
     d2 = mul_exp(8 * m, y) / ((2 + m) * (1 + e * (2 + e)))
-    return mul_sign(d2, x)
+    return odd(d2, x)
 
 
 @activation(reference=lambda m, x: x - m.tanh(x))

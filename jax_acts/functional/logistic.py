@@ -16,6 +16,7 @@ from jax_acts._numerics.bitwise import (
     min_nan_free,
     minimum,
     mul_sign,
+    odd,
     propagate_nan,
     sign_bit,
     where,
@@ -95,7 +96,7 @@ def sigmoid_dx2(x: Real) -> Array:
     y = -lax.abs(x)
     e = exp(y)
     d2 = e * expm1(y) / ((1 + e) * (1 + e * (2 + e)))
-    return mul_sign(d2, x)
+    return odd(d2, x)
 
 
 @activation(
@@ -229,7 +230,7 @@ def sqrt_softplus_dx2(x: Real) -> Array:
     e = half * half
     ratio = log1p_ratio(e)  # s² / e^x
     left = half * (2 * ratio - 1) / (4 * jnp.square(1 + e) * ratio * jnp.sqrt(ratio))
-    r = jnp.maximum(x, 0)
+    r = where(x < 0, 0.0, x)  # with derivative 1 at 0
     e = exp(-r)
     square = jnp.maximum(r + log1p(e), 0.5)  # s²
     right = (0.5 * e - 0.25 / square) / (jnp.square(1 + e) * jnp.sqrt(square))

@@ -13,7 +13,7 @@ from jax import Array, lax
 
 from jax_acts._core.activation import activation
 from jax_acts._numerics import coefficients as table
-from jax_acts._numerics.bitwise import min_nan_free, mul_sign, propagate_nan, where
+from jax_acts._numerics.bitwise import min_nan_free, mul_sign, odd, propagate_nan, where
 from jax_acts._numerics.double_word import split, two_prod, two_sum
 from jax_acts._numerics.exp_log import mul_exp
 from jax_acts._numerics.range_reduction import (
@@ -68,7 +68,7 @@ def gcu_dx2(x: Real) -> Array:
         a = lax.abs(x)
         d2 = wave(-a, -2.0, reduce(a))  # -a cos a - 2 sin a
         d2 = patch_near_zero(a, d2, table.GCU_2_FIRST)
-        return mul_sign(patch_near_zero(a, d2, table.GCU_2_SECOND), x)
+        return odd(patch_near_zero(a, d2, table.GCU_2_SECOND), x)
 
     return by_range(value, jnp.asarray(x))
 

@@ -17,6 +17,7 @@ from jax_acts._numerics.bitwise import (
     max_nan_free,
     min_nan_free,
     mul_sign,
+    odd,
     propagate_nan,
     round_exponent,
     sign_bit,
@@ -310,7 +311,7 @@ def erf_dx(x: Real) -> Array:
 @erf.derivative.defderivative
 def erf_dx2(x: Real) -> Array:
     a, y, lo = _gaussian_exponent(x, scale=-1.0)
-    return mul_exp(-2 * ERF_DX_0 * copysign(a, x), y, lo)
+    return mul_exp(-2 * ERF_DX_0 * odd(a, x), y, lo)
 
 
 @activation(

@@ -47,6 +47,7 @@ Measured by `python -m benchmarks gpu_accuracy`."""
 HALF = (ml_dtypes.bfloat16, np.float16)
 WIDE = (np.float32, np.float64)
 FEW = np.array([0.1, 0.75, 1.25, 2.6, 5.5])
+AROUND_0 = (-1e-9, -0.0, 0.0, 1e-9)
 NUM_POINTS = 32
 """The size of the inputs of `modes` and `eager`: one size, so that operations that run
 eagerly are compiled once for all functions."""
@@ -165,6 +166,21 @@ def third_derivative_is_finite(s: Subject) -> None:
     require(not bad.any(), lambda: f"at {xs[bad][0]!r}: got {third[bad][0]}")
 
 
+def third_derivative_is_continuous_at_0(s: Subject) -> None:
+    """The third derivative at 0 and -0 is that beside 0, unless the second jumps."""
+    third = modes(s.f, *mode_inputs(s.spec))["third"]
+    if 0 in s.spec.kinks or not s.spec.domain[0] < 0 < s.spec.domain[1]:
+        return
+    left, *zeros, right = third[: len(AROUND_0)]
+    second = derivatives(s.f, np.array(AROUND_0), np.float64)[2]
+    if np.ptp(second) > 1e-6 or abs(left - right) > 0.1:
+        return
+    require(
+        np.allclose(zeros, left, 1e-3, 1e-3 + abs(left - right)),
+        lambda: f"got {zeros} at -0 and 0, {left} and {right} beside",
+    )
+
+
 def derivatives_agree_with_differences(s: Subject) -> None:
     """Derivatives agree with central differences in float64."""
     x, h = few(s.spec), 1e-5
@@ -279,6 +295,7 @@ PROPERTIES: tuple[Property, ...] = (
     nan_propagates_to_values_and_derivatives,
     finite_inputs_give_finite_results,
     third_derivative_is_finite,
+    third_derivative_is_continuous_at_0,
     derivatives_agree_with_differences,
     derivatives_at_kinks_are_as_declared,
     all_kinks_are_declared,
@@ -320,7 +337,10 @@ def mode_inputs(spec: ActivationSpec) -> tuple[F64, NDArray[np.float32]]:
     inputs = np.append(few(spec), list(finite_kinks(spec)))
     points[: inputs.size] = inputs
     third = sample_inputs(np.float32, 2000, spec)
-    return points, np.resize(third[np.abs(third) < 1e4], 2048).astype(np.float32)
+    third = np.resize(third[np.abs(third) < 1e4], 2048).astype(np.float32)
+    if spec.domain[0] < 0 < spec.domain[1]:
+        third[: len(AROUND_0)] = AROUND_0
+    return points, third
 
 
 @functools.lru_cache(maxsize=len(HALF))
