@@ -18,7 +18,7 @@ help: ## List the targets
 
 # Level 1 compiles in half the time, and trains as fast.
 demo: export XLA_FLAGS ?= --xla_backend_optimization_level=1
-demo: $(VENV)/demo ## Train eight activations on real images and write a report
+demo: $(VENV)/demo ## Train six activations on real images and write a report
 	@$(run) experiments run configs/quickstart.toml
 
 studies-quick: $(VENV)/demo ## Run every study with --quick and write its report
