@@ -5,7 +5,8 @@
 
 Each polynomial interpolates its function at Chebyshev nodes in 60-digit arithmetic. Its
 degree is the least with a weighted error below 2^-28 (float32) or 2^-57 (float64), an
-eighth of an ulp, or 2^-16 for results that are rounded to bfloat16. Zeros are those of the derivatives of the registered references.
+eighth of an ulp, or 2^-16 for results that are rounded to bfloat16. Zeros are those of
+the derivatives of the registered references.
 """
 
 import functools

@@ -18,8 +18,9 @@ with the times (ms) and the temporary memory (MiB) that the compiler plans in
 parentheses, as `jax.nn` / jax_acts. The programs run in turn, in one process.
 
 The second derivative of a function of this library is one rule; autodiff of the formula
-of `jax.nn` builds it from many operations, and `jax.hessian` keeps their results. Layers
-under `lax.scan` keep the rule as well, which JAX drops for a plain `jax.custom_jvp`.
+of `jax.nn` builds it from many operations, and `jax.hessian` keeps their results.
+Layers under `lax.scan` keep the rule as well, which JAX drops for a plain
+`jax.custom_jvp`.
 
 [Which activation solves a differential equation by its
 residual?](studies/pinn-poisson.md) compares the solutions after training.

@@ -24,6 +24,7 @@ from jax_acts._core.residuals import (
 )
 from jax_acts._core.sharding import broadcast
 from jax_acts._core.spec import ActivationSpec
+from jax_acts._numerics.kept import keep_rule
 from jax_acts._numerics.ordinary import (
     building_blocks,
     in_rule,
@@ -31,7 +32,6 @@ from jax_acts._numerics.ordinary import (
     is_ordinary,
     is_portable,
     is_taylor,
-    keep_rule,
     rounded_to_bfloat16,
 )
 
@@ -226,9 +226,9 @@ class ActivationFunction(Function[P]):
 
         Args:
             implementation: "default", the rules of f, of which some differ by platform;
-                "portable", the same rules on every platform, for kernels of Pallas:
-                Triton supports no choice by platform, and TPU no `jax.checkpoint`,
-                which keeps rules in second derivatives of a scan; "xla", the formula of
+                "portable", the same rules on every platform, for kernels of Pallas,
+                which support neither a choice by platform nor the calls that keep the
+                rules in second derivatives of a scan; "xla", the formula of
                 `jax.nn` in the dtype of x, which XLA:GPU fuses into the matrix product
                 before it, with the derivatives of f. The accuracy is then that of the
                 fused kernel.
@@ -421,7 +421,7 @@ class ActivationFunction(Function[P]):
         return f(*arrays.values())
 
     def _keep(self, f: Callable[..., Array]) -> Callable[..., Array]:
-        """Return `keep_rule(f)`; Pallas for TPU lacks the equation that it makes."""
+        """Return `keep_rule(f)`; kernels of Pallas lack the equation that it makes."""
         return f if self._implementation == "portable" else keep_rule(f)
 
     def _jvp_term(

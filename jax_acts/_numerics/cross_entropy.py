@@ -18,7 +18,6 @@ from jax.custom_derivatives import SymbolicZero
 
 from jax_acts._numerics.bitwise import propagate_nan
 from jax_acts._numerics.exp_log import log_of_reduced, log_reduce
-from jax_acts._numerics.ordinary import keep_rule
 from jax_acts._numerics.reduction import max_keepdims
 from jax_acts._numerics.softmax import exponentials
 
@@ -71,8 +70,8 @@ def label_cross_entropy_jvp(
     t, _, dsmoothing, dz_weight = tangents
     tangent = jnp.zeros(labels.shape, z.dtype)
     if type(t) is not SymbolicZero:
-        gradient = keep_rule(label_gradient, axis_name)(*primals)
-        tangent = _weighted_sum(axis_name, gradient.astype(dtype), t)
+        gradient = label_gradient(axis_name, *primals).astype(dtype)
+        tangent = _weighted_sum(axis_name, gradient, t)
     s = _sums(axis_name, z, labels)
     if _varies(dsmoothing):
         tangent = tangent + dsmoothing * (_mean_nll(axis_name, s) - _nll(s))[..., 0]
@@ -119,7 +118,7 @@ def label_gradient_jvp(
     """Return the gradient and its tangent, p (t - Σ p t) without options."""
     z, labels, _, z_weight = primals
     t, _, dsmoothing, dz_weight = tangents
-    gradient = keep_rule(label_gradient, axis_name)(*primals)
+    gradient = label_gradient(axis_name, *primals)
     s = _sums(axis_name, z, labels)
     p = _probabilities(s)
     t = jnp.zeros_like(z) if type(t) is SymbolicZero else t

@@ -21,10 +21,10 @@ from jax.custom_derivatives import SymbolicZero
 
 from jax_acts._numerics.bitwise import promote_16bit
 from jax_acts._numerics.exp_log import exp, log_of_reduced, log_reduce
+from jax_acts._numerics.kept import keep_rule
 from jax_acts._numerics.ordinary import (
     custom_jvp,
     is_ordinary,
-    keep_rule,
     ordinary_form,
 )
 from jax_acts._numerics.reduction import any_true, sum_keepdims

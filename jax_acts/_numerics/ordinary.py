@@ -132,18 +132,6 @@ def ordinary_form(
     return decorate
 
 
-def keep_rule(f: Callable[..., T], *static: Any) -> Callable[..., T]:
-    """Return f(*static, …), with a custom JVP rule, so that `lax.scan` keeps the rule.
-
-    The first derivative of a scan drops the rules of functions that its JVP calls, and
-    the second derivative is that of their values: that of gelu' is NaN for |x| > 10.3.
-    A `remat` equation is kept, but each derivative unwraps one; hence two of them.
-    """
-    policy = jax.checkpoint_policies.everything_saveable
-    keep = functools.partial(jax.checkpoint, prevent_cse=False, policy=policy)
-    return keep(keep(functools.partial(f, *static)))
-
-
 def custom_jvp(
     nondiff_argnums: tuple[int, ...],
 ) -> Callable[[Callable[..., Any]], Any]:

@@ -29,11 +29,11 @@ from jax_acts._numerics.bitwise import (
 )
 from jax_acts._numerics.double_word import two_prod, two_sum
 from jax_acts._numerics.exp_log import expm1, log, log1p
+from jax_acts._numerics.kept import keep_rule
 from jax_acts._numerics.ordinary import (
     by_platform,
     custom_jvp,
     is_ordinary,
-    keep_rule,
     ordinary_form,
     rounded_to_bfloat16,
 )

@@ -19,7 +19,8 @@ from jax_acts._core.function import function
 from jax_acts._core.spec import Axis
 from jax_acts._numerics import softmax as _softmax
 from jax_acts._numerics.bitwise import promote_16bit
-from jax_acts._numerics.ordinary import custom_jvp, keep_rule
+from jax_acts._numerics.kept import keep_rule
+from jax_acts._numerics.ordinary import custom_jvp
 from jax_acts._numerics.reduction import max_keepdims, sum_keepdims
 from jax_acts._numerics.types import Axes, Real
 from jax_acts.functional.sparse import hardmax
