@@ -63,12 +63,12 @@ def check_activation(
 
     >>> from jax_acts import silu
     >>> print(check_activation(silu))
-    silu passes 17/17 checks
+    silu passes 18/18 checks
     ...
     >>> check_activation(lambda x: x / (1 + jnp.exp(-x)))
     Traceback (most recent call last):
     ...
-    AssertionError: <lambda> passes 8/15 checks
+    AssertionError: <lambda> passes 9/16 checks
     ...
 
     Args:
