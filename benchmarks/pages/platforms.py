@@ -57,8 +57,9 @@ def section(head: Mapping[str, Any], rows: Iterable[PlatformRow]) -> Iterator[st
     yield from means(functions)
     yield ""
     yield from slower(functions)
-    yield "\n### Blocks\n"
-    yield from block_table(blocks)
+    if blocks:
+        yield "\n### Blocks\n"
+        yield from block_table(blocks)
     for dtype in sorted({c[1] for c in functions}, reverse=True):
         yield f"\n### Functions, {dtype}\n"
         here = {c: by for c, by in functions.items() if c[1] == dtype}
