@@ -157,8 +157,8 @@ def test_16_bit_inputs_are_summed_in_float32_and_rounded_once(dtype):
     for n in (10, 1000, 2**20):
         x = jnp.asarray(random_vectors(2, n, 3, np.float32), dtype)
         for function in (softmax, log_softmax, lambda x: logsumexp(x, axis=-1)):
-            want = function(x.astype(jnp.float32)).astype(dtype)
-            np.testing.assert_array_equal(function(x), want)
+            want = np.asarray(function(x.astype(jnp.float32)), np.float64)
+            assert ulps(np.asarray(function(x)), want).max() < 0.51
     uniform = softmax(jnp.zeros(2**16, dtype))
     assert uniform.astype(jnp.float32).sum() == 1
     grad = jax.grad(lambda x: log_softmax(x)[0])(jnp.zeros(2**20, dtype))
