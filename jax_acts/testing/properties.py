@@ -175,6 +175,7 @@ def third_derivative_is_continuous_at_0(s: Subject) -> None:
     second = derivatives(s.f, np.array(AROUND_0), np.float64)[2]
     if np.ptp(second) > 1e-6 or abs(left - right) > 0.1:
         return
+    # Autodiff of a rule has the accuracy of the derivative of its polynomials.
     require(
         np.allclose(zeros, left, 1e-3, 1e-3 + abs(left - right)),
         lambda: f"got {zeros} at -0 and 0, {left} and {right} beside",
