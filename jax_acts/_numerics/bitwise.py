@@ -186,22 +186,6 @@ def ldexp(v: Real, k: Array) -> Array:
 
 
 @ordinary_form(lambda x: 1 / x)
-def reciprocal(x: Array) -> Array:
-    """Return 1 / x for 2^-125 <= x <= 2^125, without a division in float32.
-
-    The difference of bit patterns is within 5.1 % of 1 / x; Newton steps of order 3 and
-    2 reduce the error to 2 ulp.
-    """
-    if x.dtype != jnp.float32:
-        return 1 / x
-    bits = lax.sub(np.int32(0x7EF311C7), lax.bitcast_convert_type(x, np.int32))
-    y = lax.bitcast_convert_type(bits, x.dtype)
-    e = 1 - x * y
-    y = y + y * (e + e * e)
-    e = 1 - x * y
-    return y + y * e
-
-
 def divide(a: Real, b: Array) -> Array:
     """Return a / b; for bfloat16 by 1 / b, which a value and its derivative share."""
     return a * (1 / b) if is_bfloat16() else a / b

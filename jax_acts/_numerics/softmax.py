@@ -49,6 +49,8 @@ _LN2 = (355 / 512, -2.121944400546905827679e-4)
 """ln 2 as hi + lo; k hi is exact for |k| <= 2^12 (Cody–Waite)."""
 _FUSIBLE_SIZE = 2**14
 """Longest vector for which XLA:GPU fuses reductions."""
+_SHORT = 16
+"""Longest vector that XLA:CPU reduces faster by slices, without derivatives."""
 _EXCLUDED = -1.0
 """Residual of log_softmax at an entry that is masked, or along an empty vector."""
 
@@ -302,6 +304,21 @@ def _terms(axes: Axes, dtype: Any, x: Array, lo: Array | None, has_jvp: bool) ->
     """
     if is_ordinary():
         return _ordinary_terms(axes, x, lo)
+    reduction = functools.partial(_terms_by_reduction, axes, dtype, lo, has_jvp)
+    if has_jvp or not _is_short(axes, x):
+        return reduction(x)
+    entries = functools.partial(_terms_by_entry, axes[0], dtype, lo)
+    return by_platform(x, reduction, cpu=entries)
+
+
+def _is_short(axes: Axes, x: Array) -> bool:
+    sizes = [x.shape[axis] for axis in axes]
+    return len(sizes) == 1 and isinstance(sizes[0], int) and 0 < sizes[0] <= _SHORT
+
+
+def _terms_by_reduction(
+    axes: Axes, dtype: Any, lo: Array | None, has_jvp: bool, x: Array
+) -> _Terms:
     zeros = jnp.zeros_like(x)
     shifted, finite = _shift(x, max_keepdims(x, axes))
     e = _shifted_exponentials(finite, lo, dtype)
@@ -317,6 +334,26 @@ def _terms(axes: Axes, dtype: Any, x: Array, lo: Array | None, has_jvp: bool) ->
         return rest, ties.astype(jnp.int32).astype(x.dtype)
 
     rest, ties = by_platform(e, count, cpu=subtract) if has_jvp else count(e)
+    return _Terms(shifted, e, ties, rest / _SCALE)
+
+
+def _terms_by_entry(axis: int, dtype: Any, lo: Array | None, x: Array) -> _Terms:
+    """Return the terms of a short vector, whose sums add slices of the array.
+
+    XLA:CPU then computes several vectors at once. It repeats a sum in every loop that
+    uses it, so that this pays only where no derivative is computed.
+    """
+    size = x.shape[axis]
+    entries = jnp.split(x, size, axis)
+    lows = [None] * size if lo is None else jnp.split(lo, size, axis)
+    m = functools.reduce(lax.max, entries)
+    rest = ties = jnp.zeros_like(m)
+    for entry, low in zip(entries, lows, strict=True):
+        _, finite = _shift(entry, m)
+        is_top, e = finite >= 0, _shifted_exponentials(finite, low, dtype)
+        rest, ties = rest + jnp.where(is_top, 0, e), ties + is_top.astype(x.dtype)
+    shifted, finite = _shift(x, m)
+    e = _shifted_exponentials(finite, lo, dtype)
     return _Terms(shifted, e, ties, rest / _SCALE)
 
 

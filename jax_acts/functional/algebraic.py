@@ -13,7 +13,6 @@ from jax_acts._numerics.bitwise import (
     minimum,
     mul_sign,
     propagate_nan,
-    reciprocal,
     sign_bit,
     where,
 )
@@ -99,7 +98,7 @@ def squareplus(x: Real, b: Real = 4.0) -> Array:
     root = jnp.sqrt(m * m + 0.25 * b)
     s = h + where(root < h, h, root)  # root < h where m < h
     # x + sqrt(x² + b) cancels for x << 0.
-    return where(sign_bit(x), _divide(0.25 * b, s), s)
+    return where(sign_bit(x), 0.25 * b / _not_0(s, b), s)
 
 
 @squareplus.defderivative
@@ -108,7 +107,7 @@ def squareplus_dx(x: Real, b: Real = 4.0) -> Array:
     a = lax.abs(x)
     square = a * a + b
     # 1 + x / root cancels for x << 0; b / (2 root (root + a)) does not.
-    negative = _divide(0.5 * b, a * jnp.sqrt(square) + square)
+    negative = 0.5 * b / (a * jnp.sqrt(square) + square)
     if not isinstance(b, float):
         negative = where(square == 0, 0.5, negative)
     return where(sign_bit(x), negative, 1 - negative)
@@ -339,14 +338,9 @@ def _clip_square(x: Real) -> Array:
     return min_nan_free(limit, max_nan_free(-limit, jnp.asarray(x)))
 
 
-def _divide(numerator: Real, x: Array) -> Array:
-    """Return numerator / x for x >= 0, which is 0 for x = ∞ and for numerator = 0.
-
-    `reciprocal` overlaps with the square root of x; a division waits for its unit.
-    """
-    scale = 2.0**-30  # so that the reciprocal is a normal number
-    scaled = min_nan_free(2.0**125, scale * x) if x.dtype == jnp.float32 else scale * x
-    return (scale * numerator) * reciprocal(scaled)
+def _not_0(s: Array, b: Real) -> Array:
+    """Return s, or 1 where it is 0, as it may be if b is not a constant above 0."""
+    return s if isinstance(b, float) and b > 0 else where(s == 0, 1, s)
 
 
 def _root(x: Real, b: Real) -> Array:
