@@ -58,11 +58,17 @@ def main() -> None:
     parser.add_argument("--jax", choices=FLAX, action="append")
     parser.add_argument("--tests", default=TESTS, help="arguments of pytest")
     options = parser.parse_args()
-    rows = [
-        run(python, jax, options.tests)
+    combinations = [
+        (python, jax)
         for python in options.python or PYTHONS
         for jax in options.jax or FLAX
     ]
+    rows = []
+    for number, (python, jax) in enumerate(combinations, start=1):
+        title = f"Python {python}, JAX {jax} ({number} of {len(combinations)})"
+        print(f"{title}: installing and testing", flush=True)
+        rows.append(run(python, jax, options.tests))
+        print(f"{title}: {rows[-1].result}", flush=True)
     text = page(rows)
     print(text)
     if not (options.python or options.jax):
