@@ -117,7 +117,7 @@ newest = $(VENV)/newest/bin/python -m pip
 constraints: ## Renew constraints.txt with the newest versions
 	$(PYTHON) -m venv --clear $(VENV)/newest
 	$(newest) install -qq --upgrade pip
-	$(newest) install -qq hatchling editables \
+	$(newest) install -qq hatchling hatch-fancy-pypi-readme editables \
 		--editable '.[experiments,plots,testing]' --group dev \
 		--group docs --group release
 	echo '# Made by `make constraints`.' > constraints.txt

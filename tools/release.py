@@ -55,10 +55,9 @@ def main() -> None:
     parser.add_argument("--tag", help="the tag of the release, such as v0.2.0")
     tag = parser.parse_args().tag
     check_version(tag, (ROOT / "CHANGELOG.md").read_text("utf-8"))
-    if tag is not None:
-        check_readme((ROOT / "README.md").read_text("utf-8"))
     wheel, sdist = build()
     check_contents(wheel, sdist)
+    check_readme(description(wheel))
     call(sys.executable, "-m", "twine", "check", "--strict", wheel, sdist)
     check_install(wheel)
     print(f"jax-acts {__version__}: all checks passed; {wheel.name}, {sdist.name}")
@@ -82,6 +81,13 @@ def check_version(tag: str | None, changelog: str) -> None:
         sys.exit(f"CHANGELOG.md: expected a date after [{__version__}]")
 
 
+def description(wheel: Path) -> str:
+    """Return the README as the wheel has it."""
+    with zipfile.ZipFile(wheel) as archive:
+        (name,) = (n for n in archive.namelist() if n.endswith("dist-info/METADATA"))
+        return archive.read(name).decode()
+
+
 def check_readme(text: str) -> None:
     """Check that links and images are absolute, so that an index shows them.
 
@@ -89,10 +95,16 @@ def check_readme(text: str) -> None:
     >>> check_readme("![plot](docs/plot.png)")
     Traceback (most recent call last):
     ...
-    SystemExit: README.md: expected absolute links, got docs/plot.png
+    SystemExit: description of the wheel: expected absolute links, got docs/plot.png
     """
-    if relative := re.findall(r"\]\((?!https?:|#)([^)]+)\)", text):
-        sys.exit(f"README.md: expected absolute links, got {', '.join(relative)}")
+    links = re.findall(r"\]\(([^)]+)\)", text)
+    if not links:
+        sys.exit("description of the wheel: expected the README")
+    if relative := [link for link in links if not re.match("https?:|#", link)]:
+        sys.exit(
+            f"description of the wheel: expected absolute links, "
+            f"got {', '.join(relative)}"
+        )
 
 
 def build() -> tuple[Path, Path]:
