@@ -118,7 +118,7 @@ def install(interpreter: str, environment: Path, jax: str) -> str:
     upgrade = ["--upgrade", "--upgrade-strategy", "eager"] if jax == "newest" else []
     done = call(
         *(environment, "-m", "pip", "install", "-qq", *upgrade, *requirements),
-        *("--editable", ".[flax,testing]", "--group", "tests"),
+        *("--editable", ".[cli,flax,testing]", "--group", "tests"),
     )
     return done.stderr.strip().splitlines()[-1] if done.returncode else ""
 

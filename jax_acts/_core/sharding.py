@@ -25,12 +25,16 @@ def broadcast(arrays: Mapping[str, Array], shape: tuple[int, ...]) -> dict[str, 
 
 
 def _broadcast(a: Array, shape: tuple[int, ...], sharding: NamedSharding) -> Array:
-    if a.shape != shape:
-        dimensions = tuple(range(len(shape) - a.ndim, len(shape)))
-        return lax.broadcast_in_dim(a, shape, dimensions, out_sharding=sharding)
-    if jax.typeof(a).sharding.spec == sharding.spec:
+    """Reshard and then broadcast: JAX 0.7 reshards only so in the transpose."""
+    offset = len(shape) - a.ndim
+    axes = zip(a.shape, shape[offset:], sharding.spec[offset:], strict=True)
+    spec = PartitionSpec(*(axis if n == full else None for n, full, axis in axes))
+    if jax.typeof(a).sharding.spec != spec:
+        a = jax.sharding.reshard(a, NamedSharding(sharding.mesh, spec))
+    if a.shape == shape:
         return a
-    return jax.sharding.reshard(a, sharding)
+    dimensions = tuple(range(offset, len(shape)))
+    return lax.broadcast_in_dim(a, shape, dimensions, out_sharding=sharding)
 
 
 def _common_sharding(

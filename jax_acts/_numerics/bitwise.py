@@ -185,7 +185,6 @@ def ldexp(v: Real, k: Array) -> Array:
     return v * power_of_two(half, dtype) * power_of_two(k - half, dtype)
 
 
-@ordinary_form(lambda x: 1 / x)
 def divide(a: Real, b: Array) -> Array:
     """Return a / b; for bfloat16 by 1 / b, which a value and its derivative share."""
     return a * (1 / b) if is_bfloat16() else a / b

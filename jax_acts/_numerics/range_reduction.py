@@ -170,7 +170,7 @@ def _reduce_turns(hi: Array, lo: Array) -> tuple[Array, Array, Array]:
     r, r_lo = two_sum(first * unit_hi, second * unit_hi)
     r_lo = r_lo + ((first + second) * unit_lo + third * (unit_hi + unit_lo))
     r, r_lo = two_sum(r, r_lo)
-    sign = 1 - 2 * (minus & 1).astype(jnp.float32)
+    sign = 1 - 2 * _as_int32(minus & 1).astype(jnp.float32)
     return quarters, sign * r, sign * r_lo
 
 
