@@ -7,7 +7,7 @@ import pytest
 
 from jax_acts._core.activation import activation
 from jax_acts._core.function import function
-from jax_acts._numerics import coefficients, exp_log
+from jax_acts._numerics import coefficients, exp_log, softmax
 from jax_acts._numerics.ordinary import is_bfloat16, rounded_to_bfloat16
 from jax_acts._numerics.polynomial import polynomial
 from tests.numerics.blocks import F64, evaluate, exact, mp
@@ -42,6 +42,19 @@ def test_the_relative_error_of_a_block_does_not_matter_in_bfloat16(name):
     want = exact(reference, (y,))[0]
     error = abs(got / want - 1)
     assert error.max() < LIMIT, f"y = {y[error.argmax()]}"
+
+
+def test_the_special_function_of_gpus_gives_the_terms_of_a_sum():
+    """On CPU; that of GPUs has 2 ulp of float32."""
+    z = -np.concatenate([DRAW.uniform(0, 86, 2000), DRAW.uniform(0, 1, 500)])
+    z = z.astype(np.float32)
+    got = evaluate(softmax._by_special_function, (z,)).astype(F64)
+    error = abs(got / 2.0**softmax.EXPONENT_HEADROOM / exact(mp.exp, (z,))[0] - 1)
+    assert error.max() < LIMIT, f"z = {z[error.argmax()]}"
+    top, lost, nan = softmax._by_special_function(jnp.array([0, -jnp.inf, jnp.nan]))
+    assert top == 2.0**softmax.EXPONENT_HEADROOM
+    assert lost == 0
+    assert jnp.isnan(nan)
 
 
 @pytest.mark.parametrize("name", BFLOAT16)
