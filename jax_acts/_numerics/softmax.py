@@ -20,6 +20,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
+from jax.sharding import AxisType
 
 from jax_acts._numerics import coefficients as table
 from jax_acts._numerics.bitwise import (
@@ -312,6 +313,9 @@ def _terms(axes: Axes, dtype: Any, x: Array, lo: Array | None, has_jvp: bool) ->
 
 
 def _is_short(axes: Axes, x: Array) -> bool:
+    """Return whether slices pay, on a mesh without explicit axes."""
+    if AxisType.Explicit in jax.sharding.get_abstract_mesh().axis_types:
+        return False
     sizes = [x.shape[axis] for axis in axes]
     return len(sizes) == 1 and isinstance(sizes[0], int) and 0 < sizes[0] <= _SHORT
 

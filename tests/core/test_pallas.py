@@ -9,7 +9,7 @@ import pytest
 from jax.experimental import pallas as pl
 from jax.experimental.pallas import triton
 
-from jax_acts import leaky_relu, swiglu
+from jax_acts import leaky_relu, log_softmax, swiglu
 from jax_acts._core.activation import ActivationFunction
 from jax_acts._registry.lookup import FUNCTIONS
 from tests.conftest import ACTIVATIONS, check_each
@@ -31,15 +31,20 @@ UNSUPPORTED = {
 }
 
 
-def lower(f, platform):
+def lower(f, platform, block=X):
     """Lower a kernel that applies f to a block, for TPU (Mosaic) or for Triton."""
 
     def kernel(x_ref, y_ref):
         y_ref[...] = f(x_ref[...])
 
-    out_shape = jax.eval_shape(f, X)
+    out_shape = jax.eval_shape(f, block)
     kernel_call = pl.pallas_call(kernel, out_shape=out_shape, **OPTIONS[platform])
-    return jax.jit(kernel_call).trace(X).lower(lowering_platforms=(platform,)).as_text()
+    return (
+        jax.jit(kernel_call)
+        .trace(block)
+        .lower(lowering_platforms=(platform,))
+        .as_text()
+    )
 
 
 @pytest.mark.slow
@@ -71,6 +76,17 @@ def test_a_kernel_of_the_gradient_of_without_custom_jvp_lowers(platform):
         assert "custom_call" in lower(gradient, platform)
 
     check_each(check, set(ROWS) - UNSUPPORTED[f"{platform} gradient"])
+
+
+@pytest.mark.parametrize("platform", OPTIONS)
+def test_a_kernel_of_short_vectors_or_bfloat16_lowers(platform):
+    # Triton has no `platform_index`; see docs/limits.md.
+    f = log_softmax.without_custom_jvp if platform == "cuda" else log_softmax
+    for block in (
+        jax.ShapeDtypeStruct((128, 16), jnp.float32),
+        jax.ShapeDtypeStruct((16, 128), jnp.bfloat16),
+    ):
+        assert "custom_call" in lower(f, platform, block)
 
 
 @pytest.mark.parametrize("platform", OPTIONS)
