@@ -453,7 +453,11 @@ class ActivationFunction(Function[P]):
                 rule, y, parameters, others[0], tangent, exact=self._output_is_exact
             )
         return mul_from_input(
-            derivative, operands, tangent, remat=policy != "derivative"
+            derivative,
+            operands,
+            tangent,
+            remat=policy != "derivative",
+            in_kernel=self._implementation == "portable",
         )
 
 

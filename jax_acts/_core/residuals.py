@@ -36,8 +36,7 @@ def mul_tangent(derivative: Array, tangent: Array) -> Array:
     """
     if derivative.dtype == tangent.dtype and derivative.dtype.itemsize > 1:
         return derivative * tangent
-    wide = compute_dtype(derivative.dtype, tangent.dtype)
-    return (derivative.astype(wide) * tangent.astype(wide)).astype(derivative.dtype)
+    return _mul_wide(derivative, tangent)
 
 
 def mul_from_input(
@@ -46,11 +45,13 @@ def mul_from_input(
     tangent: Array,
     *,
     remat: bool,
+    in_kernel: bool,
 ) -> Array:
     """Compute derivative(operands) * tangent.
 
     With `remat` the residuals are the operands, and the backward pass recomputes the
-    derivative; without, the residual is the derivative.
+    derivative; without, the residual is the derivative. Pallas for TPU lowers no
+    `jax.checkpoint`: without `remat` there is none if the product is `in_kernel`.
     """
 
     def product(operands: dict[str, Array], tangent: Array) -> Array:
@@ -59,7 +60,21 @@ def mul_from_input(
     if remat:
         return jax.checkpoint(product)(operands, tangent)
     separate = {n: _block_cse(a) if a.ndim else a for n, a in operands.items()}
-    return mul_tangent(derivative(separate), tangent)
+    residual = derivative(separate)
+    if residual.dtype.itemsize == 2 and not in_kernel:
+        # The checkpoint saves 16 bits.
+        return jax.checkpoint(_mul_wide, prevent_cse=False)(residual, tangent)
+    return mul_tangent(residual, tangent)
+
+
+def _mul_wide(derivative: Array, tangent: Array) -> Array:
+    """Compute `mul_tangent` in float32; the results are equal.
+
+    XLA:TPU then fuses value and gradient of a function, and not if the product is in
+    bfloat16.
+    """
+    wide = compute_dtype(derivative.dtype, tangent.dtype)
+    return (derivative.astype(wide) * tangent.astype(wide)).astype(derivative.dtype)
 
 
 def _block_cse(x: Array) -> Array:
