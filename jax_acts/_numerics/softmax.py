@@ -65,8 +65,12 @@ def softmax(
     It is 0 where the mask is false.
     """
     z = _apply_mask(x, where)
-    with rounded_to_bfloat16(dtype == jnp.bfloat16):
-        e = exponentials(z, max_keepdims(z, axes), lo)
+    m = max_keepdims(z, axes)
+    if dtype == jnp.bfloat16 and not is_ordinary():
+        # The rounding of z - m does not matter.
+        e = _shifted_exponentials(_shift(z, m)[1], lo, dtype)
+    else:
+        e = exponentials(z, m, lo)
     # s is 0 or at least 2^59. A select in place of the maximum prevents the fusion.
     return (e * (1 / jnp.maximum(sum_keepdims(e, axes), 1))).astype(dtype)
 
