@@ -16,14 +16,12 @@ import pytest
 
 from jax_acts._core.activation import ActivationFunction
 from jax_acts._registry.lookup import FUNCTIONS
+from jax_acts.testing.evaluation import QUICK
 from tests.browser import start
 
 # Without optimizations XLA compiles in a third of the time. `jax_acts.testing` asks for
 # the optimizations where it measures accuracy; `XLA_FLAGS= make test` for all programs.
-os.environ.setdefault(
-    "XLA_FLAGS",
-    "--xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitters=false",
-)
+os.environ.setdefault("XLA_FLAGS", " ".join(f"--{n}={v}" for n, v in QUICK.items()))
 
 if jax.config.jax_compilation_cache_dir:
     # By default only programs that take a second to compile are stored.

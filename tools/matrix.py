@@ -2,8 +2,8 @@
 
     python -m tools.matrix [--python 3.12] [--jax newest] [--tests "-k silu"]
 
-Writes docs/versions.md, with a row for each combination that was tried by a run without
-options. Environments are kept in .venv/matrix; a missing interpreter is skipped.
+Writes the rows of docs/versions.md for the combinations that were tried, and keeps the
+others. Environments are kept in .venv/matrix; a missing interpreter is skipped.
 """
 
 import argparse
@@ -47,6 +47,7 @@ class Row(NamedTuple):
     python: str
     jax: str
     flax: str
+    date: str
     tests: str
     result: str
 
@@ -69,35 +70,55 @@ def main() -> None:
         print(f"{title}: installing and testing", flush=True)
         rows.append(run(python, jax, options.tests))
         print(f"{title}: {rows[-1].result}", flush=True)
-    text = page(rows)
-    print(text)
-    if not (options.python or options.jax):
-        PAGE.write_text(text, encoding="utf-8")
+    before = PAGE.read_text("utf-8") if PAGE.exists() else ""
+    PAGE.write_text(page(merge(stored(before), rows)), encoding="utf-8")
     if any(row.result.startswith("failed") for row in rows):
         sys.exit(1)
 
 
 def page(rows: list[Row]) -> str:
-    """Return the page: the date and one row per combination."""
-    table = markdown_table(("Python", "JAX", "Flax", "tests", "result"), rows)
-    return f"{HEAD}{datetime.date.today()}\n\n" + "\n".join(table) + "\n"
+    """Return the page, with one row per combination."""
+    return HEAD + "\n".join(markdown_table(Row._fields, rows)) + "\n"
+
+
+def stored(text: str) -> list[Row]:
+    """Return the rows of a page.
+
+    >>> row = Row("3.11.7", "0.10.2", "0.12.8", "2026-11-30", "`tests`", "9 passed")
+    >>> stored(page([row])) == [row]
+    True
+    """
+    lines = [line for line in text.splitlines() if line.startswith("|")][2:]
+    return [Row(*map(str.strip, line.split("|")[1:-1])) for line in lines]
+
+
+def merge(before: list[Row], rows: list[Row]) -> list[Row]:
+    """Return the rows of before and those that replace or follow them, sorted.
+
+    >>> old = Row("3.11.7", "0.10.2", "0.12.8", "2026-11-29", "`tests`", "failed")
+    >>> new = old._replace(date="2026-11-30", result="9 passed")
+    >>> merge([old], [new]) == [new]
+    True
+    """
+    return sorted({row[:3]: row for row in (*before, *rows)}.values())
 
 
 def run(python: str, jax: str, tests: str) -> Row:
     """Install a combination and run the tests."""
-    interpreter = find_python(python)
+    interpreter, today = find_python(python), datetime.date.today().isoformat()
     if interpreter is None:
-        return Row(python, jax, "", "", f"skipped: no python{python} on this machine")
+        skipped = f"skipped: no python{python} on this machine"
+        return Row(python, jax, "", today, "", skipped)
     environment = ENVIRONMENTS / f"{python}-{jax}" / "bin" / "python"
     if error := install(interpreter, environment, jax):
-        return Row(python, jax, "", "", f"failed: {error}")
+        return Row(python, jax, "", today, "", f"failed: {error}")
     versions = call(environment, "-c", _VERSIONS)
     arguments = ["-m", "pytest", "-q", "-m", "not slow", *shlex.split(tests)]
     tested = call(environment, *arguments)
     last = (tested.stdout.strip().splitlines() or [tested.stderr])[-1]
     result = last if tested.returncode == 0 else f"failed: {last}"
     full_python, full_jax, flax = versions.stdout.split()
-    return Row(full_python, full_jax, flax, f"`{tests}`", result)
+    return Row(full_python, full_jax, flax, today, f"`{tests}`", result)
 
 
 def find_python(version: str) -> str | None:

@@ -22,9 +22,17 @@ Elementwise = Callable[..., Array]
 BLOCK = 2**16
 """The inputs of one call; it holds every value of a 16-bit dtype."""
 
-OPTIMIZED = {"xla_backend_optimization_level": 3, "xla_cpu_use_fusion_emitters": True}
+
+def options(level: int, emitters: bool) -> dict[str, Any]:
+    """Return compiler options; JAX 0.12 always uses the emitters of fusions."""
+    has_choice = jax.__version_info__ < (0, 11)
+    choice = {"xla_cpu_use_fusion_emitters": emitters} if has_choice else {}
+    return {"xla_backend_optimization_level": level, **choice}
+
+
+OPTIMIZED = options(3, emitters=True)
 """What XLA does by default on a CPU, whatever XLA_FLAGS says."""
-QUICK = {"xla_backend_optimization_level": 0, "xla_cpu_use_fusion_emitters": False}
+QUICK = options(0, emitters=False)
 """Options that compile in a third of the time."""
 
 
@@ -46,9 +54,9 @@ def derivatives(f: Elementwise, xs: NDArray[Any], dtype: Any) -> list[Any]:
 
 @functools.cache
 def _orders(f: Elementwise) -> Callable[[Array], list[Array]]:
-    options = OPTIMIZED if jax.default_backend() == "cpu" else None
+    optimized = OPTIMIZED if jax.default_backend() == "cpu" else None
     program = lambda x: [nth(f, order)(x) for order in range(3)]
-    return jax.jit(program, compiler_options=options)
+    return jax.jit(program, compiler_options=optimized)
 
 
 def forward(f: Elementwise) -> Elementwise:
@@ -82,7 +90,7 @@ def modes(f: Elementwise, points: NDArray[Any], third: NDArray[Any]) -> dict[str
 @functools.cache
 def _modes(f: Elementwise) -> Callable[..., dict[str, Any]]:
     # The results are compared with each other: the code need not be fast.
-    options = QUICK if jax.default_backend() == "cpu" else None
+    quick = QUICK if jax.default_backend() == "cpu" else None
 
     def first(x: Array) -> dict[str, Array]:
         return {
@@ -92,7 +100,7 @@ def _modes(f: Elementwise) -> Callable[..., dict[str, Any]]:
             "vmap(grad)": jax.vmap(jax.grad(f))(x),
         }
 
-    @functools.partial(jax.jit, compiler_options=options)
+    @functools.partial(jax.jit, compiler_options=quick)
     def program(x: Array, half: Array, third: Array) -> dict[str, Any]:
         return {
             "value": {

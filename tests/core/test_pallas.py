@@ -15,6 +15,9 @@ from jax_acts._registry.lookup import FUNCTIONS
 from tests.conftest import ACTIVATIONS, check_each
 from tests.functional.cases import ROWS, call
 
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:The Pallas Triton backend is deprecated"  # since JAX 0.12
+)
 POINTWISE = ("apl", "b_spline", "chebyshev", "polyrelu", "rational")
 FAMILIES: dict[str, list] = {}
 for function in [*ACTIVATIONS.values(), *(FUNCTIONS[n] for n in POINTWISE)]:
