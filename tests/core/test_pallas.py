@@ -3,6 +3,8 @@
 Lowering needs no TPU or GPU.
 """
 
+import contextlib
+
 import jax
 import jax.numpy as jnp
 import pytest
@@ -34,6 +36,15 @@ UNSUPPORTED = {
 }
 
 
+def device(platform):
+    """Return a context with the GPU that Triton requires since JAX 0.12."""
+    if platform != "cuda" or jax.__version_info__ < (0, 12):
+        return contextlib.nullcontext()
+    gpu = jax.sharding.AbstractDevice("NVIDIA H100 80GB HBM3", 132, "gpu")
+    mesh = jax.sharding.AbstractMesh((), (), abstract_device=gpu)
+    return jax.sharding.use_abstract_mesh(mesh)
+
+
 def lower(f, platform, block=X):
     """Lower a kernel that applies f to a block, for TPU (Mosaic) or for Triton."""
 
@@ -42,12 +53,9 @@ def lower(f, platform, block=X):
 
     out_shape = jax.eval_shape(f, block)
     kernel_call = pl.pallas_call(kernel, out_shape=out_shape, **OPTIONS[platform])
-    return (
-        jax.jit(kernel_call)
-        .trace(block)
-        .lower(lowering_platforms=(platform,))
-        .as_text()
-    )
+    with device(platform):
+        traced = jax.jit(kernel_call).trace(block)
+        return traced.lower(lowering_platforms=(platform,)).as_text()
 
 
 @pytest.mark.slow
