@@ -182,11 +182,15 @@ def _fusible(axes: Axes, p: Array) -> Array:
     is short. Value and gradient do not share their sums then, which would need kernels
     of their own.
     """
-    sizes = [p.shape[axis] for axis in axes]
-    if not all(isinstance(n, int) for n in sizes) or math.prod(sizes) > _FUSIBLE_SIZE:
+    if not _is_fusible(axes, p):
         return p
     cuda = lambda p: jnp.maximum(p, min_keepdims(p, axes))
     return lax.platform_dependent(p, cuda=cuda, default=lambda p: p)
+
+
+def _is_fusible(axes: Axes, x: Array) -> bool:
+    sizes = [x.shape[axis] for axis in axes]
+    return all(isinstance(n, int) for n in sizes) and math.prod(sizes) <= _FUSIBLE_SIZE
 
 
 @_fusible.defjvp
@@ -329,7 +333,9 @@ def _terms_by_reduction(
 ) -> _Terms:
     zeros = jnp.zeros_like(x)
     shifted, finite = _shift(x, max_keepdims(x, axes))
-    e = _shifted_exponentials(finite, lo, dtype)
+    # XLA:GPU would store a special function that two kernels need.
+    in_kernels = has_jvp and not _is_fusible(axes, x)
+    e = (_by_reduction if in_kernels else _shifted_exponentials)(finite, lo, dtype)
 
     def count(e: Array) -> tuple[Array, Array]:
         is_top = finite >= zeros
