@@ -366,7 +366,8 @@ def _terms_by_entry(axis: int, dtype: Any, lo: Array | None, x: Array) -> _Terms
         _, finite = _shift(entry, m)
         is_top, e = finite >= 0, _shifted_exponentials(finite, low, dtype)
         rest, ties = rest + jnp.where(is_top, 0, e), ties + is_top.astype(x.dtype)
-    shifted, finite = _shift(x, m)
+    # XLA would compute m again for each entry of x, and not that of a reduction.
+    shifted, finite = _shift(x, max_keepdims(x, (axis,)))
     e = _shifted_exponentials(finite, lo, dtype)
     return _Terms(shifted, e, ties, rest / _SCALE)
 
