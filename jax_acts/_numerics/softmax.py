@@ -335,7 +335,9 @@ def _terms_by_reduction(
     shifted, finite = _shift(x, max_keepdims(x, axes))
     # XLA:GPU would store a special function that two kernels need.
     in_kernels = has_jvp and not _is_fusible(axes, x)
-    e = (_by_reduction if in_kernels else _shifted_exponentials)(finite, lo, dtype)
+    e = (_by_argument_reduction if in_kernels else _shifted_exponentials)(
+        finite, lo, dtype
+    )
 
     def count(e: Array) -> tuple[Array, Array]:
         is_top = finite >= zeros
@@ -437,7 +439,7 @@ def exponentials(x: Array, m: Array, lo: Array | None) -> Array:
 
 def _shifted_exponentials(z: Array, lo: Array | None, dtype: Any) -> Array:
     """Return e^(z + lo) 2^60 for z <= 0, exactly 2^60 at 0, to be rounded to dtype."""
-    reduced = functools.partial(_by_reduction, lo=lo, dtype=dtype)
+    reduced = functools.partial(_by_argument_reduction, lo=lo, dtype=dtype)
     if lo is not None or dtype != jnp.bfloat16:
         return reduced(z)
     return by_platform(z, reduced, cuda=_by_special_function)
@@ -449,7 +451,7 @@ def _by_special_function(z: Array) -> Array:
     return lax.select(z >= 0, lax.full_like(e, _SCALE), e)
 
 
-def _by_reduction(z: Array, lo: Array | None, dtype: Any) -> Array:
+def _by_argument_reduction(z: Array, lo: Array | None, dtype: Any) -> Array:
     info = jnp.finfo(z.dtype)
     # Bias and headroom are part of the constant that rounds to an integer.
     magic = np.asarray(
