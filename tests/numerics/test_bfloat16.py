@@ -50,7 +50,8 @@ def test_the_special_function_of_gpus_gives_the_terms_of_a_sum():
     z = z.astype(np.float32)
     got = evaluate(softmax._by_special_function, (z,)).astype(F64)
     error = abs(got / 2.0**softmax.EXPONENT_HEADROOM / exact(mp.exp, (z,))[0] - 1)
-    assert error.max() < LIMIT, f"z = {z[error.argmax()]}"
+    # The sum z + 60 log(2) is rounded, below 64 in magnitude by 2^-19 at most.
+    assert error.max() < 2.0**-17, f"z = {z[error.argmax()]}"
     top, lost, nan = softmax._by_special_function(jnp.array([0, -jnp.inf, jnp.nan]))
     assert top == 2.0**softmax.EXPONENT_HEADROOM
     assert lost == 0
