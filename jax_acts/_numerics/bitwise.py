@@ -190,6 +190,15 @@ def divide(a: Real, b: Array) -> Array:
     return a * (1 / b) if is_bfloat16() else a / b
 
 
+def shared_quotient(a: Array, b: Real) -> Array:
+    """Return a / b, for several uses.
+
+    XLA:CPU stores a quotient of two arrays that has several users, and a second loop
+    reads it. Here the negation has them.
+    """
+    return -(a / -b)
+
+
 def promote_16bit(x: Array) -> Array:
     """Promote 16-bit floats to float32; return other dtypes unchanged."""
     return x if x.dtype.itemsize >= 4 else x.astype(jnp.float32)

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
 
+from jax_acts._numerics.bitwise import shared_quotient
 from jax_acts._numerics.ordinary import ordinary_form
 from jax_acts._numerics.types import Real
 
@@ -92,6 +93,6 @@ def two_div(a: Real, b: Real) -> tuple[Array, Array]:
     The relative error of hi + lo is below 2^-35 (float32) and 2^-78 (float64).
     """
     a = jnp.asarray(a)
-    hi, _ = split(a / b, a.dtype)
+    hi, _ = split(shared_quotient(a, b), a.dtype)
     b0, b1 = split(b, a.dtype)
     return hi, ((a - hi * b0) - hi * b1) / b

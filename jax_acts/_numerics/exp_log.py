@@ -341,7 +341,7 @@ def exponent_quotient(x: Real, b: Real) -> tuple[Array, Real]:
         return clip(x, -limit, limit), 0.0
     hi, lo = two_div(x, b)
     near = jnp.abs(hi) < limit
-    return where(near, hi, clip(x / b, -limit, limit)), where(near, lo, 0.0)
+    return clip(hi, -limit, limit), where(near, lo, 0.0)
 
 
 def _underflow_limit(dtype: Any) -> float:

@@ -13,6 +13,7 @@ from jax_acts._numerics.bitwise import (
     minimum,
     mul_sign,
     propagate_nan,
+    shared_quotient,
     sign_bit,
     where,
 )
@@ -309,7 +310,7 @@ def nelu_dalpha(x: Real, alpha: Real = 0.05) -> Array:
 def _square_ratio(x: Real) -> Array:
     """Return x² / (1 + x²)."""
     s, l, _ = _scaled_sum(x)
-    return s * s / (1 + jnp.square(s / l))
+    return shared_quotient(s * s, 1 + jnp.square(s / l))
 
 
 def _scaled_sum(x: Real) -> tuple[Array, Array, Array]:

@@ -14,6 +14,7 @@ from jax_acts._numerics.bitwise import (
     min_nan_free,
     minimum,
     propagate_nan,
+    shared_quotient,
     sign_bit,
     where,
 )
@@ -81,13 +82,13 @@ def mish_dx(x: Real) -> Array:
     p = scaled_exp(z)
     e = mul_scaled_exp(1.0, p)
     left = 4 * (z + 1) + e * ((4 * z + 6) + e * (4 + e))
-    # 1 - mish'(x), for x > 0
-    right = 4 + e * (4 * (1 - z) + e * (2 - 4 * z))
+    # mish'(x) - 1, for x > 0
+    right = e * (4 * (z - 1) + e * (4 * z - 2)) - 4
     # (2 + e (2 + e))² expanded: a square doubles the relative error.
     denominator = 4 + e * (8 + e * (8 + e * (4 + e)))
     negative = sign_bit(z)
-    quotient = where(negative, mul_scaled_exp(left, p), right) / denominator
-    return where(negative, quotient, 1 - quotient)
+    numerator = where(negative, mul_scaled_exp(left, p), right)
+    return where(negative, -0.0, 1.0) + numerator / denominator
 
 
 @mish.derivative.defderivative
@@ -219,7 +220,7 @@ def gish_dx(x: Real) -> Array:
     z = _clip_gish(x)
     u = exp(z)
     q, m = exp_and_expm1(-u)
-    quotient = z / (1 - m)  # x / (2 - q)
+    quotient = shared_quotient(z, 1 - m)  # x / (2 - q)
     ratio, ratio_lo = _gish_gate_ratio(u)
     # 1 + z is exact for -2 <= z <= -1/2 (Sterbenz lemma).
     left = mul_exp((1 + z) + (((ratio - 1) + ratio_lo) + 2 * m * quotient), z)

@@ -291,9 +291,9 @@ def hexpo(x: Real, a: Real = 1.0, b: Real = 1.0, c: Real = 1.0, d: Real = 1.0) -
     >>> hexpo(jnp.array([-1.0, 0.0, 2.0]))
     Array([-0.6321,  0.    ,  0.8647], dtype=float32)
     """
-    y = -lax.abs(x)
+    y = -(lax.abs(x) / where(x < 0, d, b))  # as `shared_quotient`
     height = where(x < 0, c, -a)
-    return where(x == 0, x, height * expm1(y / where(x < 0, d, b)))
+    return where(x == 0, x, height * expm1(y))
 
 
 @hexpo.defderivative

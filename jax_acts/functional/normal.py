@@ -394,10 +394,10 @@ def _normal_cdf(u: Array, y: Array, lo: Array) -> Array:
     """Return Φ(u), with the exponent y + lo = -u²/2."""
     a = lax.abs(u)
     ratio, ratio_lo = polynomial_hi_lo(fold_half_line(a), coeffs.PHI_TAIL)
-    tail = mul_scaled_exp(ratio, scaled_exp(y, lo), ratio_lo) / a  # Φ(-a)
+    tail = mul_scaled_exp(ratio, scaled_exp(y, lo), ratio_lo) / u  # Φ(-a) sign(u)
     clipped = min_nan_free(1.0, max_nan_free(-1.0, u))
     center = 0.5 + clipped * polynomial(clipped * clipped, coeffs.PHI)
-    return where(a <= 0.875, center, where(u < 0, tail, 1 - tail))
+    return where(a <= 0.875, center, where(u < 0, 0.0, 1.0) - tail)
 
 
 def _gaussian_exponent(x: Real, *, scale: float = -0.5) -> tuple[Array, Array, Array]:
