@@ -7,8 +7,8 @@ import typer
 
 MEASUREMENTS = (
     *("accuracy", "speed", "axis", "instructions", "memory", "mlp", "overhead"),
-    *("sweep", "training", "losses", "second_order", "diagnosis", "mean_field"),
-    *("platforms", "gpu", "gpu_accuracy"),
+    *("small", "sweep", "training", "losses", "second_order", "diagnosis"),
+    *("mean_field", "platforms", "gpu", "gpu_accuracy"),
 )
 PAGES = ("accuracy", "performance", "losses", "second_order", "platforms", "gpu")
 

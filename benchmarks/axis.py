@@ -21,9 +21,9 @@ NAMES = (
     *("softmax", "log_softmax", "logsumexp", "softmin", "standardize", "glu"),
     *("sparsemax", "entmax15"),
 )
-SIZE = 250_000
-LENGTHS = (10, 1000, 50_000)
-"""Of a class axis, of the keys of attention, and of a vocabulary."""
+SIZE = 400_000
+LENGTHS = (10, 64, 1000, 50_000)
+"""Of classes, of heads, of the keys of attention, and of a vocabulary."""
 ROUNDS = 50
 
 

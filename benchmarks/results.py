@@ -85,6 +85,22 @@ class AxisRow(NamedTuple):
     spread: float
 
 
+class SmallRow(NamedTuple):
+    """Time of one program on a small array."""
+
+    function: str
+    library: str
+    program: str
+    """Of `benchmarks.small.PROGRAMS`."""
+    size: int
+    """Elements, or examples of a training step."""
+    cores: int
+    microseconds: float
+    """Lower decile over the rounds."""
+    spread: float
+    """Median minus lower decile, in microseconds."""
+
+
 class Loop(NamedTuple):
     """Instructions of a compiled loop for eight float32 elements."""
 
@@ -297,6 +313,7 @@ ROWS = {
     "limits": LimitRow,
     "speed": SpeedRow,
     "axis": AxisRow,
+    "small": SmallRow,
     "instructions": InstructionRow,
     "platforms": PlatformRow,
     "mean_field_maps": MapRow,

@@ -13,6 +13,7 @@ from benchmarks.results import (
     InstructionRow,
     MLPRow,
     MLPSize,
+    SmallRow,
     SpeedRow,
     load,
     load_instructions,
@@ -61,6 +62,7 @@ def write() -> None:
         "mlp_setup": _mlp_setup(),
         "mlp": _mlp(),
         "axis": _axis(),
+        "small": _small(),
         "tables": [
             line
             for dtype, size in kinds
@@ -311,6 +313,35 @@ def _axis() -> list[str]:
         table.append([name, *cells])
     columns = [f"{DIRECTIONS[direction]}, {n:,}" for direction, n in places]
     return markdown_table(["function", *columns], table)
+
+
+def _small() -> list[str]:
+    _, rows = load_rows("small", SmallRow)
+    cores = max(r.cores for r in rows)
+    places = list(dict.fromkeys((r.program, r.size) for r in rows))
+    times = {r[:5]: r.microseconds for r in rows}
+
+    def cell(name: str, *place: Any) -> str:
+        ratios = (
+            times[name, "jax", *place, n] / times[name, "jax_acts", *place, n]
+            for n in (cores, 1)
+        )
+        return "{:.2f} ({:.2f})".format(*ratios)
+
+    names = dict.fromkeys(r.function for r in rows)
+    columns = [f"{program}, {size:,}" for program, size in places]
+    table = [[n, *(cell(n, *place) for place in places)] for n in names]
+    steps = [
+        "{:.0f} µs with all cores and {:.0f} with one".format(
+            *(times["silu", library, "training step", 64, n] for n in (cores, 1))
+        )
+        for library in ("jax_acts", "jax")
+    ]
+    return [
+        *markdown_table(["function", *columns], table),
+        f"\nThe training step of 64 examples with `silu` takes {steps[0]}; with that "
+        f"of `jax.nn` {steps[1]}.",
+    ]
 
 
 def _functions(rows: Sequence[SpeedRow], dtype: str, size: int) -> list[str]:

@@ -278,8 +278,7 @@ def capped(x: Real, cap: Real = 50.0, *, of: InnerFunction = identity) -> Array:
 @capped.defderivative
 def capped_dx(x: Real, cap: Real = 50.0, *, of: InnerFunction = identity) -> Array:
     f = _check_callable("capped", of)
-    # Not a product of the quotient, which has two uses; see `shared_quotient`.
-    return -_mul_zero(_derivative(f)(x), -softcap.derivative(f(x), cap))
+    return _mul_zero(_derivative(f)(x), softcap.derivative(f(x), cap))
 
 
 @capped.defpartial("cap")

@@ -418,10 +418,10 @@ def _mul_sigmoid(x: Real, beta: float | Constant) -> Array:
 def _silu_derivative(negative: Array, a: Array, lo: Real) -> Array:
     """Return the derivative f' of z σ(z) at |z| = a + lo; f'(-z) = 1 - f'(z)."""
     h = 1 / one_plus_exp(a, lo)  # 2^10 σ(-a)
-    # -a and not a: XLA:CPU stores an array that is used before and after a division with
-    # several users, unless it is a function of one array.
+    # -a and not a: XLA:CPU stores an array that is used before and after a division
+    # with several users, unless it is a function of one array.
     minus = -a if isinstance(lo, float) else -(a + lo)
-    left = _RECIPROCAL_SCALE * (h + minus * (h - (_RECIPROCAL_SCALE * h) * h))
+    left = -_RECIPROCAL_SCALE * (-h - minus * (h - (_RECIPROCAL_SCALE * h) * h))
     return where(negative, left, 1 - left)
 
 

@@ -2,6 +2,7 @@
 
 import importlib
 import math
+import os
 import platform
 import re
 import shutil
@@ -21,6 +22,7 @@ from benchmarks import (
     overhead,
     pages,
     second_order,
+    small,
 )
 from benchmarks.results import MLPSize
 from jax_acts.testing import same_limit
@@ -57,6 +59,20 @@ def test_axis_measures_every_library_that_has_the_function():
     ]
     assert [r.library for r in rows] == ["jax_acts", "jax", "jax_acts"]
     assert all(r.copies > 0 for r in rows), rows
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="sets CPU affinity")
+def test_small_measures_calls_and_training_steps(monkeypatch):
+    programs = {"call": (small.call, (4096,)), "training step": (small.train, (64,))}
+    monkeypatch.setattr(small, "PROGRAMS", programs)
+    cores = len(os.sched_getaffinity(0))
+    rows = small.measure(cores, names=("relu",), rounds=2)
+    assert len(os.sched_getaffinity(0)) == cores
+    libraries = ["jax_acts", "jax"]
+    assert [r[:3] for r in rows] == [
+        ("relu", n, p) for p in programs for n in libraries
+    ]
+    assert all(r.microseconds > 0 and r.spread >= 0 for r in rows), rows
 
 
 def test_losses_compares_with_exact_values():
