@@ -1,11 +1,12 @@
 """How long does a small array take on CPU, with all cores and with one?
 
-    python -m benchmarks small
+    python -m benchmarks small      on Linux
 
 One call of a compiled function, and one training step of an MLP with three layers of 64
 features. Programs of `jax_acts` and of `jax.nn` take turns, in a process that uses all
-cores and in one that uses one: XLA divides a loop between threads by its number of
-operations, whatever their time.
+cores and in one that uses one: XLA divides a loop between threads according to its
+number of operations, not to their time. The time of a call includes its dispatch, which
+is most of it up to 4,096 elements.
 """
 
 import multiprocessing

@@ -252,8 +252,9 @@ def logsumexp(
 ) -> Any:
     r"""Logarithm of a sum of exponentials, $\log \sum_i b_i e^{a_i}$.
 
-    $-\infty$ with derivative 0 if all entries are masked or $-\infty$. The error is at
-    most 4 ulp of the largest of 1, $|y|$ and $|\max_i a_i|$: near 0 it is absolute.
+    $-\infty$ with derivative 0 if all entries are masked or $-\infty$. Without weights
+    the error is that of one sum, in ulp of the largest of 1, $|y|$ and $|\max_i a_i|$:
+    2 ulp for random entries, up to 16 where many terms are half an ulp of the largest.
 
     Args:
         a: The exponents.
@@ -275,12 +276,12 @@ def logsumexp(
     where = broadcast_mask("logsumexp", a, where)
     if b is None:
         y = _softmax.log_sum(axes, False, a, where)
-        sign = (y > -jnp.inf).astype(y.dtype) if return_sign else None
+        sign = jnp.where(jnp.isnan(y), y, y > -jnp.inf).astype(y.dtype)
     else:
         y, sign = _log_weighted_sum(axes, a, as_real("logsumexp", "b", b), where)
         y = y if return_sign else jnp.where(sign < 0, jnp.nan, y)
     y = y if keepdims else jnp.squeeze(y, axes)
-    if sign is None or not return_sign:
+    if not return_sign:
         return y
     return y, sign if keepdims else jnp.squeeze(sign, axes)
 

@@ -113,6 +113,32 @@ def test_log_softmax_does_not_cancel_for_a_probability_near_1():
     )
 
 
+@pytest.mark.parametrize(("n", "limit"), [(16, 4), (64, 16), (4000, 16)])
+def test_terms_of_half_an_ulp_of_the_largest_are_not_lost_together(n, limit):
+    x = np.full((8, n), -16.64, np.float32)
+    x[:, 0] = 0
+    want = np.log1p((n - 1) * np.exp(x[0, -1].astype(float)))
+    error = np.abs(np.asarray(logsumexp(x, axis=-1)) - want) / np.spacing(np.float32(1))
+    assert error.max() <= limit
+
+
+@pytest.mark.parametrize("function", [logsumexp, logmeanexp])
+@pytest.mark.parametrize("others", [-np.inf, np.inf, 1.0])
+@pytest.mark.parametrize("n", [8, 17, 100])
+def test_nan_is_not_lost_among_infinities_in_a_large_array(function, others, n):
+    # The reduction of maxima that XLA:CPU vectorizes drops NaN.
+    x = jnp.full((1200, n), others).at[::2, 0].set(jnp.nan)
+    for f in (function, jax.jit(function, static_argnames="axis")):
+        y = np.asarray(f(x, axis=-1))
+        assert np.isnan(y[::2]).all()
+        assert not np.isnan(y[1::2]).any()
+
+
+def test_the_sign_of_nan_is_nan():
+    for sign in logsumexp(jnp.array([jnp.nan, 1.0]), return_sign=True):
+        assert jnp.isnan(sign)
+
+
 @pytest.mark.parametrize("temperature", [1e-20, 0.1, 1 / 3, 1.0, 7.0, 1e20])
 def test_temperature_divides_the_logits(temperature):
     t = np.float32(temperature)

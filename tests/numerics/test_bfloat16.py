@@ -7,9 +7,10 @@ import pytest
 
 from jax_acts._core.activation import activation
 from jax_acts._core.function import function
-from jax_acts._numerics import coefficients, exp_log, softmax
+from jax_acts._numerics import coefficients, exp_log
 from jax_acts._numerics.ordinary import is_bfloat16, rounded_to_bfloat16
 from jax_acts._numerics.polynomial import polynomial
+from jax_acts._numerics.softmax import exponential
 from tests.numerics.blocks import F64, evaluate, exact, mp
 from tools.coefficients import BFLOAT16, derivative_zero, polynomials
 
@@ -48,12 +49,12 @@ def test_the_special_function_of_gpus_gives_the_terms_of_a_sum():
     """On CPU; that of GPUs has 2 ulp of float32."""
     z = -np.concatenate([DRAW.uniform(0, 86, 2000), DRAW.uniform(0, 1, 500)])
     z = z.astype(np.float32)
-    got = evaluate(softmax._by_special_function, (z,)).astype(F64)
-    error = abs(got / 2.0**softmax.EXPONENT_HEADROOM / exact(mp.exp, (z,))[0] - 1)
+    got = evaluate(exponential._by_special_function, (z,)).astype(F64)
+    error = abs(got / 2.0**exponential.EXPONENT_HEADROOM / exact(mp.exp, (z,))[0] - 1)
     # The sum z + 60 log(2) is rounded, below 64 in magnitude by 2^-19 at most.
     assert error.max() < 2.0**-17, f"z = {z[error.argmax()]}"
-    top, lost, nan = softmax._by_special_function(jnp.array([0, -jnp.inf, jnp.nan]))
-    assert top == 2.0**softmax.EXPONENT_HEADROOM
+    top, lost, nan = exponential._by_special_function(jnp.array([0, -jnp.inf, jnp.nan]))
+    assert top == 2.0**exponential.EXPONENT_HEADROOM
     assert lost == 0
     assert jnp.isnan(nan)
 

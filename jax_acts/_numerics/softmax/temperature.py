@@ -5,7 +5,7 @@ from typing import Any
 import jax.numpy as jnp
 from jax import Array, lax
 
-from jax_acts._numerics.bitwise import promote_16bit
+from jax_acts._numerics.bitwise import promote_16bit, propagate_nan
 from jax_acts._numerics.double_word import two_prod, two_sum
 from jax_acts._numerics.ordinary import custom_jvp, is_ordinary
 from jax_acts._numerics.reduction import max_keepdims
@@ -42,7 +42,9 @@ def center(axes: Axes, x: Array, where: Array | None) -> tuple[Array, Array]:
     if is_ordinary():
         return subtract_maximum(x, m), jnp.zeros_like(x)
     z, lo = two_sum(x, -m)
-    z = jnp.where(jnp.isinf(m), jnp.where(x == jnp.inf, 0, -jnp.inf), z)
+    # XLA:CPU may drop a NaN in m.
+    at_infinity = propagate_nan(x, jnp.where(x == jnp.inf, 0, -jnp.inf))
+    z = jnp.where(jnp.isinf(m), at_infinity, z)
     return z, jnp.where((z > -1e3) & (z < 0), lo, 0)
 
 
