@@ -35,7 +35,10 @@ SLOW = ("vdivp", "vsqrtp")
 def count(f: Callable[[Any], Any]) -> Loop | None:
     """Return the longest vector loop of the program of `f`, None if it has none."""
     with tempfile.TemporaryDirectory() as folder:
-        lowered = jax.jit(lambda x: f(x)).lower(jnp.ones(SIZE))
+        program = lambda x: f(x)
+        # A new name: a program of the persistent cache would not be dumped.
+        program.__name__ = Path(folder).name
+        lowered = jax.jit(program).lower(jnp.ones(SIZE))
         lowered.compile({"xla_dump_to": folder, **OPTIMIZED})
         loops = [loop for path in Path(folder).glob("*.o") for loop in loops_of(path)]
     return max(loops, default=None)

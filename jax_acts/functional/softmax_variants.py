@@ -277,7 +277,7 @@ def logsumexp(
     where = broadcast_mask("logsumexp", a, where)
     if b is None:
         y = _softmax.log_sum(axes, False, a, where)
-        sign = jnp.where(jnp.isnan(y), y, y > -jnp.inf).astype(y.dtype)
+        sign = jnp.where(jnp.isnan(y), y, (y > -jnp.inf).astype(y.dtype))
     else:
         y, sign = _log_weighted_sum(axes, a, as_real("logsumexp", "b", b), where)
         y = y if return_sign else jnp.where(sign < 0, jnp.nan, y)
