@@ -40,9 +40,9 @@ def _log_sum(
     m = lax.stop_gradient(max_keepdims(z, axes))
     total = lambda: _total(axes, x.dtype, z, has_jvp)
     log_ratio = _log_mean(axes, z, where) if mean else jnp.log(total())
-    return (m + log_ratio).astype(
-        x.dtype
-    )  # XLA:CPU may drop a NaN in m, not in the sum
+    # XLA:CPU may drop a NaN in m, not in the sum. Two uses of m: it fuses no maximum.
+    infinite = jnp.isinf(m) & ~jnp.isnan(log_ratio)
+    return jnp.where(infinite, m, m + log_ratio).astype(x.dtype)
 
 
 @_log_sum.defjvp
