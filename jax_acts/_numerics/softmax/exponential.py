@@ -9,7 +9,12 @@ import numpy as np
 from jax import Array, lax
 
 from jax_acts._numerics import coefficients as table
-from jax_acts._numerics.bitwise import power_of_two, promote_16bit, round_to_int
+from jax_acts._numerics.bitwise import (
+    power_of_two,
+    promote_16bit,
+    propagate_nan,
+    round_to_int,
+)
 from jax_acts._numerics.ordinary import (
     by_platform,
     ordinary_form,
@@ -46,7 +51,9 @@ def subtract_maximum(x: Array, m: Array, lo: Array | None = None) -> Array:
     m = lax.stop_gradient(m)
     # x may be a scalar; Triton selects no scalars that are infinite.
     x = x + jnp.zeros_like(m)
-    z = jnp.where(jnp.isinf(m), jnp.where(x == jnp.inf, 0.0, -jnp.inf), x - m)
+    # XLA:CPU may drop a NaN in m.
+    at_infinity = propagate_nan(x, jnp.where(x == jnp.inf, 0.0, -jnp.inf))
+    z = jnp.where(jnp.isinf(m), at_infinity, x - m)
     return z if lo is None else z + lo
 
 
